@@ -1,0 +1,171 @@
+/**
+ * The envelope of one part: what `msg.inspection` holds on a wire and what the journal keeps.
+ * Plain JSON only. Each node fills its own section and touches no other.
+ */
+import { ulid } from 'ulid';
+
+export type Decision = 'accept' | 'review' | 'reject';
+
+/** The ladder a station steps down by itself and climbs only by a person. */
+export type Mode = 'NORMAL' | 'CONSERVATIVE' | 'RULES' | 'STOPPED';
+
+/** Axis-aligned box in pixels of the whole frame: left, top, width, height. */
+export type Box = [x: number, y: number, width: number, height: number];
+
+export interface PartSection {
+  id: string;
+  station: string;
+  /** Counts the parts of a station upwards from 1; survives restarts where a journal exists. */
+  sequence: number;
+  /** ISO 8601 in UTC. For people; deadlines are measured with `startedAt`. */
+  capturedAt: string;
+  /** Milliseconds after `startedAt` in which the verdict must have acted. */
+  deadlineMs: number;
+  /** Monotonic clock of this process, in milliseconds (`performance.now()`), when the part was triggered. */
+  startedAt: number;
+}
+
+export interface HealthSection {
+  /** Variance of the Laplacian, 0 (flat) and up; compare with the station's own baseline. */
+  sharpness: number;
+  /** Mean luminance, 0..1. */
+  brightness: number;
+  /** Share of pixels at either end of the range, 0..1. */
+  clipped: number;
+  /** True when this frame is byte for byte the one before. */
+  frozen: boolean;
+}
+
+export interface FrameSection {
+  id: string;
+  width: number;
+  height: number;
+  format: string;
+  capturedAt: string;
+  source: string;
+  sha256: string;
+  health?: HealthSection;
+}
+
+export interface ModelReference {
+  name: string;
+  version: string;
+  /** `sha256:` and 64 hexadecimal digits. */
+  digest: string;
+}
+
+export interface InferenceSection {
+  model: ModelReference;
+  /** The execution provider that really ran the graph. */
+  provider: string;
+  /** Milliseconds in the graph itself. */
+  ms: number;
+  task: string;
+  /** Number of predictions. */
+  count: number;
+}
+
+export interface AnomalySection {
+  /** Distance from normal, in the model's own units; higher is worse. */
+  score: number;
+  /** Share of good parts expected to score at least this high, 0..1. */
+  pValue: number;
+  method: string;
+  model: ModelReference;
+  provider: string;
+  boxes: Box[];
+}
+
+export interface VerdictSection {
+  decision: Decision;
+  /** Null when there was no usable score. */
+  score: number | null;
+  threshold: number | null;
+  /** `above-threshold`, `below-threshold`, `review-band`, `no-score`, `late`, … */
+  reason: string;
+  mode: Mode;
+  /** Names the calibration the threshold came from; `fixed` for one typed in by a person. */
+  calibration: string;
+}
+
+export type CommandOutcome = 'confirmed' | 'refused' | 'clamped' | 'unknown';
+
+export interface CommandSection {
+  id: string;
+  outcome: CommandOutcome;
+  /** Reason code when the outcome is not `confirmed`. */
+  reason?: string;
+  endpoint: string;
+  tag: string;
+  requested: unknown;
+  readBack: unknown;
+  ms: number;
+}
+
+export interface TicketSection {
+  /** The number the MES gave it; empty until it has. */
+  id: string;
+  state: 'queued' | 'acknowledged' | 'failed';
+  /** Idempotency key, made once. */
+  key: string;
+}
+
+export interface Inspection {
+  part: PartSection;
+  frame?: FrameSection;
+  inference?: InferenceSection[];
+  anomaly?: AnomalySection;
+  verdict?: VerdictSection;
+  command?: CommandSection;
+  ticket?: TicketSection;
+  /** Milliseconds per stage; `age` is measured from the trigger. */
+  timings: Record<string, number>;
+}
+
+export interface NewPart {
+  station: string;
+  sequence: number;
+  deadlineMs: number;
+  /** From the PLC or a barcode; a ULID is made when absent. */
+  id?: string;
+  now?: Date;
+  monotonicNow?: number;
+}
+
+/** Opens the envelope of a part at the moment it was triggered. */
+export function openInspection(part: NewPart): Inspection {
+  const now = part.now ?? new Date();
+  return {
+    part: {
+      id: part.id ?? ulid(now.getTime()),
+      station: part.station,
+      sequence: part.sequence,
+      capturedAt: now.toISOString(),
+      deadlineMs: part.deadlineMs,
+      startedAt: part.monotonicNow ?? performance.now(),
+    },
+    timings: {},
+  };
+}
+
+/** Milliseconds since the part was triggered, by the monotonic clock. */
+export function ageMs(inspection: Inspection, monotonicNow = performance.now()): number {
+  return monotonicNow - inspection.part.startedAt;
+}
+
+/** True when the part's deadline has passed, so that nothing may act on it any more. */
+export function isLate(inspection: Inspection, monotonicNow = performance.now()): boolean {
+  return ageMs(inspection, monotonicNow) > inspection.part.deadlineMs;
+}
+
+/** Recognises an envelope on an untrusted message. */
+export function isInspection(value: unknown): value is Inspection {
+  if (typeof value !== 'object' || value === null) return false;
+  const { part, timings } = value as Partial<Inspection>;
+  return (
+    typeof part?.id === 'string' &&
+    typeof part.startedAt === 'number' &&
+    typeof part.deadlineMs === 'number' &&
+    typeof timings === 'object'
+  );
+}

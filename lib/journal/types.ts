@@ -1,0 +1,143 @@
+/**
+ * What the station's durable memory promises. The store behind it is SQLite in a worker thread;
+ * whatever resolves here has been committed with `synchronous=FULL`.
+ */
+import type { CommandOutcome, Decision, Inspection } from '../inspection/inspection.ts';
+
+/** One line of the ledger: who or what did which thing to which object, and why. */
+export interface LedgerEntry {
+  /** Dotted verb: `station.arm`, `gate.tolerance`, `plc.command`, `model.teach`, … */
+  type: string;
+  actor: string;
+  /** What it was done to: a station, a tag, a model. */
+  object: string;
+  reason?: string;
+  detail?: Record<string, unknown>;
+}
+
+export interface LedgerRecord extends LedgerEntry {
+  sequence: number;
+  /** ISO 8601 in UTC; for people, never for order. */
+  at: string;
+  /** Hex SHA-256 over the previous hash and the canonical JSON of this record. */
+  hash: string;
+  previousHash: string;
+}
+
+/** What is written before the first byte of a command leaves. */
+export interface CommandIntent {
+  id: string;
+  partId: string | null;
+  endpoint: string;
+  tag: string;
+  value: unknown;
+  /** `system`, or the person who asked for it. */
+  actor: string;
+}
+
+export interface CommandResult {
+  id: string;
+  outcome: CommandOutcome;
+  reason?: string;
+  readBack?: unknown;
+  ms: number;
+}
+
+export interface CommandRecord extends CommandIntent {
+  at: string;
+  outcome: CommandOutcome | null;
+  reason: string | null;
+  readBack: unknown;
+  ms: number | null;
+}
+
+export interface OutboxEntry {
+  /** Idempotency key, made once by the sender; a second accept with it changes nothing. */
+  key: string;
+  /** Delivery is in order within a stream and independent between streams. */
+  stream: string;
+  partId: string | null;
+  body: unknown;
+  /** Evidence of the part, stored as a file addressed by its SHA-256. */
+  attachment?: { bytes: Uint8Array; mediaType: string };
+}
+
+export interface OutboxRecord {
+  key: string;
+  stream: string;
+  partId: string | null;
+  body: unknown;
+  attachment: { sha256: string; mediaType: string } | null;
+  state: 'waiting' | 'delivered' | 'dead';
+  attempts: number;
+  /** What the receiver answered, or the last error. */
+  answer: unknown;
+  acceptedAt: string;
+}
+
+export interface OutboxDelivery {
+  key: string;
+  /** `done`: delivered. `retry`: stays first of its stream, not before `delayMs`. `dead`: set aside, visible. */
+  result: 'done' | 'retry' | 'dead' | 'progress';
+  delayMs?: number;
+  answer: unknown;
+}
+
+export interface PartQuery {
+  limit?: number;
+  decision?: Decision;
+  /** Only parts journalled after the one with this sequence in the journal. */
+  after?: number;
+}
+
+export interface PartRecord {
+  /** Order of arrival in this journal. */
+  rowId: number;
+  inspection: Inspection;
+}
+
+export interface JournalCounts {
+  parts: number;
+  accept: number;
+  review: number;
+  reject: number;
+  commands: Record<CommandOutcome | 'pending', number>;
+  outbox: { waiting: number; delivered: number; dead: number };
+}
+
+export interface Journal {
+  /** Writes the whole envelope of a part, replacing what was known of that part before. */
+  recordPart(inspection: Inspection): Promise<void>;
+  parts(query?: PartQuery): Promise<PartRecord[]>;
+  /** Highest part sequence ever recorded; 0 in an empty journal. */
+  lastSequence(): Promise<number>;
+  counts(): Promise<JournalCounts>;
+
+  appendLedger(entry: LedgerEntry): Promise<LedgerRecord>;
+  ledger(query?: { limit?: number; after?: number }): Promise<LedgerRecord[]>;
+  /** Walks the hash chain; `brokenAt` is the sequence of the first record that does not fit. */
+  verifyLedger(): Promise<{ records: number; brokenAt: number | null }>;
+
+  /** Rejects with `JOURNAL_DUPLICATE` when the id is known: a command is sent once. */
+  recordCommand(intent: CommandIntent): Promise<void>;
+  recordCommandResult(result: CommandResult): Promise<void>;
+  command(id: string): Promise<CommandRecord | undefined>;
+  /** Commands without a result: what was under way when the process ended. */
+  openCommands(): Promise<CommandRecord[]>;
+  commands(query?: { limit?: number }): Promise<CommandRecord[]>;
+
+  /** Resolves after the entry is durable. `accepted` is false when the key was known already. */
+  acceptOutbox(entry: OutboxEntry): Promise<{ accepted: boolean; record: OutboxRecord }>;
+  /** The first waiting entry of every stream that starts with the prefix and is due. */
+  dueOutbox(streamPrefix: string): Promise<OutboxRecord[]>;
+  settleOutbox(delivery: OutboxDelivery): Promise<void>;
+  outbox(query?: { limit?: number; state?: OutboxRecord['state'] }): Promise<OutboxRecord[]>;
+  attachment(sha256: string): Promise<Buffer>;
+
+  /** Small durable values: the sequence counter, a gate's tolerance. */
+  getValue(key: string): Promise<unknown>;
+  setValue(key: string, value: unknown): Promise<void>;
+
+  /** Flushes what is waiting and closes the file. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,64 @@
+/** What the nodes of a station share: its memory, its mode and whether it may act. */
+import type { Journal } from '../journal/types.ts';
+import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
+
+/** How far the station goes by itself: watch, recommend, act after a person's yes, act. */
+export type Autonomy = 'observe' | 'advise' | 'confirm' | 'act';
+
+export type ArmState = 'DISARMED' | 'ARMED' | 'TRIPPED';
+
+export interface ArmingView {
+  state: ArmState;
+  /** Who brought it into this state and why. */
+  actor: string;
+  reason: string;
+  /** Milliseconds until the lease ends; null unless armed. */
+  leaseMs: number | null;
+}
+
+/** A node of the station that can be released by a person, e.g. a plc-write that halted the feeder. */
+export interface Releasable {
+  name: string;
+  release(request: { actor: string; reason: string }): Promise<unknown>;
+}
+
+/** A gate whose tolerance a person may move within bounds. */
+export interface Adjustable {
+  name: string;
+  tolerance(): { threshold: number | null; min: number | null; max: number | null; calibration: string };
+  setTolerance(threshold: number, by: { actor: string; reason: string }): Promise<void>;
+}
+
+export interface Station {
+  readonly id: string;
+  readonly name: string;
+  readonly line: string;
+  /** Absolute path of the folder where the station keeps models, evidence and its journal. */
+  readonly folder: string;
+  readonly defaultDeadlineMs: number;
+  readonly autonomy: Autonomy;
+  readonly mode: Mode;
+  /** Opens on first use; rejects with `JOURNAL_UNAVAILABLE` when the folder cannot be written. */
+  journal(): Promise<Journal>;
+  /** Opens the envelope of the next part of this station. */
+  nextPart(part?: Partial<Pick<NewPart, 'id' | 'deadlineMs'>>): Promise<Inspection>;
+
+  arming(): ArmingView;
+  /** Rejects with `ARM_REFUSED` while tripped, or when the audit record cannot be written. */
+  arm(request: { actor: string; reason: string; leaseMs?: number }): Promise<ArmingView>;
+  disarm(request: { actor: string; reason: string }): Promise<ArmingView>;
+  /** Latches until reset by a person. */
+  trip(cause: { code: string; message: string }): void;
+  reset(request: { actor: string; reason: string }): Promise<ArmingView>;
+
+  /** Steps the ladder down; a step up needs a person. */
+  degrade(mode: Mode, cause: { code: string; message: string }): void;
+
+  addReleasable(releasable: Releasable): () => void;
+  addAdjustable(adjustable: Adjustable): () => void;
+  /** Applies a new tolerance where asked, re-arms, and releases everything that was halted. */
+  release(request: { actor: string; reason: string; threshold?: number }): Promise<ArmingView>;
+
+  /** Called on every change of arming or mode; returns the way to stop listening. */
+  onChange(listener: () => void): () => void;
+}

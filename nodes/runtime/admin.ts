@@ -1,0 +1,92 @@
+/**
+ * Admin routes of the package, each with a permission, a schema and a size limit.
+ *
+ * Node-RED's `needsPermission` matches suffixes (a user with scope `write` holds every `*.write`)
+ * and lets everybody pass where adminAuth is not set up (measured on 4.1.15 and 5.0.7). Routes
+ * that act on the machine therefore ask for a signed-in person and carry permissions that no
+ * common scope ends in: `plc.arm`, `plc.reset`, `gate.tolerance`.
+ */
+import { Ajv, type JSONSchemaType, type Schema } from 'ajv';
+import type { Request, RequestHandler, Response } from 'express';
+import { asCodedError, CodedError } from '../../lib/errors.ts';
+import type { NodeAPI } from './types.ts';
+
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** Codes that are the caller's fault, with the HTTP status they are answered with. */
+const HTTP_STATUS: Readonly<Record<string, number>> = {
+  SIGN_IN_REQUIRED: 403,
+  BAD_REQUEST: 400,
+  TOO_LARGE: 413,
+  NOT_FOUND: 404,
+  UNEXPECTED: 500,
+};
+
+export interface AdminRequest<Body> {
+  params: Readonly<Record<string, string>>;
+  query: Readonly<Record<string, unknown>>;
+  body: Body;
+  /** The signed-in person; never taken from the body. */
+  actor: string;
+  response: Response;
+}
+
+export interface AdminRoute<Body> {
+  /** GET must not change state. */
+  method: 'get' | 'post';
+  path: string;
+  permission: string;
+  /** Acts on the machine: refused unless a person is signed in. */
+  requiresPerson?: boolean;
+  /** For POST: unknown properties are refused when it says `additionalProperties: false`. */
+  schema?: JSONSchemaType<Body> | Schema;
+  /** What it returns is sent as JSON; undefined when it answered through `response` itself. */
+  handle(request: AdminRequest<Body>): unknown;
+}
+
+const ajv = new Ajv({ allErrors: true, strict: true });
+
+/** Settings key with which an owner without adminAuth takes responsibility: `jidokaAllowAnonymousArming: true`. */
+function anonymousAllowed(RED: NodeAPI): boolean {
+  return (RED.settings as unknown as Record<string, unknown>)['jidokaAllowAnonymousArming'] === true;
+}
+
+function actorOf(RED: NodeAPI, request: Request, requiresPerson: boolean): string {
+  const { user } = request as Request & { user?: { username?: string; anonymous?: boolean } };
+  if (user?.username !== undefined && user.anonymous !== true) return user.username;
+  if (requiresPerson && !anonymousAllowed(RED)) {
+    throw new CodedError('SIGN_IN_REQUIRED', 'this needs a signed-in person', {
+      hint: 'Set up adminAuth in settings.js and sign in.',
+    });
+  }
+  return 'anonymous';
+}
+
+/** Registers a route once per Node-RED start; call it while a node type is being registered. */
+export function adminRoute<Body = undefined>(RED: NodeAPI, route: AdminRoute<Body>): void {
+  const validate = route.schema === undefined ? undefined : ajv.compile(route.schema);
+  const handler: RequestHandler = (request, response) => {
+    void (async () => {
+      if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+        throw new CodedError('TOO_LARGE', `the request is larger than ${MAX_BODY_BYTES} bytes`);
+      }
+      const actor = actorOf(RED, request, route.requiresPerson ?? false);
+      if (validate !== undefined && !validate(request.body)) {
+        throw new CodedError('BAD_REQUEST', ajv.errorsText(validate.errors, { dataVar: 'body' }));
+      }
+      const { params, query } = request;
+      const answer = await route.handle({
+        params: params as Record<string, string>,
+        query,
+        body: request.body as Body,
+        actor,
+        response,
+      });
+      if (answer !== undefined) response.json(answer);
+    })().catch((error: unknown) => {
+      const { code, message, hint } = asCodedError(error) as { code: string; message: string; hint?: string };
+      if (!response.headersSent) response.status(HTTP_STATUS[code] ?? 409).json({ code, message, hint });
+    });
+  };
+  RED.httpAdmin[route.method](route.path, RED.auth.needsPermission(route.permission), handler);
+}

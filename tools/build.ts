@@ -1,0 +1,34 @@
+// Compiles the package into dist/ and puts beside each compiled node the files Node-RED reads there.
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, globSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const root = dirname(import.meta.dirname);
+const output = join(root, 'dist');
+const stamp = join(output, '.built');
+
+/** Files that are shipped as they are: dialogs, catalogues, help, and the data of the domains. */
+const assets = ['nodes/*/*.html', 'nodes/*/locales/*/*', 'lib/**/*.{onnx,json,md,sql}'];
+const sources = ['nodes/**/*.ts', 'lib/**/*.ts', ...assets, 'tsconfig*.json', 'tools/build.ts'];
+
+function files(patterns: string[]): string[] {
+  return globSync(patterns, { cwd: root });
+}
+
+function upToDate(): boolean {
+  if (!existsSync(stamp)) return false;
+  const builtAt = statSync(stamp).mtimeMs;
+  return files(sources).every((file) => statSync(join(root, file)).mtimeMs < builtAt);
+}
+
+if (process.argv.includes('--if-changed') && upToDate()) process.exit(0);
+
+rmSync(output, { recursive: true, force: true });
+const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+for (const file of files(assets)) {
+  const target = join(output, file);
+  mkdirSync(dirname(target), { recursive: true });
+  cpSync(join(root, file), target);
+}
+writeFileSync(stamp, '');
