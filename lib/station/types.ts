@@ -1,6 +1,6 @@
 /** What the nodes of a station share: its memory, its mode and whether it may act. */
 import type { Journal } from '../journal/types.ts';
-import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
+import type { Inspection, Mode, ModelReference, NewPart } from '../inspection/inspection.ts';
 
 /** How far the station goes by itself: watch, recommend, act after a person's yes, act. */
 export type Autonomy = 'observe' | 'advise' | 'confirm' | 'act';
@@ -29,6 +29,13 @@ export interface Adjustable {
   setTolerance(threshold: number, by: { actor: string; reason: string }): Promise<void>;
 }
 
+/** Scores of good parts the model has not seen, from which a gate derives its threshold. */
+export interface Calibration {
+  model: ModelReference;
+  /** Out-of-fold scores of good parts, ascending, in the model's own units. */
+  goodScores: readonly number[];
+}
+
 export interface Station {
   readonly id: string;
   readonly name: string;
@@ -53,6 +60,11 @@ export interface Station {
 
   /** Steps the ladder down; a step up needs a person. */
   degrade(mode: Mode, cause: { code: string; message: string }): void;
+
+  /** Made known by whoever loads a model; returns the way to withdraw it. */
+  offerCalibration(calibration: Calibration): () => void;
+  /** The calibration of the model with this digest, if one is loaded in this station. */
+  calibrationFor(digest: string): Calibration | undefined;
 
   addReleasable(releasable: Releasable): () => void;
   addAdjustable(adjustable: Adjustable): () => void;

@@ -15,6 +15,12 @@ import type { Message, Node, NodeAPI, Outputs, RawConfig } from './types.ts';
 /** Inputs that may be under way in one node before further ones are refused. */
 const MAX_IN_FLIGHT = 256;
 
+/**
+ * Returned by a handler when something durable has taken the message over: the input is done, and
+ * its outcome follows through `emit` or `fail`, after a restart if need be.
+ */
+export const TAKEN_OVER = Symbol('taken over');
+
 /** What a node gets to work with. */
 export interface NodeContext<Config> {
   readonly RED: NodeAPI;
@@ -32,9 +38,11 @@ export interface NodeContext<Config> {
   fail(error: unknown, message?: Message): void;
 }
 
+export type Answer = Outputs | typeof TAKEN_OVER;
+
 export interface Handlers {
   /** Resolves to one message per output, at least one of them; throws when the input ends in an error. */
-  input?(message: Message, signal: AbortSignal): Outputs | Promise<Outputs>;
+  input?(message: Message, signal: AbortSignal): Answer | Promise<Answer>;
   /** Runs after everything under way has ended. `removed` is true on delete and on disable. */
   close?(removed: boolean): void | Promise<void>;
 }
@@ -98,7 +106,7 @@ function run<Config>(RED: NodeAPI, node: Node, raw: RawConfig, definition: NodeD
     node.error(`${code}: ${message}`);
   });
 
-  async function handle(message: Message): Promise<Outputs> {
+  async function handle(message: Message): Promise<Answer> {
     if (underWay.size >= MAX_IN_FLIGHT) {
       throw new CodedError('OVERLOAD', `more than ${MAX_IN_FLIGHT} messages are waiting in this node`, {
         hint: 'Send fewer messages, or let the camera drop frames instead of queueing them.',
@@ -108,6 +116,7 @@ function run<Config>(RED: NodeAPI, node: Node, raw: RawConfig, definition: NodeD
     if (ready.input === undefined) throw new CodedError('NO_INPUT', `${definition.type} takes no messages`);
     abort.signal.throwIfAborted();
     const outputs = await ready.input(message, abort.signal);
+    if (outputs === TAKEN_OVER) return outputs;
     if (!outputs.some((output) => output !== null)) {
       throw new CodedError('NO_OUTCOME', `${definition.type} gave no outcome for this message`);
     }
@@ -121,7 +130,7 @@ function run<Config>(RED: NodeAPI, node: Node, raw: RawConfig, definition: NodeD
       try {
         const outputs = await result;
         await before;
-        send(outputs as Parameters<typeof send>[0]);
+        if (outputs !== TAKEN_OVER) send(outputs as Parameters<typeof send>[0]);
         done();
       } catch (error) {
         await before;
