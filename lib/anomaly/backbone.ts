@@ -35,10 +35,7 @@ export async function openSession(graph: Uint8Array): Promise<ort.InferenceSessi
 export type Features = Float32Array;
 
 /** `pixels`: 224×224 RGB, 8 bit, row by row. Blocks its process while it runs (4 ms on one thread). */
-export async function extractFeatures(
-  session: ort.InferenceSession,
-  pixels: Uint8Array,
-): Promise<Features> {
+export async function extractFeatures(session: ort.InferenceSession, pixels: Uint8Array): Promise<Features> {
   const image = new ort.Tensor('uint8', pixels, [1, INPUT_SIDE, INPUT_SIDE, 3]);
   const { feat } = await session.run({ image }, ['feat']);
   if (!(feat?.data instanceof Float32Array) || feat.data.length !== FEATURES * PATCHES) {

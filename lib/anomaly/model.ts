@@ -26,8 +26,8 @@ export interface ModelManifest {
   /** Of `model.onnx`: `sha256:` and 64 hexadecimal digits. */
   digest: string;
   method: typeof METHOD;
-  /** How a frame becomes the graph's input: shrunk to this size, the aspect ratio not kept. */
-  input: { width: number; height: number; layout: 'rgb'; resize: 'area' };
+  /** How a frame becomes the graph's input, as `lib/frame/resize.ts` does it. */
+  input: { width: number; height: number; colour: 'rgb'; fit: 'stretch' };
   backbone: { digest: string };
   /** Patches of good parts in the graph. */
   bankSize: number;
@@ -83,12 +83,12 @@ const schema: JSONSchemaType<ModelManifest> = {
     input: {
       type: 'object',
       additionalProperties: false,
-      required: ['width', 'height', 'layout', 'resize'],
+      required: ['width', 'height', 'colour', 'fit'],
       properties: {
         width: { type: 'integer', minimum: 1 },
         height: { type: 'integer', minimum: 1 },
-        layout: { type: 'string', const: 'rgb' },
-        resize: { type: 'string', const: 'area' },
+        colour: { type: 'string', const: 'rgb' },
+        fit: { type: 'string', const: 'stretch' },
       },
     },
     backbone: {
@@ -160,14 +160,15 @@ export async function latestModel(folder: string, name: string): Promise<Anomaly
  */
 export async function readModel(path: string): Promise<AnomalyModel> {
   const graph = join(path, 'model.onnx');
-  const [text, bytes] = await Promise.all([readFile(join(path, 'model.json'), 'utf8'), readFile(graph)]).catch(
-    (cause: unknown) => {
-      throw new AnomalyError('MODEL_MISSING', `there is no readable model in ${path}`, {
-        hint: 'Teach the model, or restore the folder from a backup.',
-        cause,
-      });
-    },
-  );
+  const [text, bytes] = await Promise.all([
+    readFile(join(path, 'model.json'), 'utf8'),
+    readFile(graph),
+  ]).catch((cause: unknown) => {
+    throw new AnomalyError('MODEL_MISSING', `there is no readable model in ${path}`, {
+      hint: 'Teach the model, or restore the folder from a backup.',
+      cause,
+    });
+  });
   const manifest = parseManifest(text, path);
   if (sha256(bytes) !== manifest.digest) {
     throw new AnomalyError('MODEL_DIGEST_MISMATCH', `${graph} is not the graph that was taught`, {
@@ -185,7 +186,10 @@ function parseManifest(text: string, path: string): ModelManifest {
     throw invalid(path, 'it is not JSON', cause);
   }
   if (!validate(manifest)) {
-    throw invalid(path, (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message ?? ''}`).join(', '));
+    throw invalid(
+      path,
+      (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message ?? ''}`).join(', '),
+    );
   }
   const { goodScores } = manifest;
   if (goodScores.some((score, index) => score < (goodScores[index - 1] ?? 0))) {

@@ -11,7 +11,14 @@ import { fileURLToPath } from 'node:url';
 import { bytesOf, type Frame } from '../frame/frame.ts';
 import { AnomalyError } from './errors.ts';
 import { INPUT_SIDE } from './head.ts';
-import { METHOD, modelFolder, readModel, versionsOf, type AnomalyModel, type ModelManifest } from './model.ts';
+import {
+  METHOD,
+  modelFolder,
+  readModel,
+  versionsOf,
+  type AnomalyModel,
+  type ModelManifest,
+} from './model.ts';
 import { conformalThreshold } from './p-value.ts';
 import type { FromTeacher, Taught, ToTeacher } from './teach-protocol.ts';
 import type { TeachingProgress, TeachingStage } from './teaching.ts';
@@ -50,13 +57,13 @@ export interface TeachOptions {
 export async function teach(options: TeachOptions): Promise<AnomalyModel> {
   const { folder, name, seed = 1, signal } = options;
   const versions = modelFolder(folder, name);
-  if (signal?.aborted === true) throw cancelled(signal);
+  throwIfCancelled(signal);
   await mkdir(versions, { recursive: true });
   const draft = join(versions, `.teaching-${randomUUID()}`);
   await mkdir(draft);
   try {
     const taught = await runTeacher(join(draft, 'model.onnx'), options);
-    if (signal?.aborted === true) throw cancelled(signal);
+    throwIfCancelled(signal);
     options.onProgress?.({ stage: 'saving', done: 0, total: 1 });
     const path = await publish(draft, folder, name, manifestOf(taught, name, seed));
     options.onProgress?.({ stage: 'saving', done: 1, total: 1 });
@@ -81,6 +88,10 @@ export function teachingFraction({ stage, done, total }: TeachingProgress): numb
   return from + (to - from) * (total > 0 ? Math.min(done / total, 1) : 0);
 }
 
+function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw cancelled(signal);
+}
+
 function cancelled(signal: AbortSignal): AnomalyError {
   return new AnomalyError('TEACH_CANCELLED', 'teaching was cancelled', { cause: signal.reason });
 }
@@ -92,7 +103,7 @@ function manifestOf(taught: Taught, name: string, seed: number): Omit<ModelManif
     name,
     digest,
     method: METHOD,
-    input: { width: INPUT_SIDE, height: INPUT_SIDE, layout: 'rgb', resize: 'area' },
+    input: { width: INPUT_SIDE, height: INPUT_SIDE, colour: 'rgb', fit: 'stretch' },
     backbone: { digest: backboneDigest },
     bankSize,
     seed,
@@ -188,7 +199,9 @@ function withTotal(progress: TeachingProgress, total: number): TeachingProgress 
 
 function failure(code: string, message: string): AnomalyError {
   return code === 'TEACH_TOO_FEW'
-    ? new AnomalyError(code, message, { hint: `Offer at least ${MINIMUM_PARTS} different good parts; 60 are better.` })
+    ? new AnomalyError(code, message, {
+        hint: `Offer at least ${MINIMUM_PARTS} different good parts; 60 are better.`,
+      })
     : new AnomalyError('TEACH_FAILED', `teaching failed: ${message}`);
 }
 
