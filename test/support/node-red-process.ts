@@ -35,7 +35,7 @@ export type Report =
 interface RuntimeNode {
   id: string;
   type: string;
-  receive(message: Record<string, unknown>): void;
+  receive: (message: Record<string, unknown>) => void;
 }
 
 interface SendEvent {
@@ -127,7 +127,7 @@ async function start(order: Order & { order: 'start' }): Promise<void> {
     (request: unknown, response: unknown): void;
     use(path: string, handler: unknown): void;
   };
-  const { hashSync } = require('bcryptjs') as { hashSync(text: string, rounds: number): string };
+  const { hashSync } = require('bcryptjs') as { hashSync: (text: string, rounds: number) => string };
 
   const application = express();
   const server = createServer(application);
