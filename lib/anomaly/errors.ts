@@ -6,6 +6,7 @@ export type AnomalyErrorCode =
   | 'MODEL_INVALID'
   | 'MODEL_DIGEST_MISMATCH'
   | 'MODEL_NAME_INVALID'
+  | 'FOLDER_UNREADABLE'
   | 'TEACH_TOO_FEW'
   | 'TEACH_CANCELLED'
   | 'TEACH_FAILED'

@@ -55,14 +55,16 @@ export interface TeachOptions {
  * (`signal`), `TEACH_FAILED`, `MODEL_NAME_INVALID`, and whatever `frames` throws.
  */
 export async function teach(options: TeachOptions): Promise<AnomalyModel> {
-  const { folder, name, seed = 1, signal } = options;
+  const { folder, name, frames, seed = 1, signal } = options;
   const versions = modelFolder(folder, name);
   throwIfCancelled(signal);
-  await mkdir(versions, { recursive: true });
+  const source = Symbol.asyncIterator in frames ? frames[Symbol.asyncIterator]() : frames[Symbol.iterator]();
   const draft = join(versions, `.teaching-${randomUUID()}`);
-  await mkdir(draft);
   try {
-    const taught = await runTeacher(join(draft, 'model.onnx'), options);
+    // The line may take hours to bring the first part; until then there is no process and no file.
+    const first = await untilCancelled(nextFrame(source), signal);
+    await mkdir(draft, { recursive: true });
+    const taught = await runTeacher(join(draft, 'model.onnx'), options, first, source);
     throwIfCancelled(signal);
     options.onProgress?.({ stage: 'saving', done: 0, total: 1 });
     const path = await publish(draft, folder, name, manifestOf(taught, name, seed));
@@ -71,6 +73,9 @@ export async function teach(options: TeachOptions): Promise<AnomalyModel> {
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     throw error;
+  } finally {
+    // Not awaited: a source that waits for the line's next part answers only when that part comes.
+    void Promise.resolve(source.return?.()).catch(() => undefined);
   }
 }
 
@@ -90,6 +95,14 @@ export function teachingFraction({ stage, done, total }: TeachingProgress): numb
 
 function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw cancelled(signal);
+}
+
+/** The promise, or `TEACH_CANCELLED` when the signal is aborted before it settles. */
+function untilCancelled<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(cancelled(signal)), { once: true });
+    promise.then(resolve, reject);
+  });
 }
 
 function cancelled(signal: AbortSignal): AnomalyError {
@@ -147,10 +160,16 @@ async function flushFolder(folder: string): Promise<void> {
   await handle?.close();
 }
 
-async function runTeacher(file: string, options: TeachOptions): Promise<Taught> {
+type Source = AsyncIterator<Frame> | Iterator<Frame>;
+
+async function runTeacher(
+  file: string,
+  options: TeachOptions,
+  first: ToTeacher,
+  source: Source,
+): Promise<Taught> {
   const { frames, seed = 1, coresetSize = 1000, signal } = options;
   const total = options.total ?? (Array.isArray(frames) ? frames.length : 0);
-  const source = Symbol.asyncIterator in frames ? frames[Symbol.asyncIterator]() : frames[Symbol.iterator]();
   const child = fork(PROCESS, [], {
     execArgv: [],
     serialization: 'advanced',
@@ -160,28 +179,32 @@ async function runTeacher(file: string, options: TeachOptions): Promise<Taught> 
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
   });
-  try {
-    return await new Promise<Taught>((resolve, reject) => {
-      signal?.addEventListener('abort', () => reject(cancelled(signal)), { once: true });
-      rejectOnEnd(child, reject);
-      child.on('message', (message) => {
-        const answer = message as FromTeacher;
-        if (answer.type === 'next') nextFrame(source).then((next) => send(child, next), reject);
-        else if (answer.type === 'progress') options.onProgress?.(withTotal(answer.progress, total));
-        else if (answer.type === 'taught') resolve(answer.taught);
-        else reject(failure(answer.code, answer.message));
-      });
-      send(child, { type: 'start', file, seed, coresetSize, minimumParts: MINIMUM_PARTS });
+  const taught = new Promise<Taught>((resolve, reject) => {
+    rejectOnEnd(child, reject);
+    let waiting: ToTeacher | undefined = first;
+    const sendNext = async (): Promise<void> => {
+      const next = waiting ?? (await nextFrame(source));
+      waiting = undefined;
+      send(child, next);
+    };
+    child.on('message', (message) => {
+      const answer = message as FromTeacher;
+      if (answer.type === 'next') sendNext().catch(reject);
+      else if (answer.type === 'progress') options.onProgress?.(withTotal(answer.progress, total));
+      else if (answer.type === 'taught') resolve(answer.taught);
+      else reject(failure(answer.code, answer.message));
     });
+    send(child, { type: 'start', file, seed, coresetSize, minimumParts: MINIMUM_PARTS });
+  });
+  try {
+    return await untilCancelled(taught, signal);
   } finally {
     child.kill('SIGKILL');
     await ended;
-    // Not awaited: a source that waits for the line's next part answers only when that part comes.
-    void Promise.resolve(source.return?.()).catch(() => undefined);
   }
 }
 
-async function nextFrame(source: AsyncIterator<Frame> | Iterator<Frame>): Promise<ToTeacher> {
+async function nextFrame(source: Source): Promise<ToTeacher> {
   const next = await source.next();
   if (next.done === true) return { type: 'end' };
   const { width, height, format } = next.value;
