@@ -187,7 +187,7 @@ export class GraphSession {
     for (const name of this.#head.outputs) {
       const value = values[name];
       if (value === undefined) throw new InferenceError('RUN_FAILED', `the graph gave no output '${name}'`);
-      outputs[name] = { dims: value.dims, data: asFloats((value).data) };
+      outputs[name] = { dims: value.dims, data: asFloats(value.data) };
     }
     return outputs;
   }
