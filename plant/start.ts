@@ -181,10 +181,12 @@ async function main(): Promise<void> {
   const plant = await startPlant({
     seed: Number(values.seed),
     taktMs,
-    folder: join(dataFolder, 'plant'),
+    pkiFolder: join(dataFolder, 'plant-pki'),
+    run: images === undefined,
     ports: {
       camera: cameraPort,
       mes: cameraPort + 1,
+      board: cameraPort + 2,
       opcua: port(values['opcua-port'], 'opcua-port'),
       modbus: port(values['modbus-port'], 'modbus-port'),
     },
@@ -194,7 +196,7 @@ async function main(): Promise<void> {
     streamUrl: plant.camera.streamUrl,
     opcuaUrl: plant.opcua.endpointUrl,
     mesUrl: plant.mes.url,
-    lineUrl: images === undefined ? plant.lineUrl : '',
+    boardUrl: plant.boardUrl,
     stationFolder: join(dataFolder, 'station'),
   };
   writeFlow(dataFolder, (flow) => connectPilotFlow(flow, addresses, images));
