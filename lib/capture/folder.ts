@@ -82,7 +82,8 @@ export class FolderSource implements CameraSource {
   constructor(options: FolderOptions) {
     this.#options = options;
     this.#folder = resolve(options.folder);
-    this.#doneFolder = options.mode === 'cycle' ? undefined : resolveDoneFolder(this.#folder, options.doneFolder);
+    this.#doneFolder =
+      options.mode === 'cycle' ? undefined : resolveDoneFolder(this.#folder, options.doneFolder);
     this.name = basename(this.#folder);
     this.#clock = options.clock ?? systemClock;
     this.#latest = new LatestImage(this.#clock);
@@ -285,8 +286,7 @@ export class FolderSource implements CameraSource {
     }
     const { state: before } = arrival;
     const now = this.#clock.now();
-    const unchanged =
-      before?.size === state.size && before.modified.getTime() === state.modified.getTime();
+    const unchanged = before?.size === state.size && before.modified.getTime() === state.modified.getTime();
     if (!unchanged) {
       arrival.state = state;
       arrival.unchangedSince = now;

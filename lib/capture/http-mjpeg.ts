@@ -105,9 +105,13 @@ export class HttpMjpegSource implements CameraSource {
     const watchdog = new AbortController();
     const bark = (waitedMs: number): void =>
       watchdog.abort(
-        new CaptureError('CAMERA_LOST', `${shownUrl(this.#url)} sent no image for ${Math.round(waitedMs)} ms`, {
-          hint: 'Check power and network of the camera. If it only sends when a part passes, switch the watchdog off.',
-        }),
+        new CaptureError(
+          'CAMERA_LOST',
+          `${shownUrl(this.#url)} sent no image for ${Math.round(waitedMs)} ms`,
+          {
+            hint: 'Check power and network of the camera. If it only sends when a part passes, switch the watchdog off.',
+          },
+        ),
       );
     const watch = (limitMs: number): (() => void) => this.#clock.after(limitMs, () => bark(limitMs));
     let unwatch = watch(this.#options.timeoutMs);

@@ -79,9 +79,13 @@ export class CameraClient {
     const { location } = response.headers;
     response.destroy();
     if (statusCode === 401 || statusCode === 403) {
-      throw new CaptureError('CAMERA_REFUSED', `${shownUrl(url)} refuses the sign-in (status ${statusCode})`, {
-        hint: 'Check user and password of the camera.',
-      });
+      throw new CaptureError(
+        'CAMERA_REFUSED',
+        `${shownUrl(url)} refuses the sign-in (status ${statusCode})`,
+        {
+          hint: 'Check user and password of the camera.',
+        },
+      );
     }
     if (statusCode >= 300 && statusCode < 400) {
       throw new CaptureError('CAMERA_REFUSED', `${shownUrl(url)} points elsewhere (status ${statusCode})`, {

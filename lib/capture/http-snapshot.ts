@@ -6,7 +6,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Credentials } from './http-auth.ts';
 import { CameraClient, cameraUrl, keepAliveAgent, shownUrl, type CameraAgent } from './http-request.ts';
 import { asCaptureError, CaptureError } from './errors.ts';
-import { MAX_IMAGE_BYTES, partIdFrom, receiveImage, type CameraSource, type CapturedImage } from './source.ts';
+import {
+  MAX_IMAGE_BYTES,
+  partIdFrom,
+  receiveImage,
+  type CameraSource,
+  type CapturedImage,
+} from './source.ts';
 import type { SourceListener } from './source.ts';
 
 export interface HttpSnapshotOptions {
@@ -85,11 +91,15 @@ export class HttpSnapshotSource implements CameraSource {
     const type = response.headers['content-type'] ?? '';
     if (/^(text|multipart)\//i.test(type)) {
       response.destroy();
-      throw new CaptureError('CAMERA_REFUSED', `${shownUrl(this.#url)} sends ${type.slice(0, 60)}, not an image`, {
-        hint: type.toLowerCase().startsWith('multipart')
-          ? 'This is a stream; choose the MJPEG source.'
-          : 'Check the path of the address in the manual of the camera.',
-      });
+      throw new CaptureError(
+        'CAMERA_REFUSED',
+        `${shownUrl(this.#url)} sends ${type.slice(0, 60)}, not an image`,
+        {
+          hint: type.toLowerCase().startsWith('multipart')
+            ? 'This is a stream; choose the MJPEG source.'
+            : 'Check the path of the address in the manual of the camera.',
+        },
+      );
     }
     const bytes = await this.#read(response);
     return receiveImage(bytes, {

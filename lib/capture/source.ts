@@ -69,13 +69,20 @@ export function receiveImage(
   const { what, capturedAt = new Date(), partId, file } = details;
   if (formatOf(bytes) === undefined) {
     const start = bytes.toString('hex', 0, HEX_SHOWN);
-    throw new CaptureError('IMAGE_INVALID', `${what} is not a JPEG, PNG or WebP image (starts with ${start})`);
+    throw new CaptureError(
+      'IMAGE_INVALID',
+      `${what} is not a JPEG, PNG or WebP image (starts with ${start})`,
+    );
   }
   const header = probeImage(bytes);
   if (header === undefined || imageEnd(bytes) === undefined) {
-    throw new CaptureError('IMAGE_TRUNCATED', `${what} ends after ${bytes.length} bytes, before its end marker`, {
-      hint: 'The camera or the network broke off while sending; check cable, load and power of the camera.',
-    });
+    throw new CaptureError(
+      'IMAGE_TRUNCATED',
+      `${what} ends after ${bytes.length} bytes, before its end marker`,
+      {
+        hint: 'The camera or the network broke off while sending; check cable, load and power of the camera.',
+      },
+    );
   }
   return {
     bytes,
