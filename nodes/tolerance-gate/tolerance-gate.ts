@@ -26,7 +26,6 @@ interface Config extends GateOptions {
   reviewShare: number;
 }
 
-/** What the journal keeps of a moved threshold. */
 interface SavedTolerance {
   threshold: number;
   calibration: string;
