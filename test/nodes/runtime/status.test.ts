@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
+import type { Node } from '../../../nodes/runtime/types.ts';
 import { Status } from '../../../nodes/runtime/status.ts';
 
-type Shown = { fill?: string; shape?: string; text?: string } | string;
+type Shown = Parameters<Node['status']>[0];
 
 function badge(): { status: Status; shown: Shown[] } {
   const shown: Shown[] = [];
