@@ -61,6 +61,12 @@ async function caught(): Promise<Caught['error']> {
   return ((await nextMessage('caught')) as unknown as Caught).error;
 }
 
+/** Libraries reject with all sorts of things. */
+async function rejection(thrown: unknown): Promise<never> {
+  const generator = (async function* (): AsyncGenerator<never> {})();
+  return generator.throw(thrown) as Promise<never>;
+}
+
 /** Collects what reaches a helper node. */
 function collect(id: string): Message[] {
   const messages: Message[] = [];
@@ -126,7 +132,7 @@ describe('the one way nodes handle input', () => {
     ['no error at all', 'boom'],
   ] as const) {
     it(`gives a code to what was thrown: ${what}`, async () => {
-      await deployInput(() => Promise.reject(thrown));
+      await deployInput(() => rejection(thrown));
       node('n').receive({});
       const error = await caught();
       assert.equal(error.code, 'UNEXPECTED');
