@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { teach } from '../../lib/anomaly/teach.ts';
+import { Frame } from '../../lib/frame/frame.ts';
+import { openInspection } from '../../lib/inspection/inspection.ts';
+import type { LedgerEntry } from '../../lib/journal/types.ts';
+import type { Calibration, Station } from '../../lib/station/types.ts';
+import register from '../../nodes/anomaly-score/anomaly-score.ts';
+import type { Message } from '../../nodes/runtime/types.ts';
+import { realParts, type RealParts } from '../support/good-parts.ts';
+import { load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
+import { assertPlainMessage } from '../support/message-rule.ts';
+
+describe('anomaly-score', function () {
+  this.timeout(60_000);
+  let parts: RealParts;
+  let folder: string;
+  let offered: Calibration[];
+  let withdrawn: number;
+  let ledger: LedgerEntry[];
+
+  before(async function () {
+    parts = await realParts(this);
+  });
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'jidoka-score-'));
+    offered = [];
+    withdrawn = 0;
+    ledger = [];
+  });
+  afterEach(async () => {
+    await unload();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function deploy(config: Record<string, unknown> = {}): Promise<void> {
+    const station = {
+      folder,
+      mode: 'NORMAL',
+      nextPart: () =>
+        Promise.resolve(openInspection({ station: 'press 4', sequence: 1, deadlineMs: 60_000 })),
+      journal: () =>
+        Promise.resolve({ appendLedger: (entry: LedgerEntry) => Promise.resolve(void ledger.push(entry)) }),
+      offerCalibration: (calibration: Calibration) => {
+        offered.push(calibration);
+        return () => (withdrawn += 1);
+      },
+    } as unknown as Station;
+    await load(
+      [stationStandIn(station), register],
+      [
+        { id: 'station', type: 'inspection-station' },
+        {
+          id: 'score',
+          type: 'anomaly-score',
+          z: 'flow',
+          station: 'station',
+          model: 'top',
+          wires: [['scored'], ['events']],
+          ...config,
+        },
+        { id: 'scored', type: 'helper', z: 'flow' },
+        { id: 'events', type: 'helper', z: 'flow' },
+        { id: 'catch', type: 'catch', z: 'flow', scope: ['score'], wires: [['caught']] },
+        { id: 'caught', type: 'helper', z: 'flow' },
+        { id: 'flow', type: 'tab' },
+      ],
+    );
+  }
+
+  function send(message: Message): Promise<Message> {
+    const answer = nextMessage('scored');
+    node('score').receive(message);
+    return answer;
+  }
+
+  /** The next event of this topic on output 2. */
+  async function event(topic: string): Promise<Message> {
+    for (;;) {
+      const message = await nextMessage('events');
+      if (message.topic === topic) return message;
+    }
+  }
+
+  async function caughtCode(message: Message): Promise<string | undefined> {
+    const caught = nextMessage('caught');
+    node('score').receive(message);
+    return ((await caught)['error'] as { code?: string }).code;
+  }
+
+  it('teaches itself from the first parts, lets them pass unscored, then scores', async () => {
+    await deploy({ parts: '12', heatmap: 'suspicious' });
+    const model = event('jidoka/model');
+    for (const frame of parts.good) {
+      const passed = await send({ frame, other: 'untouched' });
+      assert.equal(passed.inspection?.anomaly, undefined);
+      assert.equal(passed['other'], 'untouched');
+    }
+    const { payload } = await model;
+    const { name, version, digest } = payload as { name: string; version: string; digest: string };
+    assert.deepEqual([name, version], ['top', '1']);
+    assert.equal(offered[0]?.goodScores.length, 12);
+    assert.equal(offered[0].model.digest, digest);
+    assert.deepEqual(
+      ledger.map(({ type, object }) => [type, object]),
+      [['model.teach', 'top']],
+    );
+
+    const [bad] = parts.bad;
+    const scored = await send({ frame: bad as Frame, other: 'untouched' });
+    const { anomaly, timings } = scored.inspection ?? {};
+    assert.equal(scored.payload, anomaly?.score);
+    assert.equal(anomaly?.model.digest, digest);
+    assert.equal(anomaly.provider, 'cpu');
+    assert.equal(anomaly.pValue, 1 / 13);
+    assert.ok(anomaly.boxes.length > 0);
+    assert.ok((timings?.['score'] ?? NaN) > 0);
+    const picture = scored['heatmap'];
+    assert.ok(Frame.isFrame(picture));
+    assert.deepEqual([picture.width, picture.height], [640, 480]);
+    assert.equal(scored['other'], 'untouched');
+    assertPlainMessage(scored);
+  });
+
+  it('teaches from a folder and ends parts that are no picture in a coded error', async () => {
+    const trained = dirname(parts.goodPaths[0] ?? '');
+    const pictures = join(folder, 'good');
+    await Promise.all(parts.goodPaths.map((path) => cp(path, path.replace(trained, pictures))));
+    await deploy({ teaching: 'folder', folder: 'good', heatmap: 'never' });
+    await event('jidoka/model');
+    const scored = await send({ frame: parts.bad[0] as Frame });
+    assert.equal(typeof scored.payload, 'number');
+    assert.equal(scored['heatmap'], undefined);
+
+    assert.equal(await caughtCode({ payload: 'no frame' }), 'FRAME_MISSING');
+    const broken = new Frame(Buffer.from('no jpeg'), { width: 9, height: 9, format: 'jpeg', source: 'test' });
+    assert.equal(await caughtCode({ frame: broken }), 'IMAGE_INVALID');
+  });
+
+  it('uses the model that is there, and teaches again when told to', async () => {
+    const models = join(folder, 'models');
+    await teach({ frames: parts.good, folder: models, name: 'top', coresetSize: 50 });
+    await deploy({ teaching: 'none', parts: '12' });
+    const first = await send({ frame: parts.good[0] as Frame });
+    assert.equal(first.inspection?.anomaly?.model.version, '1');
+
+    const begun = event('jidoka/teaching');
+    node('score').receive({ topic: 'jidoka/teach' });
+    assert.deepEqual((await begun).payload, { stage: 'features', done: 0, total: 12, fraction: 0 });
+    const taught = event('jidoka/model');
+    for (const frame of parts.good) assert.equal((await send({ frame })).inspection?.anomaly, undefined);
+    assert.equal(((await taught).payload as { version: string }).version, '2');
+    assert.equal(withdrawn, 1);
+    const again = await send({ frame: parts.good[0] as Frame });
+    assert.equal(again.inspection?.anomaly?.model.version, '2');
+  });
+
+  it('leaves nothing half-made behind when it is closed while teaching', async () => {
+    await deploy({ parts: '12' });
+    for (const frame of parts.good.slice(0, 5)) await send({ frame });
+    await unload();
+    assert.deepEqual(await readdir(join(folder, 'models', 'top')), []);
+    await deploy({ teaching: 'none' });
+    assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'MODEL_MISSING');
+  });
+
+  it('refuses a model that was changed after teaching', async () => {
+    const models = join(folder, 'models');
+    const { graph } = await teach({ frames: parts.good, folder: models, name: 'top', coresetSize: 20 });
+    await writeFile(graph, 'not the graph');
+    await deploy({ teaching: 'none' });
+    assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'MODEL_DIGEST_MISMATCH');
+  });
+
+  it('ends every input in a coded error when its configuration is wrong', async () => {
+    for (const config of [{ model: '../elsewhere' }, { parts: '3' }, { teaching: 'folder', folder: '' }]) {
+      await deploy(config);
+      assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'CONFIG_INVALID');
+      await unload();
+    }
+  });
+});
