@@ -100,6 +100,8 @@ function throwIfCancelled(signal: AbortSignal | undefined): void {
 /** The promise, or `TEACH_CANCELLED` when the signal is aborted before it settles. */
 function untilCancelled<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
   return new Promise((resolve, reject) => {
+    // An abort that has happened is not announced again.
+    if (signal?.aborted === true) reject(cancelled(signal));
     signal?.addEventListener('abort', () => reject(cancelled(signal)), { once: true });
     promise.then(resolve, reject);
   });

@@ -69,7 +69,7 @@ describe('the scoring head', function () {
     const { score, map } = await model.run({ image }, ['score', 'map']);
     await model.release();
     assert.deepEqual(map?.dims, [28, 28]);
-    assertClose(map?.data as Float32Array, expected);
+    assertClose(map.data as Float32Array, expected);
     assertClose(score?.data as Float32Array, [meanOfHighest(expected)]);
   });
 

@@ -78,6 +78,14 @@ describe('teaching', function () {
     assert.deepEqual(await readdir(join(folder, 'cubes')), []);
   });
 
+  it('can be cancelled at the very moment the first part comes', async () => {
+    const abort = new AbortController();
+    const stopped = teachSmall({ signal: abort.signal });
+    setImmediate(() => abort.abort());
+    await assert.rejects(stopped, { code: 'TEACH_CANCELLED' });
+    assert.deepEqual(await readdir(folder).then((names) => names.filter((name) => name !== 'cubes')), []);
+  });
+
   it('can be cancelled while it waits for the line to bring a part', async () => {
     const abort = new AbortController();
     async function* stalled(): AsyncGenerator<Frame> {
