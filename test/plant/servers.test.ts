@@ -39,14 +39,19 @@ describe('the PLC over OPC UA', function () {
     plc.close();
   });
   beforeEach(() => {
-    for (const tag of ['FeederEnable', 'RejectGate', 'TorqueSetpoint', 'Heartbeat'] as const) plc.setFault(tag, null);
+    for (const tag of ['FeederEnable', 'RejectGate', 'TorqueSetpoint', 'Heartbeat'] as const)
+      plc.setFault(tag, null);
     plc.writes.length = 0;
     plc.set('RejectGate', false);
     plc.set('TorqueSetpoint', 42);
   });
 
   const write = (tag: PlcTag, dataType: DataType, value: unknown) =>
-    session.write({ nodeId: node(tag), attributeId: AttributeIds.Value, value: { value: { dataType, value } } });
+    session.write({
+      nodeId: node(tag),
+      attributeId: AttributeIds.Value,
+      value: { value: { dataType, value } },
+    });
   const read = async (tag: PlcTag): Promise<unknown> =>
     (await session.read({ nodeId: node(tag), attributeId: AttributeIds.Value })).value.value;
 
@@ -112,31 +117,26 @@ describe('the PLC over OPC UA', function () {
   });
 
   it('notifies a subscription of each pulse of PartPresent', async () => {
-    const subscription = ClientSubscription.create(session, { requestedPublishingInterval: 50, publishingEnabled: true });
+    const subscription = ClientSubscription.create(session, {
+      requestedPublishingInterval: 50,
+      publishingEnabled: true,
+    });
     const item = ClientMonitoredItem.create(
       subscription,
       { nodeId: node('PartPresent'), attributeId: AttributeIds.Value },
       { samplingInterval: 20, queueSize: 100, discardOldest: true },
       TimestampsToReturn.Both,
     );
-    const values: boolean[] = [];
-    const seen = (count: number): Promise<void> =>
-      new Promise((resolve) => {
-        item.on('changed', (dataValue: { value: { value: boolean } }) => {
-          values.push(dataValue.value.value);
-          if (values.length >= count) resolve();
-        });
-      });
-    const initial = once(item, 'changed');
-    await initial;
-    const pulsed = seen(4);
+    const notified = async (): Promise<unknown> => {
+      const [dataValue] = (await once(item, 'changed')) as [{ value: { value: unknown } }];
+      return dataValue.value.value;
+    };
+    assert.equal(await notified(), false);
     for (const value of [true, false, true, false]) {
+      const notification = notified();
       plc.set('PartPresent', value);
-      // The line's pulse; the server samples every 20 ms.
-      await new Promise((resolve) => setTimeout(resolve, 75));
+      assert.equal(await notification, value);
     }
-    await pulsed;
-    assert.deepEqual(values, [true, false, true, false]);
     await subscription.terminate();
   });
 
