@@ -5,6 +5,7 @@ import {
   AttributeIds,
   type ClientSession,
   DataType,
+  makeBrowsePath,
   MessageSecurityMode,
   OPCUAClient,
   SecurityPolicy,
@@ -81,17 +82,13 @@ describe('the PLC over OPC UA', function () {
   });
 
   it('states range and unit of the torque setpoint', async () => {
-    const found = await session.translateBrowsePath([
-      { startingNode: node('TorqueSetpoint'), relativePath: { elements: [{ referenceTypeId: 'i=46', targetName: { namespaceIndex: 0, name: 'EURange' } }] } },
-      { startingNode: node('TorqueSetpoint'), relativePath: { elements: [{ referenceTypeId: 'i=46', targetName: { namespaceIndex: 0, name: 'EngineeringUnits' } }] } },
-    ] as never); // prettier-ignore
-    const [range, units] = await Promise.all(
-      found.map(async (result) => {
-        const nodeId = result.targets?.[0]?.targetId;
-        assert.ok(nodeId);
-        return (await session.read({ nodeId, attributeId: AttributeIds.Value })).value.value as unknown;
-      }),
-    );
+    const property = async (name: string): Promise<unknown> => {
+      const path = makeBrowsePath(node('TorqueSetpoint'), `.${name}`);
+      const nodeId = (await session.translateBrowsePath(path)).targets?.[0]?.targetId;
+      assert.ok(nodeId);
+      return (await session.read({ nodeId, attributeId: AttributeIds.Value })).value.value as unknown;
+    };
+    const [range, units] = [await property('EURange'), await property('EngineeringUnits')];
     const { low, high } = range as { low: number; high: number };
     assert.deepEqual([low, high], [0, 60]);
     assert.equal((units as { displayName: { text: string } }).displayName.text, 'N·m');
