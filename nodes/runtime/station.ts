@@ -1,0 +1,46 @@
+/** What the nodes of a station do alike: find it, open a part, put the part on record. */
+import { openInspection, type Inspection, type NewPart } from '../../lib/inspection/inspection.ts';
+import type { Station } from '../../lib/station/types.ts';
+import { ConfigError } from './config.ts';
+import type { NodeContext } from './register.ts';
+import type { Message, NodeAPI } from './types.ts';
+
+/** The service a config node carries under `property`; throws ConfigError where it is not there. */
+export function serviceOf(RED: NodeAPI, id: string, property: string, field: string): unknown {
+  const owner = RED.nodes.getNode(id) as unknown as Record<string, unknown> | null;
+  const service = owner?.[property];
+  if (service === undefined) throw new ConfigError(field, 'is not there or is disabled; choose another one');
+  return service;
+}
+
+export function stationOf(RED: NodeAPI, id: string): Station {
+  return serviceOf(RED, id, 'station', 'station') as Station;
+}
+
+export type OpenPart = (part?: Partial<Pick<NewPart, 'id' | 'deadlineMs'>>) => Promise<Inspection>;
+
+/** Opens parts of a station, or parts that are counted by this node alone and have no deadline. */
+export function partOpener(station: Station | undefined): OpenPart {
+  let sequence = 0;
+  return (part = {}) => {
+    if (station !== undefined) return station.nextPart(part);
+    sequence += 1;
+    return Promise.resolve(
+      openInspection({ station: '', sequence, deadlineMs: Number.MAX_SAFE_INTEGER, ...part }),
+    );
+  };
+}
+
+/** Puts the part on record without holding it up; a journal that fails is reported with the message. */
+export function recordPart(
+  context: Pick<NodeContext<unknown>, 'fail'>,
+  station: Station | undefined,
+  message: Message & { inspection: Inspection },
+): void {
+  station
+    ?.journal()
+    .then((journal) => journal.recordPart(message.inspection))
+    .catch((error: unknown) => {
+      context.fail(error, message);
+    });
+}

@@ -1,0 +1,151 @@
+/** Every text is there in both languages, and every key that is used has a text. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { repositoryRoot } from '../support/shared.ts';
+import {
+  catalogueOf,
+  dialogOf,
+  filesOf,
+  helpOf,
+  isConfigNode,
+  ourNodeTypes,
+  registrationOf,
+  textOf,
+} from './package-files.ts';
+
+const LANGUAGES = ['en-US', 'de'] as const;
+
+/** `{a: {b: 'text'}}` as `a.b → text`. */
+function flatten(value: unknown, path = ''): Map<string, string> {
+  if (typeof value === 'string') return new Map([[path, value]]);
+  assert.ok(typeof value === 'object' && value !== null, `${path} is not a text`);
+  const entries = Object.entries(value).flatMap(([key, inner]) => [
+    ...flatten(inner, path === '' ? key : `${path}.${key}`),
+  ]);
+  return new Map(entries);
+}
+
+/** The `__placeholders__` of a text, in alphabetical order. */
+function placeholdersOf(text: string): string[] {
+  return [...text.matchAll(/__(\w+?)__/g)].map(([placeholder]) => placeholder).sort();
+}
+
+function matchesOf(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, match = '']) => match);
+}
+
+/** Keys of the node's own catalogue that its dialog uses. */
+function dialogKeys(type: string): string[] {
+  const html = dialogOf(type);
+  const attributes = matchesOf(html, /data-i18n="([^"]+)"/g).flatMap((attribute) =>
+    attribute.split(';').map((part) => part.replace(/^\[[\w-]+\]/, '')),
+  );
+  const calls = matchesOf(html, /(?:\b_|RED\._)\(\s*'([^'$]+)'\s*[,)]/g);
+  return [...attributes, ...calls]
+    .filter((key) => key.trim() !== '' && !key.startsWith('node-red:') && !key.startsWith('editor:'))
+    .map((key) => key.replace(/^@jidoka\/node-red\/[\w-]+:/, ''));
+}
+
+/** Keys that the running node uses: `status.show('ready', 'waiting')`, `translate('type.error.x')`. */
+function runtimeKeys(type: string): string[] {
+  return filesOf(`nodes/${type}/*.ts`).flatMap((path) => {
+    const source = textOf(path, 'it was just listed');
+    const statuses = matchesOf(source, /status\.show\(\s*'\w+',\s*'([\w.-]+)'/g).map(
+      (key) => `${type}.status.${key}`,
+    );
+    const texts = matchesOf(source, /translate\(\s*'([\w.-]+)'/g);
+    return [...statuses, ...texts];
+  });
+}
+
+for (const type of ourNodeTypes()) {
+  describe(`the texts of ${type}`, () => {
+    it('have the same keys and placeholders in English and German', () => {
+      const english = flatten(catalogueOf(type, 'en-US'));
+      const german = flatten(catalogueOf(type, 'de'));
+      assert.deepEqual([...german.keys()].sort(), [...english.keys()].sort());
+      for (const [key, text] of english) {
+        assert.notEqual(text.trim(), '', `${key} is empty in English`);
+        assert.notEqual(german.get(key)?.trim(), '', `${key} is empty in German`);
+        assert.deepEqual(
+          placeholdersOf(german.get(key) ?? ''),
+          placeholdersOf(text),
+          `placeholders of ${key}`,
+        );
+      }
+    });
+
+    it('exist for every key the dialog and the node use', () => {
+      const known = flatten(catalogueOf(type, 'en-US'));
+      const missing = [...dialogKeys(type), ...runtimeKeys(type)].filter((key) => !known.has(key));
+      assert.deepEqual([...new Set(missing)], [], 'keys without a text');
+    });
+
+    it('fit under the node: a status is at most 20 characters', () => {
+      for (const language of LANGUAGES) {
+        for (const [key, text] of flatten(catalogueOf(type, language))) {
+          if (!key.startsWith(`${type}.status.`)) continue;
+          const shortest = text.replaceAll(/__\w+?__/g, '0');
+          assert.ok(shortest.length <= 20, `${language} ${key} is too long: “${text}”`);
+        }
+      }
+    });
+
+    for (const language of LANGUAGES) {
+      it(`come with help in ${language}: intro, inputs, outputs, details`, () => {
+        const help = helpOf(type, language);
+        const opening = `<script type="text/markdown" data-help-name="${type}">`;
+        assert.ok(help.includes(opening), `the help must open with ${opening}`);
+        const text = help.slice(help.indexOf(opening) + opening.length);
+        const intro = text.slice(0, text.indexOf('###')).trim();
+        assert.ok(intro.length > 40, 'the help opens with two or three lines of intro');
+        const config = isConfigNode(registrationOf(type));
+        for (const section of config ? ['### Details'] : ['### Inputs', '### Outputs', '### Details']) {
+          assert.ok(text.includes(`\n${section}\n`), `${section} is missing`);
+        }
+        assert.doesNotMatch(text, /\n[ \t]+###/, 'an indented heading is shown as code');
+      });
+    }
+  });
+
+  describe(`the dialog of ${type}`, () => {
+    it('has an icon', () => {
+      const registration = registrationOf(type);
+      if (isConfigNode(registration)) return;
+      const icon = String(registration.literals.get('icon'));
+      assert.ok(existsSync(join(repositoryRoot, 'icons', icon)), `icons/${icon} is missing`);
+    });
+
+    it('saves the version of its configuration', () => {
+      assert.equal(
+        typeof registrationOf(type).defaults.get('version'),
+        'number',
+        'defaults.version has no number',
+      );
+    });
+
+    it('takes its colours from the theme', () => {
+      const html = dialogOf(type).replace(/^\s*color:\s*['"]#[0-9A-Fa-f]{6}['"],?\s*$/m, '');
+      const painted = [
+        ...html.matchAll(
+          /(?:color|background|border|fill|stroke)[\w-]*['"]?\s*[:=]\s*['"]?\s*(#[0-9A-Fa-f]{3,8}\b|rgba?\(|hsla?\(|(?:white|black|red|green|blue|gr[ae]y|orange|yellow)\b)/gi,
+        ),
+      ].map(([found]) => found);
+      assert.deepEqual(painted, [], 'use var(--red-ui-…) instead');
+    });
+
+    it('puts every visible text through the catalogue', () => {
+      const templates = matchesOf(
+        dialogOf(type),
+        /<script type="text\/html" data-template-name="[\w-]+">([\s\S]*?)<\/script>/g,
+      );
+      assert.equal(templates.length, 1, 'there is one template of type text/html');
+      const bare = matchesOf(templates.join('\n').replaceAll(/<!--[\s\S]*?-->/g, ''), />([^<>]+)</g)
+        .map((text) => text.trim())
+        // Units and signs are the same in every language.
+        .filter((text) => /\p{Letter}{3,}/u.test(text));
+      assert.deepEqual(bare, [], 'texts outside the catalogue');
+    });
+  });
+}

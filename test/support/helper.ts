@@ -1,0 +1,64 @@
+/** node-red-node-test-helper with our manners: typed, and waiting for events instead of sleeping. */
+import { once, type EventEmitter } from 'node:events';
+import { createRequire } from 'node:module';
+import helper from 'node-red-node-test-helper';
+import catchNode from '@node-red/nodes/core/common/25-catch.js';
+import type { Station } from '../../lib/station/types.ts';
+import type { Message, NodeAPI } from '../../nodes/runtime/types.ts';
+
+helper.init(createRequire(import.meta.url).resolve('node-red'));
+
+type Register = (RED: NodeAPI) => void;
+type FlowNode = Record<string, unknown> & { id: string; type: string };
+
+/** The parts of the helper we use; its own types say `void` where it returns promises. */
+const runtime = helper as unknown as {
+  startServer(): Promise<void>;
+  stopServer(): Promise<void>;
+  load(registers: Register[], flow: FlowNode[], credentials: object): Promise<void>;
+  unload(): Promise<void>;
+  getNode(id: string): Receiver | null;
+};
+
+type Receiver = EventEmitter & { receive(message: Message): void };
+
+/**
+ * Deploys a flow of our nodes in a bare runtime, with the Catch node at hand; outputs go to nodes of
+ * type `helper`. What has a `z` stands on a tab: Node-RED tells it from a config node by its position.
+ */
+export async function load(
+  registers: Register[],
+  flow: FlowNode[],
+  credentials: Record<string, Record<string, string>> = {},
+): Promise<void> {
+  await runtime.startServer();
+  const placed = flow.map((item) => ('z' in item ? { x: 0, y: 0, ...item } : item));
+  await runtime.load([catchNode, ...registers], placed, credentials);
+}
+
+export async function unload(): Promise<void> {
+  await runtime.unload();
+  await runtime.stopServer();
+}
+
+export function node(id: string): Receiver {
+  const found = runtime.getNode(id);
+  if (found === null) throw new Error(`the flow has no node ${id}, or its type is not registered`);
+  return found;
+}
+
+/** The next message that reaches a node of type `helper`. */
+export async function nextMessage(id: string): Promise<Message> {
+  const [message] = (await once(node(id), 'input')) as [Message];
+  return message;
+}
+
+/** Registers the type `inspection-station` with a given service object, for nodes under test alone. */
+export function stationStandIn(station: Partial<Station>): Register {
+  return (RED) => {
+    RED.nodes.registerType('inspection-station', function (this: object, config) {
+      RED.nodes.createNode(this as Parameters<typeof RED.nodes.createNode>[0], config);
+      Object.assign(this, { station });
+    });
+  };
+}
