@@ -77,10 +77,24 @@ export interface OutboxRecord {
 
 export interface OutboxDelivery {
   key: string;
-  /** `done`: delivered. `retry`: stays first of its stream, not before `delayMs`. `dead`: set aside, visible. */
+  /**
+   * `done`: delivered. `retry`: stays first of its stream, not before `delayMs`. `dead`: set aside,
+   * visible. `progress`: a part of the delivery succeeded and is remembered in `answer`.
+   */
   result: 'done' | 'retry' | 'dead' | 'progress';
   delayMs?: number;
   answer: unknown;
+}
+
+export interface OutboxDue {
+  /** In order of acceptance, at most one of each stream, at most 64. */
+  records: OutboxRecord[];
+  /** Entries of these streams that are not delivered yet, due or not. */
+  waiting: number;
+  /** Entries of these streams that were set aside. */
+  dead: number;
+  /** Milliseconds until the next first-of-its-stream that is not due yet; null when there is none. */
+  nextDueMs: number | null;
 }
 
 export interface PartQuery {
@@ -106,7 +120,11 @@ export interface JournalCounts {
 }
 
 export interface Journal {
-  /** Writes the whole envelope of a part, replacing what was known of that part before. */
+  /**
+   * Writes what is known of a part. Sections it has replace earlier ones of the same inspection,
+   * sections it lacks stay: the branches of a flow each know their own. The same part id with another
+   * sequence is a new inspection and replaces the old one.
+   */
   recordPart(inspection: Inspection): Promise<void>;
   parts(query?: PartQuery): Promise<PartRecord[]>;
   /** Highest part sequence ever recorded; 0 in an empty journal. */
@@ -128,8 +146,8 @@ export interface Journal {
 
   /** Resolves after the entry is durable. `accepted` is false when the key was known already. */
   acceptOutbox(entry: OutboxEntry): Promise<{ accepted: boolean; record: OutboxRecord }>;
-  /** The first waiting entry of every stream that starts with the prefix and is due. */
-  dueOutbox(streamPrefix: string): Promise<OutboxRecord[]>;
+  /** The first waiting entry of every stream that starts with the prefix, where it is due. */
+  dueOutbox(streamPrefix: string): Promise<OutboxDue>;
   settleOutbox(delivery: OutboxDelivery): Promise<void>;
   outbox(query?: { limit?: number; state?: OutboxRecord['state'] }): Promise<OutboxRecord[]>;
   attachment(sha256: string): Promise<Buffer>;

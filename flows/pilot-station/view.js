@@ -1,0 +1,98 @@
+// Keeps what the operator's page shows: one state, sent whole, so that a page opened later sees it all.
+const state = context.get('state') ?? {
+  counts: { accept: 0, review: 0, reject: 0 },
+  ages: [],
+  last: null,
+  teaching: null,
+  model: null,
+  line: null,
+  link: null,
+  alarms: [],
+  rejects: [],
+};
+
+function picture(frame) {
+  return frame ? `data:image/${frame.format};base64,${frame.toBuffer().toString('base64')}` : null;
+}
+
+function quantile(sorted, share) {
+  return sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+function alarm(code, text) {
+  const same = state.alarms.find((item) => item.code === code && item.text === text);
+  if (same) {
+    same.times += 1;
+    same.at = Date.now();
+  } else {
+    state.alarms.unshift({ code, text, at: Date.now(), times: 1 });
+    state.alarms.length = Math.min(state.alarms.length, 5);
+  }
+}
+
+function entryOf(id) {
+  return state.rejects.find((item) => item.id === id);
+}
+
+let rejectsChanged = false;
+let live = null;
+const { inspection } = msg;
+
+if (msg.topic === 'jidoka/teaching') state.teaching = msg.payload;
+else if (msg.topic === 'jidoka/model') {
+  state.model = msg.payload;
+  state.teaching = null;
+} else if (msg.topic === 'line') state.line = typeof msg.payload === 'object' ? msg.payload : null;
+else if (msg.status) state.link = { text: msg.status.text, fill: msg.status.fill };
+else if (inspection?.ticket && msg.payload === inspection.ticket.id) {
+  const entry = entryOf(inspection.part.id);
+  if (entry) entry.ticket = inspection.ticket.id;
+  rejectsChanged = entry !== undefined;
+} else if (inspection?.command) {
+  const { outcome, reason, tag } = inspection.command;
+  const entry = entryOf(inspection.part.id);
+  if (entry) entry.command = { outcome, reason, tag };
+  if (state.last?.id === inspection.part.id) state.last.command = { outcome, reason, tag };
+  rejectsChanged = entry !== undefined;
+  if (outcome !== 'confirmed') alarm(reason ?? outcome, `${tag}: ${outcome}`);
+} else if (inspection?.verdict) {
+  const { decision, score, threshold, reason, calibration } = inspection.verdict;
+  state.counts[decision] += 1;
+  state.ages.push(inspection.timings.age);
+  if (state.ages.length > 500) state.ages.shift();
+  live = picture(msg.heatmap ?? msg.frame);
+  state.last = {
+    id: inspection.part.id,
+    sequence: inspection.part.sequence,
+    at: inspection.part.capturedAt,
+    decision,
+    score,
+    threshold,
+    reason,
+    calibration,
+    health: inspection.frame?.health ?? null,
+    source: inspection.frame?.source ?? null,
+    command: null,
+  };
+  if (decision === 'reject') {
+    state.rejects.unshift({ ...state.last, picture: live, ticket: null });
+    state.rejects.length = Math.min(state.rejects.length, 10);
+    rejectsChanged = true;
+  }
+} else if (msg.error) alarm(msg.error.code ?? 'ERROR', msg.error.message);
+else return null;
+
+context.set('state', state);
+if (live) context.set('live', live);
+const ages = [...state.ages].sort((a, b) => a - b);
+const { rejects, ages: _, ...rest } = state;
+return [
+  {
+    payload: {
+      ...rest,
+      picture: context.get('live') ?? null,
+      latency: { p50: quantile(ages, 0.5), p99: quantile(ages, 0.99), parts: ages.length },
+    },
+  },
+  rejectsChanged ? { payload: rejects } : null,
+];

@@ -1,0 +1,70 @@
+/**
+ * Evidence files, addressed by the SHA-256 of their bytes: `evidence/<aa>/<sha256>`. A file is
+ * complete and on the disk before its name exists, so that a row that names it is never a promise.
+ */
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { JournalError } from './journal-error.ts';
+
+function pathOf(folder: string, sha256: string): string {
+  return join(folder, 'evidence', sha256.slice(0, 2), sha256);
+}
+
+/** Makes new names in a folder survive a power cut. Windows cannot do this, and needs it less. */
+export function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Stores the bytes once and returns their SHA-256. */
+export function keepEvidence(folder: string, bytes: Uint8Array): string {
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const path = pathOf(folder, sha256);
+  if (existsSync(path)) return sha256;
+  const made = mkdirSync(dirname(path), { recursive: true });
+  const unfinished = `${path}.${process.pid}.part`;
+  try {
+    const handle = openSync(unfinished, 'w');
+    try {
+      for (let written = 0; written < bytes.length;) written += writeSync(handle, bytes, written);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+  syncFolder(dirname(path));
+  if (made !== undefined) {
+    syncFolder(dirname(dirname(path)));
+    syncFolder(folder);
+  }
+  return sha256;
+}
+
+/** Throws `JOURNAL_NOT_FOUND` for a hash nothing is kept under. */
+export function readEvidence(folder: string, sha256: string): Buffer {
+  const path = pathOf(folder, sha256);
+  if (!/^[0-9a-f]{64}$/.test(sha256) || !existsSync(path)) {
+    throw new JournalError('JOURNAL_NOT_FOUND', `no evidence is kept under ${sha256.slice(0, 64)}`);
+  }
+  return readFileSync(path);
+}

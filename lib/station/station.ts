@@ -1,0 +1,448 @@
+/**
+ * One inspection point: its memory, its mode and whether it may act.
+ *
+ * Promises: whatever widens what the station may do (arm, release, reset, a tolerance, an approval)
+ * is in the ledger before it takes effect and is refused when it cannot be written there; whatever
+ * narrows it (disarm, trip, a step down) takes effect at once and is written after. A station that
+ * has just been created is DISARMED, and a step of the wall clock disarms it.
+ */
+import { mkdir } from 'node:fs/promises';
+import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
+import { openInspection } from '../inspection/inspection.ts';
+import { asCodedError } from '../errors.ts';
+import type { Journal, LedgerEntry } from '../journal/types.ts';
+import { Approvals, type Approval, type ApprovalRequest } from './approvals.ts';
+import { MAX_LEASE_MS, STARTED, transition, view, type Arming, type ArmingEvent } from './arming.ts';
+import { StationError } from './errors.ts';
+import { stepDown } from './mode.ts';
+import type { Adjustable, ArmingView, Autonomy, Calibration, Releasable, Station } from './types.ts';
+
+/** A second is short against a shift and long against the work of the check. */
+const TICK_MS = 1000;
+/** NTP slews stay far below this; a step of this size makes every time stamp of the record doubtful. */
+const MAX_CLOCK_STEP_MS = 2000;
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  wallNow(): number;
+  monotonicNow(): number;
+  /** Calls back every `intervalMs` until the returned function is called. */
+  every(intervalMs: number, callback: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  wallNow: () => Date.now(),
+  monotonicNow: () => performance.now(),
+  every: (intervalMs, callback) => {
+    const timer = setInterval(callback, intervalMs);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+};
+
+export interface StationOptions {
+  id: string;
+  name: string;
+  line: string;
+  /** Absolute; made when first needed. */
+  folder: string;
+  defaultDeadlineMs: number;
+  autonomy: Autonomy;
+  /** How long an arming lasts where the person does not say; at most one shift. */
+  leaseMs?: number;
+  openJournal: (options: { folder: string }) => Promise<Journal>;
+  clock?: Clock;
+}
+
+interface By {
+  actor: string;
+  reason: string;
+}
+
+/** A tolerance as people see it. */
+export type ToleranceView = ReturnType<Adjustable['tolerance']> & { name: string };
+
+/** The station together with what only its owner and the person in front of it may do. */
+export interface StationControl extends Station {
+  /** Moves the threshold of every gate, within their bounds; disarms. */
+  setTolerance(request: By & { threshold: number }): Promise<ArmingView>;
+  tolerances(): ToleranceView[];
+  /** Resolves when a person has said yes, or to undefined when nobody did before `signal` was aborted. */
+  requestApproval(request: ApprovalRequest, signal: AbortSignal): Promise<Approval | undefined>;
+  /** Rejects with `NOT_FOUND` when the command is not waiting. */
+  approve(commandId: string, by: By): Promise<void>;
+  approvals(): ApprovalRequest[];
+  /** Keeps the journal open until the returned function is called: nodes are closed in any order. */
+  hold(): () => void;
+  /** Disarms, stops the clock, waits for who holds the station and closes the journal. */
+  close(): Promise<void>;
+}
+
+export function createStation(options: StationOptions): StationControl {
+  return new LocalStation(options);
+}
+
+class LocalStation implements StationControl {
+  readonly id: string;
+  readonly name: string;
+  readonly line: string;
+  readonly folder: string;
+  readonly defaultDeadlineMs: number;
+  readonly autonomy: Autonomy;
+  readonly #leaseMs: number;
+  readonly #openJournal: StationOptions['openJournal'];
+  readonly #clock: Clock;
+  readonly #stopTicking: () => void;
+  readonly #approvals = new Approvals(() => this.#changed());
+  readonly #calibrations = new Map<string, Calibration[]>();
+  readonly #releasables = new Set<Releasable>();
+  readonly #adjustables = new Set<Adjustable>();
+  readonly #listeners = new Set<() => void>();
+  #arming: Arming = STARTED;
+  #mode: Mode = 'NORMAL';
+  #journal: Promise<Journal> | undefined;
+  #sequence: number | undefined;
+  /** Counts everything that narrowed the station, so that an arming under way notices it. */
+  #narrowings = 0;
+  #clockOffsetMs: number;
+  #closing = false;
+  #closed = false;
+  readonly #holds = new Set<Promise<void>>();
+
+  constructor(options: StationOptions) {
+    this.id = options.id;
+    this.name = options.name;
+    this.line = options.line;
+    this.folder = options.folder;
+    this.defaultDeadlineMs = options.defaultDeadlineMs;
+    this.autonomy = options.autonomy;
+    this.#leaseMs = options.leaseMs ?? MAX_LEASE_MS;
+    this.#openJournal = options.openJournal;
+    this.#clock = options.clock ?? systemClock;
+    this.#clockOffsetMs = this.#clock.wallNow() - this.#clock.monotonicNow();
+    this.#stopTicking = this.#clock.every(TICK_MS, () => this.#tick());
+  }
+
+  get mode(): Mode {
+    return this.#mode;
+  }
+
+  journal(): Promise<Journal> {
+    if (this.#closed) {
+      return Promise.reject(new StationError('JOURNAL_UNAVAILABLE', `station ${this.name} is closed`));
+    }
+    this.#journal ??= this.#open();
+    return this.#journal;
+  }
+
+  async nextPart(part: Partial<Pick<NewPart, 'id' | 'deadlineMs'>> = {}): Promise<Inspection> {
+    // Taken before anything is awaited: the part's time runs from its trigger.
+    const monotonicNow = this.#clock.monotonicNow();
+    const now = new Date(this.#clock.wallNow());
+    if (this.#sequence === undefined) {
+      const last = await (await this.journal()).lastSequence();
+      // Several parts may have waited for the same answer.
+      this.#sequence ??= last;
+    }
+    this.#sequence += 1;
+    return openInspection({
+      station: this.name,
+      sequence: this.#sequence,
+      deadlineMs: part.deadlineMs ?? this.defaultDeadlineMs,
+      ...(part.id === undefined ? {} : { id: part.id }),
+      now,
+      monotonicNow,
+    });
+  }
+
+  arming(): ArmingView {
+    return view(this.#arming, this.#clock.monotonicNow());
+  }
+
+  async arm({ actor, reason, leaseMs = this.#leaseMs }: By & { leaseMs?: number }): Promise<ArmingView> {
+    const event: ArmingEvent = { type: 'arm', actor, reason, leaseMs };
+    this.#assertArmable();
+    // Refuses what is not allowed before anything is written.
+    transition(this.#arming, event, this.#clock.monotonicNow());
+    const narrowings = this.#narrowings;
+    await this.#audit({ type: 'station.arm', actor, reason, detail: { leaseMs } }, 'ARM_REFUSED');
+    if (narrowings !== this.#narrowings) {
+      throw new StationError('ARM_REFUSED', `meanwhile: ${this.#arming.reason}`);
+    }
+    this.#apply(event);
+    return this.arming();
+  }
+
+  disarm({ actor, reason }: By): Promise<ArmingView> {
+    this.#narrow({ type: 'disarm', actor, reason }, { type: 'station.disarm', actor, reason });
+    return Promise.resolve(this.arming());
+  }
+
+  trip({ code, message }: { code: string; message: string }): void {
+    const by = { actor: 'system', reason: `${code}: ${message}` };
+    this.#narrow({ type: 'trip', ...by }, { type: 'station.trip', ...by, detail: { code } });
+  }
+
+  /** Ends in DISARMED and in mode NORMAL: the person vouches that the cause is gone. */
+  async reset({ actor, reason }: By): Promise<ArmingView> {
+    const narrowings = this.#narrowings;
+    const detail = { from: this.#arming.state, cause: this.#arming.reason, mode: this.#mode };
+    await this.#audit({ type: 'station.reset', actor, reason, detail }, 'ARM_REFUSED');
+    if (narrowings !== this.#narrowings) {
+      throw new StationError('ARM_REFUSED', `meanwhile: ${this.#arming.reason}`);
+    }
+    this.#mode = 'NORMAL';
+    this.#apply({ type: 'reset', actor, reason });
+    return this.arming();
+  }
+
+  degrade(mode: Mode, { code, message }: { code: string; message: string }): void {
+    const next = stepDown(this.#mode, mode);
+    if (next === this.#mode) return;
+    const by = { actor: 'system', reason: `${code}: ${message}` };
+    const detail = { from: this.#mode, to: next };
+    this.#mode = next;
+    if (next === 'STOPPED') {
+      this.#narrow({ type: 'disarm', ...by }, { type: 'station.mode', ...by, detail });
+    } else {
+      this.#note({ type: 'station.mode', ...by, detail });
+    }
+    this.#changed();
+  }
+
+  offerCalibration(calibration: Calibration): () => void {
+    const { digest } = calibration.model;
+    this.#calibrations.set(digest, [...(this.#calibrations.get(digest) ?? []), calibration]);
+    this.#changed();
+    return () => {
+      const others = (this.#calibrations.get(digest) ?? []).filter((offered) => offered !== calibration);
+      if (others.length === 0) this.#calibrations.delete(digest);
+      else this.#calibrations.set(digest, others);
+    };
+  }
+
+  calibrationFor(digest: string): Calibration | undefined {
+    return this.#calibrations.get(digest)?.at(-1);
+  }
+
+  addReleasable(releasable: Releasable): () => void {
+    this.#releasables.add(releasable);
+    return () => this.#releasables.delete(releasable);
+  }
+
+  addAdjustable(adjustable: Adjustable): () => void {
+    this.#adjustables.add(adjustable);
+    return () => this.#adjustables.delete(adjustable);
+  }
+
+  tolerances(): ToleranceView[] {
+    return [...this.#adjustables].map((adjustable) => ({ name: adjustable.name, ...adjustable.tolerance() }));
+  }
+
+  async setTolerance({ actor, reason, threshold }: By & { threshold: number }): Promise<ArmingView> {
+    this.#assertWithinBounds(threshold);
+    await this.#audit(
+      { type: 'gate.tolerance', actor, reason, detail: this.#toleranceChange(threshold) },
+      'ARM_REFUSED',
+    );
+    await this.disarm({ actor, reason: `tolerance changed: ${reason}` });
+    await this.#applyTolerance(threshold, { actor, reason });
+    return this.arming();
+  }
+
+  async release({ actor, reason, threshold }: By & { threshold?: number }): Promise<ArmingView> {
+    this.#assertArmable();
+    transition(
+      this.#arming,
+      { type: 'arm', actor, reason, leaseMs: this.#leaseMs },
+      this.#clock.monotonicNow(),
+    );
+    if (threshold !== undefined) {
+      this.#assertWithinBounds(threshold);
+      const detail = this.#toleranceChange(threshold);
+      await this.#audit({ type: 'gate.tolerance', actor, reason, detail }, 'ARM_REFUSED');
+      await this.#applyTolerance(threshold, { actor, reason });
+    }
+    const detail = { releases: [...this.#releasables].map(({ name }) => name) };
+    await this.#audit({ type: 'station.release', actor, reason, detail }, 'ARM_REFUSED');
+    await this.arm({ actor, reason });
+    const releasables = [...this.#releasables];
+    const results = await Promise.allSettled(
+      releasables.map(async (releasable) => releasable.release({ actor, reason })),
+    );
+    const failures = results.flatMap((result, index) =>
+      result.status === 'fulfilled'
+        ? []
+        : [`${releasables[index]?.name ?? ''}: ${asCodedError(result.reason).message}`],
+    );
+    if (failures.length > 0) {
+      throw new StationError('RELEASE_FAILED', failures.join('; '), {
+        hint: 'The station is armed; look at what was not released and release it again.',
+      });
+    }
+    return this.arming();
+  }
+
+  requestApproval(request: ApprovalRequest, signal: AbortSignal): Promise<Approval | undefined> {
+    return this.#approvals.request(request, signal);
+  }
+
+  async approve(commandId: string, { actor, reason }: By): Promise<void> {
+    const { tag, value, partId } = this.#approvals.get(commandId);
+    const detail = { commandId, tag, value, partId };
+    await this.#audit({ type: 'plc.approve', actor, reason, detail }, 'ARM_REFUSED');
+    this.#approvals.approve(commandId, { actor, reason });
+  }
+
+  approvals(): ApprovalRequest[] {
+    return this.#approvals.waiting();
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  hold(): () => void {
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    this.#holds.add(held);
+    return () => {
+      this.#holds.delete(held);
+      letGo();
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#stopTicking();
+    await this.disarm({ actor: 'system', reason: 'the station was closed' });
+    this.#approvals.withdrawAll();
+    await Promise.all(this.#holds);
+    this.#closed = true;
+    const journal = await this.#journal?.catch(() => undefined);
+    await journal?.close();
+  }
+
+  async #open(): Promise<Journal> {
+    try {
+      await mkdir(this.folder, { recursive: true });
+      return await this.#openJournal({ folder: this.folder });
+    } catch (error) {
+      this.#journal = undefined;
+      const { message } = asCodedError(error);
+      // Not through the ledger: there is none.
+      this.#narrowings += 1;
+      this.#apply({ type: 'disarm', actor: 'system', reason: `JOURNAL_UNAVAILABLE: ${message}` });
+      throw new StationError(
+        'JOURNAL_UNAVAILABLE',
+        `the journal in ${this.folder} cannot be opened: ${message}`,
+        {
+          hint: 'Check that Node-RED may write in the station folder and that the disk is not full.',
+          cause: error,
+        },
+      );
+    }
+  }
+
+  #assertArmable(): void {
+    if (this.#closing) throw new StationError('ARM_REFUSED', 'the station is closed');
+    if (this.#mode === 'STOPPED') {
+      throw new StationError('ARM_REFUSED', 'the station has stopped itself', {
+        hint: 'Clear the cause, reset the station, then arm it.',
+      });
+    }
+  }
+
+  #assertWithinBounds(threshold: number): void {
+    if (this.#adjustables.size === 0) {
+      throw new StationError('NOT_FOUND', 'no gate of this station has a tolerance that can be moved');
+    }
+    for (const { name, min, max } of this.tolerances()) {
+      if (Number.isFinite(threshold) && threshold >= (min ?? -Infinity) && threshold <= (max ?? Infinity))
+        continue;
+      throw new StationError(
+        'TOLERANCE_OUT_OF_BOUNDS',
+        `${threshold} is not between ${min ?? '-∞'} and ${max ?? '∞'} (${name})`,
+        { hint: 'Only the engineer of the flow can move the bounds.' },
+      );
+    }
+  }
+
+  #toleranceChange(threshold: number): Record<string, unknown> {
+    return { to: threshold, from: this.tolerances().map(({ name, threshold: from }) => ({ name, from })) };
+  }
+
+  async #applyTolerance(threshold: number, by: By): Promise<void> {
+    for (const adjustable of this.#adjustables) await adjustable.setTolerance(threshold, by);
+  }
+
+  #apply(event: ArmingEvent): void {
+    const before = this.#arming;
+    this.#arming = transition(before, event, this.#clock.monotonicNow());
+    if (this.#arming === before) return;
+    if (this.#arming.state !== 'ARMED') this.#approvals.withdrawAll();
+    this.#changed();
+  }
+
+  #narrow(event: ArmingEvent, entry: Omit<LedgerEntry, 'object'>): void {
+    const before = this.#arming;
+    this.#narrowings += 1;
+    this.#apply(event);
+    if (this.#arming !== before || entry.type !== 'station.disarm') this.#note(entry);
+  }
+
+  /** Into the ledger before it takes effect; rejects with `code`, and disarms, when that fails. */
+  async #audit(entry: Omit<LedgerEntry, 'object'>, code: 'ARM_REFUSED'): Promise<void> {
+    try {
+      await (await this.journal()).appendLedger({ ...entry, object: this.name });
+    } catch (error) {
+      const { message } = asCodedError(error);
+      this.#narrowings += 1;
+      this.#apply({ type: 'disarm', actor: 'system', reason: `ledger: ${message}` });
+      throw new StationError(code, `${entry.type} cannot be written to the ledger: ${message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Into the ledger after it took effect: narrowing never waits for a disk. */
+  #note(entry: Omit<LedgerEntry, 'object'>): void {
+    if (this.#closed) return;
+    void this.journal()
+      .then((journal) => journal.appendLedger({ ...entry, object: this.name }))
+      .catch((error: unknown) => {
+        this.#narrowings += 1;
+        this.#apply({ type: 'disarm', actor: 'system', reason: `ledger: ${asCodedError(error).message}` });
+      });
+  }
+
+  #tick(): void {
+    const offsetMs = this.#clock.wallNow() - this.#clock.monotonicNow();
+    const stepMs = offsetMs - this.#clockOffsetMs;
+    this.#clockOffsetMs = offsetMs;
+    if (Math.abs(stepMs) > MAX_CLOCK_STEP_MS) {
+      void this.disarm({
+        actor: 'system',
+        reason: `CLOCK_STEP: the clock was moved by ${Math.round(stepMs)} ms`,
+      });
+    }
+    const before = this.#arming;
+    this.#apply({ type: 'tick' });
+    if (this.#arming !== before) {
+      this.#note({ type: 'station.disarm', actor: this.#arming.actor, reason: this.#arming.reason });
+    }
+  }
+
+  #changed(): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch {
+        // A listener shows a status; its failure must not keep the station from disarming.
+      }
+    }
+  }
+}

@@ -1,0 +1,85 @@
+/** One inspection point: the memory, the mode and the arming that its nodes share. */
+import { isAbsolute, join, resolve } from 'node:path';
+import type { Journal } from '../../lib/journal/types.ts';
+import { MAX_LEASE_MS } from '../../lib/station/arming.ts';
+import { createStation } from '../../lib/station/station.ts';
+import type { Autonomy } from '../../lib/station/types.ts';
+import { ConfigError, type ConfigReader } from '../runtime/config.ts';
+import { registerNode } from '../runtime/register.ts';
+import type { NodeAPI } from '../runtime/types.ts';
+import { announce, type StationNode } from './lookup.ts';
+import { registerStationRoutes } from './routes.ts';
+
+const AUTONOMIES = ['observe', 'advise', 'confirm', 'act'] as const satisfies readonly Autonomy[];
+const HOUR_MS = 60 * 60 * 1000;
+
+interface InspectionStationConfig {
+  name: string;
+  line: string;
+  /** As typed; empty for the default below the user folder. */
+  folder: string;
+  defaultDeadlineMs: number;
+  autonomy: Autonomy;
+  leaseMs: number;
+}
+
+/** A name as part of a path: letters, digits and hyphens. */
+function slug(name: string): string {
+  return name
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+}
+
+function normalise(config: ConfigReader): InspectionStationConfig {
+  const name = config.text('name');
+  if (slug(name) === '') throw new ConfigError('name', 'needs a letter or a digit');
+  return {
+    name,
+    line: config.text('line', ''),
+    folder: config.text('folder', ''),
+    defaultDeadlineMs: config.number('deadlineMs', { fallback: 900, min: 1, max: 600_000 }),
+    autonomy: config.choice('autonomy', AUTONOMIES, 'act'),
+    leaseMs: config.number('leaseHours', { fallback: 8, min: 0.01, max: MAX_LEASE_MS / HOUR_MS }) * HOUR_MS,
+  };
+}
+
+async function openJournal(options: { folder: string }): Promise<Journal> {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const { openJournal: open } = (await import(`../../lib/journal/journal.${extension}`)) as {
+    openJournal: (options: { folder: string }) => Promise<Journal>;
+  };
+  return open(options);
+}
+
+export default function register(RED: NodeAPI): void {
+  registerStationRoutes(RED);
+  registerNode<InspectionStationConfig>(RED, {
+    type: 'inspection-station',
+    normalise,
+    start({ node, config }) {
+      const userDir = RED.settings.userDir ?? process.cwd();
+      const folder = config.folder === '' ? join('jidoka', slug(config.name)) : config.folder;
+      const station = createStation({
+        id: node.id,
+        name: config.name,
+        line: config.line,
+        folder: isAbsolute(folder) ? folder : resolve(userDir, folder),
+        defaultDeadlineMs: config.defaultDeadlineMs,
+        autonomy: config.autonomy,
+        leaseMs: config.leaseMs,
+        openJournal,
+      });
+      // Before anything is awaited: other nodes look it up in their constructors.
+      (node as StationNode).station = station;
+      const withdraw = announce(station);
+      return {
+        close: async () => {
+          withdraw();
+          await station.close();
+        },
+      };
+    },
+  });
+}

@@ -1,0 +1,103 @@
+/**
+ * What a person may ask of a station from a dashboard. Acting asks for a signed-in person and a
+ * reason; the permissions end in no common scope (see `nodes/runtime/admin.ts`).
+ */
+import type { StationControl } from '../../lib/station/station.ts';
+import { adminRoute, type AdminRequest } from '../runtime/admin.ts';
+import type { NodeAPI } from '../runtime/types.ts';
+import { findStation, runningStations } from './lookup.ts';
+
+interface Reason {
+  reason: string;
+}
+
+const reason = { type: 'string', minLength: 3, maxLength: 200 } as const;
+const threshold = { type: 'number' } as const;
+const MAX_PARTS = 500;
+
+/** A body with these properties and no others; `reason` is always among them. */
+function body(properties: Record<string, { type: string }> = {}, required: string[] = []): object {
+  return {
+    type: 'object',
+    properties: { reason, ...properties },
+    required: ['reason', ...required],
+    additionalProperties: false,
+  };
+}
+
+function summary(station: StationControl): Record<string, unknown> {
+  const { id, name, line, autonomy, mode, defaultDeadlineMs } = station;
+  return { id, name, line, autonomy, mode, defaultDeadlineMs, arming: station.arming() };
+}
+
+async function details(station: StationControl): Promise<Record<string, unknown>> {
+  const journal = await station.journal();
+  return {
+    ...summary(station),
+    counts: await journal.counts(),
+    tolerances: station.tolerances(),
+    approvals: station.approvals(),
+  };
+}
+
+async function parts({ params, query }: AdminRequest<unknown>): Promise<unknown> {
+  const asked = Number(query['limit'] ?? 50);
+  const limit = Number.isInteger(asked) && asked > 0 ? Math.min(asked, MAX_PARTS) : 50;
+  const journal = await findStation(params['id'] ?? '').journal();
+  return journal.parts({ limit });
+}
+
+export function registerStationRoutes(RED: NodeAPI): void {
+  const read = { method: 'get', permission: 'jidoka.read' } as const;
+  adminRoute(RED, { ...read, path: '/jidoka/stations', handle: () => runningStations().map(summary) });
+  adminRoute(RED, {
+    ...read,
+    path: '/jidoka/stations/:id',
+    handle: ({ params }) => details(findStation(params['id'] ?? '')),
+  });
+  adminRoute(RED, { ...read, path: '/jidoka/stations/:id/parts', handle: parts });
+
+  /** A POST of a signed-in person; answers with the arming that results. */
+  function act<Body extends Reason>(
+    verb: string,
+    permission: string,
+    schema: object,
+    handle: (
+      station: StationControl,
+      request: Body & { actor: string },
+      params: AdminRequest<Body>['params'],
+    ) => unknown,
+  ): void {
+    adminRoute<Body>(RED, {
+      method: 'post',
+      path: `/jidoka/stations/:id/${verb}`,
+      permission,
+      requiresPerson: true,
+      schema,
+      handle: ({ params, body: asked, actor }) =>
+        handle(findStation(params['id'] ?? ''), { ...asked, actor }, params),
+    });
+  }
+
+  act<Reason & { leaseMs?: number }>(
+    'arm',
+    'plc.arm',
+    body({ leaseMs: { type: 'number' } }),
+    (station, request) => station.arm(request),
+  );
+  act('disarm', 'plc.disarm', body(), (station, request) => station.disarm(request));
+  act('reset', 'plc.reset', body(), (station, request) => station.reset(request));
+  act<Reason & { threshold?: number }>('release', 'plc.reset', body({ threshold }), (station, request) =>
+    station.release(request),
+  );
+  act<Reason & { threshold: number }>(
+    'tolerance',
+    'gate.tolerance',
+    body({ threshold }, ['threshold']),
+    (station, request) => station.setTolerance(request),
+  );
+  act('commands/:commandId/confirm', 'plc.approve', body(), async (station, request, params) => {
+    await station.approve(params['commandId'] ?? '', request);
+    return station.arming();
+  });
+}
