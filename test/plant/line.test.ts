@@ -18,11 +18,7 @@ describe('the stamping line', () => {
     line.on('part', (part) => happened.push(`${line.nowMs} camera ${part.id}`));
     line.on('fate', (part) => happened.push(`${line.nowMs} ${part.fate} ${part.id}`));
     line.step(3500);
-    assert.deepEqual(happened, [
-      '1500 camera A-000001',
-      '2400 passed A-000001',
-      '3000 camera A-000002',
-    ]);
+    assert.deepEqual(happened, ['1500 camera A-000001', '2400 passed A-000001', '3000 camera A-000002']);
   });
 
   it('does the same whether its time moves in one step or in many', () => {

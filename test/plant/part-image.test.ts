@@ -66,7 +66,8 @@ describe('the picture of a part', () => {
               if ((bad.rgb[pixel * 3] ?? 0) > 70 || (good.rgb[pixel * 3] ?? 0) > 70) onMetal++;
             } else {
               for (let at = pixel * 3; at < pixel * 3 + 3; at++) {
-                if (bad.rgb[at] !== good.rgb[at]) assert.fail(`changed outside the mask at ${column}, ${row}`);
+                if (bad.rgb[at] !== good.rgb[at])
+                  assert.fail(`changed outside the mask at ${column}, ${row}`);
               }
             }
           }

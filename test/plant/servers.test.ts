@@ -39,14 +39,19 @@ describe('the PLC over OPC UA', function () {
     plc.close();
   });
   beforeEach(() => {
-    for (const tag of ['FeederEnable', 'RejectGate', 'TorqueSetpoint', 'Heartbeat'] as const) plc.setFault(tag, null);
+    for (const tag of ['FeederEnable', 'RejectGate', 'TorqueSetpoint', 'Heartbeat'] as const)
+      plc.setFault(tag, null);
     plc.writes.length = 0;
     plc.set('RejectGate', false);
     plc.set('TorqueSetpoint', 42);
   });
 
   const write = (tag: PlcTag, dataType: DataType, value: unknown) =>
-    session.write({ nodeId: node(tag), attributeId: AttributeIds.Value, value: { value: { dataType, value } } });
+    session.write({
+      nodeId: node(tag),
+      attributeId: AttributeIds.Value,
+      value: { value: { dataType, value } },
+    });
   const read = async (tag: PlcTag): Promise<unknown> =>
     (await session.read({ nodeId: node(tag), attributeId: AttributeIds.Value })).value.value;
 
@@ -112,7 +117,10 @@ describe('the PLC over OPC UA', function () {
   });
 
   it('notifies a subscription of each pulse of PartPresent', async () => {
-    const subscription = ClientSubscription.create(session, { requestedPublishingInterval: 50, publishingEnabled: true });
+    const subscription = ClientSubscription.create(session, {
+      requestedPublishingInterval: 50,
+      publishingEnabled: true,
+    });
     const item = ClientMonitoredItem.create(
       subscription,
       { nodeId: node('PartPresent'), attributeId: AttributeIds.Value },

@@ -55,7 +55,9 @@ const TAGS: Tag[] = [
     dataType: DataType.Double,
     initial: 0,
     take: (written) =>
-      written > 10 ? { held: 10, status: StatusCodes.GoodClamped } : { held: written, status: StatusCodes.Good },
+      written > 10
+        ? { held: 10, status: StatusCodes.GoodClamped }
+        : { held: written, status: StatusCodes.Good },
   },
   {
     name: 'SilentlyClamping',
@@ -81,7 +83,11 @@ export async function startOpcUaServer({
   port = 0,
   user,
   maxSessions = 10,
-}: { port?: number; user?: { name: string; password: string }; maxSessions?: number } = {}): Promise<TestServer> {
+}: {
+  port?: number;
+  user?: { name: string; password: string };
+  maxSessions?: number;
+} = {}): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'jidoka-opcua-server-'));
   const certificates = new OPCUACertificateManager({
     rootFolder: join(folder, 'pki'),
@@ -155,4 +161,3 @@ export async function startOpcUaServer({
     },
   };
 }
-
