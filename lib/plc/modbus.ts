@@ -105,9 +105,7 @@ export class ModbusTransport implements Transport {
     try {
       const data = await this.#request(`read ${tag}`, timeoutMs, (client) => readRequest(client, parsed));
       const value =
-        parsed.registers === 0
-          ? data[0] === true
-          : fromRegisters(data as number[], parsed, this.#wordOrder);
+        parsed.registers === 0 ? data[0] === true : fromRegisters(data as number[], parsed, this.#wordOrder);
       return { value, good: true, status: 'Good' };
     } catch (error) {
       const exception = exceptionOf(error);
@@ -149,7 +147,9 @@ export class ModbusTransport implements Transport {
     } catch (error) {
       answer.catch(() => undefined);
       if (error instanceof PlcError || exceptionOf(error) !== undefined) throw error;
-      const lostError = new PlcError('PLC_LINK_LOST', `${what}: ${asCodedError(error).message}`, { cause: error });
+      const lostError = new PlcError('PLC_LINK_LOST', `${what}: ${asCodedError(error).message}`, {
+        cause: error,
+      });
       this.#fail(client, lostError);
       throw lostError;
     }
@@ -176,7 +176,9 @@ export class ModbusTransport implements Transport {
         return;
       }
       client.setID(this.#unit);
-      client.on('close', () => this.#fail(failed, new PlcError('PLC_LINK_LOST', `${this.#name} closed the link`)));
+      client.on('close', () =>
+        this.#fail(failed, new PlcError('PLC_LINK_LOST', `${this.#name} closed the link`)),
+      );
       let reject: (error: Error) => void = ignore;
       const promise = new Promise<never>((_resolve, rejectLost) => {
         reject = rejectLost;
@@ -222,7 +224,10 @@ export class ModbusTransport implements Transport {
   }
 }
 
-async function readRequest(client: ModbusClient, { area, address, registers }: ModbusTag): Promise<unknown[]> {
+async function readRequest(
+  client: ModbusClient,
+  { area, address, registers }: ModbusTag,
+): Promise<unknown[]> {
   switch (area) {
     case 'coil':
       return (await client.readCoils(address, 1)).data;
@@ -236,11 +241,18 @@ async function readRequest(client: ModbusClient, { area, address, registers }: M
 }
 
 /** Two registers go in one request, so that the PLC never sees half a value. */
-function writeRequest(client: ModbusClient, tag: ModbusTag, value: TagValue, order: WordOrder): Promise<unknown> {
+function writeRequest(
+  client: ModbusClient,
+  tag: ModbusTag,
+  value: TagValue,
+  order: WordOrder,
+): Promise<unknown> {
   if (tag.area === 'coil') return client.writeCoil(tag.address, value === true);
   const words = toRegisters(Number(value), tag, order);
   const [first = 0] = words;
-  return words.length === 1 ? client.writeRegister(tag.address, first) : client.writeRegisters(tag.address, words);
+  return words.length === 1
+    ? client.writeRegister(tag.address, first)
+    : client.writeRegisters(tag.address, words);
 }
 
 /** The text of a Modbus exception response, or undefined for any other error. */

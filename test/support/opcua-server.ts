@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   DataType,
+  LogLevel,
   OPCUACertificateManager,
   OPCUAServer,
   setLogLevel,
@@ -12,7 +13,7 @@ import {
   type StatusCode,
 } from 'node-opcua';
 
-setLogLevel(2);
+setLogLevel(LogLevel.Critic);
 
 /** How long a slow tag takes to show a written value: a PLC's scan. */
 export const SCAN_MS = 150;
