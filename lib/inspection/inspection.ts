@@ -95,6 +95,8 @@ export interface CommandSection {
   outcome: CommandOutcome;
   /** Reason code when the outcome is not `confirmed`. */
   reason?: string;
+  /** The same for people, e.g. `61 is above 60`. */
+  detail?: string;
   endpoint: string;
   tag: string;
   requested: unknown;

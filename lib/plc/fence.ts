@@ -1,0 +1,61 @@
+/**
+ * What may be written to a tag at all. Out of fence is refused with a reason, never saturated to
+ * what would still be inside. This is the second fence; the PLC owns the first.
+ */
+import { typeObjection, type Range, type TagType, type TagValue } from './tag-type.ts';
+
+export interface FenceLimits {
+  min?: number | undefined;
+  max?: number | undefined;
+  /** Largest change against the tag's present value. */
+  maxStep?: number | undefined;
+}
+
+/** The range left by the engineer's limits inside the PLC's own: limits narrow it, never widen it. */
+export function narrowedRange({ min, max }: FenceLimits, ofPlc?: Range): Range {
+  return {
+    min: Math.max(min ?? -Infinity, ofPlc?.min ?? -Infinity),
+    max: Math.min(max ?? Infinity, ofPlc?.max ?? Infinity),
+  };
+}
+
+/** Why a value may not be written, or undefined: then it is a value of the type, inside the range. */
+export function rangeObjection(
+  value: unknown,
+  type: TagType,
+  limits: FenceLimits,
+  ofPlc?: Range,
+): string | undefined {
+  const wrongType = typeObjection(value, type);
+  if (wrongType !== undefined || typeof value !== 'number') return wrongType;
+  const { min, max } = narrowedRange(limits, ofPlc);
+  // Written so that a limit that is not a number lets nothing through.
+  if (!(value >= min)) return `${value} is below ${min}`;
+  if (!(value <= max)) return `${value} is above ${max}`;
+  return undefined;
+}
+
+/** Why a value is too far from the present one, or undefined. */
+export function stepObjection(
+  value: TagValue,
+  present: TagValue,
+  { maxStep }: FenceLimits,
+): string | undefined {
+  if (maxStep === undefined || typeof value !== 'number') return undefined;
+  if (typeof present !== 'number') return 'the present value is not a number';
+  const step = Math.abs(value - present);
+  return step <= maxStep ? undefined : `${value} is ${step} away from ${present}, more than ${maxStep}`;
+}
+
+/** Counts what was let through in the last minute. */
+export class RateFence {
+  readonly #sentAt: number[] = [];
+
+  /** True when one more may be sent at monotonic time `nowMs`; it is counted then. */
+  admit(nowMs: number, maxPerMinute: number): boolean {
+    while (this.#sentAt[0] !== undefined && nowMs - this.#sentAt[0] >= 60_000) this.#sentAt.shift();
+    if (!(this.#sentAt.length < maxPerMinute)) return false;
+    this.#sentAt.push(nowMs);
+    return true;
+  }
+}

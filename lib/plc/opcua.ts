@@ -1,0 +1,415 @@
+/**
+ * OPC UA through node-opcua-client: one session per endpoint, shared by all its users.
+ *
+ * node-opcua 2.186 holds a request issued while the link is down and runs it after the reconnect,
+ * minutes later if need be (measured: a write came back Good after 61 s). So a write leaves only
+ * when the channel is valid and no reconnection is under way, it is raced with our own deadline,
+ * and when that expires the client is disconnected: what it holds can never run. A new client
+ * follows with backoff.
+ */
+import { join } from 'node:path';
+import type {
+  ClientSession,
+  DataType as OpcUaDataType,
+  NodeId,
+  OPCUAClient,
+  UserIdentityInfo,
+} from 'node-opcua-client';
+import { asCodedError } from '../errors.ts';
+import { PlcError } from './plc-error.ts';
+import { TAG_TYPES, type Range, type TagType, type TagValue } from './tag-type.ts';
+import {
+  Backoff,
+  linkDown,
+  LinkNotice,
+  withDeadline,
+  type LinkState,
+  type Reading,
+  type TagDescription,
+  type Transport,
+  type WriteAnswer,
+} from './transport.ts';
+
+type Library = typeof import('node-opcua-client');
+
+/** Keep-alive and transport limits with which a black hole was seen after 5.9 s and left 0.5 s after it closed. */
+const TIMING = {
+  keepAliveInterval: 2000,
+  transportTimeout: 4000,
+  /** The library's floor. */
+  defaultTransactionTimeout: 5000,
+  /** A session that could not be closed blocks its place on the server this long; small PLCs have three. */
+  requestedSessionTimeout: 20_000,
+};
+const RECONNECT = { maxRetry: -1, initialDelay: 200, maxDelay: 2000, randomisationFactor: 0.5 };
+const CONNECT_TIMEOUT_MS = 15_000;
+const CLOSE_TIMEOUT_MS = 3000;
+const DESCRIBE_TIMEOUT_MS = 5000;
+
+const GOOD = 0;
+const GOOD_CLAMPED = 0x0030_0000;
+/** Service results with which a server says that it has not written. Any other error leaves the effect open. */
+const REFUSALS = new Set([
+  'BadTypeMismatch',
+  'BadOutOfRange',
+  'BadNotWritable',
+  'BadWriteNotSupported',
+  'BadUserAccessDenied',
+  'BadNodeIdUnknown',
+  'BadNodeIdInvalid',
+  'BadAttributeIdInvalid',
+  'BadIndexRangeInvalid',
+  'BadIndexRangeNoData',
+  'BadNotSupported',
+  'BadNotImplemented',
+  'BadInvalidState',
+  'BadInvalidArgument',
+  'BadLocked',
+]);
+
+export interface OpcUaOptions {
+  /** `opc.tcp://host:port/path`. */
+  endpointUrl: string;
+  security: 'None' | 'Basic256Sha256';
+  user?: { name: string; password: string };
+  /** Where the own certificate and the trusted ones are kept; made when absent. */
+  pkiFolder: string;
+  /** Trusts whatever certificate the server shows. For commissioning only. */
+  trustUnknownServers?: boolean;
+  backoff?: Backoff;
+}
+
+/** Loaded on first use: it takes half a second and 30 MB, which a station without a PLC never pays. */
+async function loadLibrary(): Promise<Library> {
+  try {
+    const library = await import('node-opcua-client');
+    // At the level of warnings it writes about every lost packet; what matters reaches us as errors.
+    library.setLogLevel(library.LogLevel.Critic);
+    return library;
+  } catch (error) {
+    throw new PlcError('PLC_LIBRARY_MISSING', 'OPC UA needs the library node-opcua-client', {
+      hint: 'In the Node-RED user folder: npm install node-opcua-client node-opcua-certificate-manager',
+      cause: error,
+    });
+  }
+}
+
+interface Connection {
+  library: Library;
+  client: OPCUAClient;
+  session: ClientSession;
+  descriptions: Map<string, Promise<TagDescription>>;
+}
+
+export class OpcUaTransport implements Transport {
+  readonly #options: OpcUaOptions;
+  readonly #backoff: Backoff;
+  readonly #notice = new LinkNotice();
+  #connection: Connection | undefined;
+  /** The client that is being connected, so that `close` can end it. */
+  #connecting: OPCUAClient | undefined;
+  #attempt: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: OpcUaOptions) {
+    this.#options = options;
+    this.#backoff = options.backoff ?? new Backoff();
+  }
+
+  open(): void {
+    this.#attempt = this.#connect();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const connection = this.#connection;
+    this.#connection = undefined;
+    const abandoned = this.#connecting?.disconnect() ?? Promise.resolve();
+    const ended = Promise.allSettled([abandoned, endSession(connection), this.#attempt]);
+    await withDeadline(ended, CLOSE_TIMEOUT_MS, 'close').catch(() => undefined);
+    this.#notice.set({ state: 'closed' });
+  }
+
+  linkUp(): boolean {
+    const connection = this.#connection;
+    return connection !== undefined && isUp(connection);
+  }
+
+  link(): LinkState {
+    return this.#notice.link;
+  }
+
+  onLink(listener: (link: LinkState) => void): () => void {
+    return this.#notice.add(listener);
+  }
+
+  describe(tag: string): Promise<TagDescription> {
+    const connection = this.#connection;
+    if (connection === undefined || !isUp(connection))
+      return Promise.reject(linkDown(this.#options.endpointUrl));
+    let description = connection.descriptions.get(tag);
+    if (description === undefined) {
+      description = withDeadline(describe(connection, tag), DESCRIBE_TIMEOUT_MS, `describe ${tag}`);
+      connection.descriptions.set(tag, description);
+      // A failure may be the link's; the next command asks again.
+      description.catch(() => connection.descriptions.delete(tag));
+    }
+    return description;
+  }
+
+  async read(tag: string, timeoutMs: number): Promise<Reading> {
+    const { library, session } = this.#up();
+    const nodeId = nodeIdOf(library, tag);
+    const dataValue = await withDeadline(
+      session.read({ nodeId, attributeId: library.AttributeIds.Value }),
+      timeoutMs,
+      `read ${tag}`,
+    ).catch((error: unknown) => {
+      throw error instanceof PlcError ? error : lost(`read ${tag}`, error);
+    });
+    const value: unknown = dataValue.value.value;
+    const { statusCode } = dataValue;
+    if (typeof value !== 'boolean' && typeof value !== 'number' && typeof value !== 'string') {
+      throw new PlcError('PLC_READ_FAILED', `read ${tag}: ${statusCode.name}, no plain value`);
+    }
+    return { value, good: statusCode.value === GOOD, status: statusCode.name };
+  }
+
+  async write(tag: string, value: TagValue, timeoutMs: number): Promise<WriteAnswer> {
+    const connection = this.#up();
+    const { library, session } = connection;
+    const { dataType } = await this.describe(tag).catch((error: unknown) => {
+      const { code } = asCodedError(error);
+      throw code === 'PLC_TIMEOUT' ? linkDown(this.#options.endpointUrl) : error;
+    });
+    const nodeId = nodeIdOf(library, tag);
+    // Again, because describing may have taken time; from here to the socket nothing is awaited.
+    if (connection !== this.#connection || !isUp(connection)) throw linkDown(this.#options.endpointUrl);
+    const statusCode = await withDeadline(
+      session.write({
+        nodeId,
+        attributeId: library.AttributeIds.Value,
+        value: { value: { dataType: library.DataType[dataType], value } },
+      }),
+      timeoutMs,
+      `write ${tag}`,
+      () => this.#replace(connection, new PlcError('PLC_TIMEOUT', `write ${tag}: no answer`)),
+    ).catch((error: unknown) => {
+      throw error instanceof PlcError ? error : lost(`write ${tag}`, error);
+    });
+    const status = statusCode.name;
+    if (statusCode.value === GOOD) return { result: 'good', status };
+    if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
+    if (statusCode.isGoodish()) return { result: 'pending', status };
+    return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
+  }
+
+  /** A call, because the compiler does not know that it may change while something is awaited. */
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
+  #up(): Connection {
+    const connection = this.#connection;
+    if (connection === undefined || !isUp(connection)) throw linkDown(this.#options.endpointUrl);
+    return connection;
+  }
+
+  async #connect(): Promise<void> {
+    this.#notice.set({ state: 'connecting' });
+    try {
+      const library = await loadLibrary();
+      if (this.#isClosed()) return;
+      const client = library.OPCUAClient.create(await clientOptions(library, this.#options));
+      this.#connecting = client;
+      const connection = await withDeadline(
+        this.#openSession(library, client),
+        CONNECT_TIMEOUT_MS,
+        `connect to ${this.#options.endpointUrl}`,
+        () => void client.disconnect().catch(() => undefined),
+      );
+      this.#connecting = undefined;
+      if (this.#isClosed()) {
+        await endSession(connection);
+        return;
+      }
+      this.#watch(connection);
+      this.#connection = connection;
+      this.#backoff.reset();
+      this.#notice.set({ state: 'up' });
+    } catch (error) {
+      const client = this.#connecting;
+      this.#connecting = undefined;
+      await client?.disconnect().catch(() => undefined);
+      this.#retry(explained(asCodedError(error), this.#options));
+    }
+  }
+
+  async #openSession(library: Library, client: OPCUAClient): Promise<Connection> {
+    await client.connect(this.#options.endpointUrl);
+    const { user } = this.#options;
+    const identity: UserIdentityInfo =
+      user === undefined
+        ? { type: library.UserTokenType.Anonymous }
+        : { type: library.UserTokenType.UserName, userName: user.name, password: user.password };
+    const session = await client.createSession(identity);
+    return { library, client, session, descriptions: new Map() };
+  }
+
+  #watch(connection: Connection): void {
+    const { client, session } = connection;
+    const check = (): void => {
+      if (connection !== this.#connection) return;
+      // A server that was restarted may describe its tags differently.
+      connection.descriptions.clear();
+      if (isUp(connection)) this.#notice.set({ state: 'up' });
+      else this.#notice.set({ state: 'connecting', error: lost(this.#options.endpointUrl) });
+    };
+    client.on('connection_lost', check);
+    client.on('start_reconnection', check);
+    client.on('after_reconnection', check);
+    client.on('connection_reestablished', check);
+    client.on('close', () => this.#replace(connection, lost(this.#options.endpointUrl)));
+    session.on('keepalive_failure', check);
+    session.on('session_restored', check);
+    session.on('session_closed', () => {
+      this.#replace(connection, lost(this.#options.endpointUrl));
+    });
+  }
+
+  /** Throws the client away, with everything it holds, and makes a new one. */
+  #replace(connection: Connection, error: Error): void {
+    if (connection !== this.#connection) return;
+    this.#connection = undefined;
+    connection.client.disconnect().catch(() => undefined);
+    this.#retry(error);
+  }
+
+  #retry(error: Error): void {
+    if (this.#closed) return;
+    const needsPerson = (error as { code?: unknown }).code !== 'PLC_LINK_LOST';
+    this.#notice.set(needsPerson ? { state: 'failed', error } : { state: 'connecting', error });
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#attempt = this.#connect();
+    }, this.#backoff.nextMs());
+    this.#timer.unref();
+  }
+}
+
+/** In every session of the library, though its public interface leaves it out. */
+type CheckedSession = ClientSession & { isChannelValid(): boolean };
+
+function isUp({ client, session }: Connection): boolean {
+  return (session as CheckedSession).isChannelValid() && !client.isReconnecting && !session.isReconnecting;
+}
+
+async function endSession(connection: Connection | undefined): Promise<void> {
+  if (connection === undefined) return;
+  if (isUp(connection)) await connection.session.close(true).catch(() => undefined);
+  await connection.client.disconnect();
+}
+
+function lost(what: string, cause?: unknown): PlcError {
+  const detail = cause === undefined ? 'the link was lost' : asCodedError(cause).message;
+  return new PlcError('PLC_LINK_LOST', `${what}: ${detail}`, cause === undefined ? {} : { cause });
+}
+
+/** What a person can do about a connection that was not made. */
+function explained(error: Error & { code: string }, { pkiFolder, security }: OpcUaOptions): Error {
+  if (error.code.startsWith('PLC_')) return error;
+  const { message } = error;
+  if (/certificate/i.test(message) && security !== 'None') {
+    return new PlcError('PLC_CERTIFICATE', message, {
+      hint: `Compare the server's certificate with the one in the PLC's tool, then move it from ${join(pkiFolder, 'rejected')} to ${join(pkiFolder, 'trusted', 'certs')}; trust Jidoka's own in the PLC.`,
+      cause: error,
+    });
+  }
+  if (/BadIdentityToken|BadUserAccessDenied/.test(message)) {
+    return new PlcError('PLC_SIGN_IN', message, { hint: 'Check the user and the password.', cause: error });
+  }
+  return new PlcError('PLC_LINK_LOST', message, { cause: error });
+}
+
+async function clientOptions(
+  library: Library,
+  { security, pkiFolder, trustUnknownServers = false }: OpcUaOptions,
+): Promise<Parameters<Library['OPCUAClient']['create']>[0]> {
+  const secured = security !== 'None';
+  const common = {
+    applicationName: 'Jidoka',
+    clientName: 'Jidoka',
+    ...TIMING,
+    connectionStrategy: RECONNECT,
+    endpointMustExist: false,
+    keepSessionAlive: true,
+    securityMode: secured ? library.MessageSecurityMode.SignAndEncrypt : library.MessageSecurityMode.None,
+    securityPolicy: secured ? library.SecurityPolicy.Basic256Sha256 : library.SecurityPolicy.None,
+  };
+  const { OPCUACertificateManager } = await import('node-opcua-certificate-manager');
+  const clientCertificateManager = new OPCUACertificateManager({
+    rootFolder: pkiFolder,
+    automaticallyAcceptUnknownCertificate: trustUnknownServers,
+    disableFileWatchers: true,
+  });
+  await clientCertificateManager.initialize();
+  return { ...common, clientCertificateManager };
+}
+
+function nodeIdOf(library: Library, tag: string): NodeId {
+  try {
+    return library.coerceNodeId(tag);
+  } catch (error) {
+    throw new PlcError('PLC_TAG_INVALID', `${tag} is not a node id`, {
+      hint: 'Write it as the PLC shows it, e.g. ns=1;s=RejectGate or ns=4;i=1001.',
+      cause: error,
+    });
+  }
+}
+
+async function describe({ library, session }: Connection, tag: string): Promise<TagDescription> {
+  const { AttributeIds } = library;
+  const nodeId = nodeIdOf(library, tag);
+  const attributes = [AttributeIds.ValueRank, AttributeIds.UserAccessLevel, AttributeIds.AccessLevel];
+  const [rank, userAccess, access] = await session.read(
+    attributes.map((attributeId) => ({ nodeId, attributeId })),
+  );
+  if (rank === undefined || rank.statusCode.value !== GOOD) {
+    throw new PlcError('PLC_TAG_UNUSABLE', `${tag}: ${rank?.statusCode.name ?? 'no answer'}`, {
+      hint: 'Check the node id against the PLC.',
+    });
+  }
+  if (rank.value.value !== -1) throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is not a scalar`);
+  const builtIn: OpcUaDataType = await session.getBuiltInDataType(nodeId);
+  const name = library.DataType[builtIn];
+  const dataType = TAG_TYPES.find((known): known is TagType => known === name);
+  if (dataType === undefined)
+    throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is a ${name}, which is not written`);
+  const range = await engineeringRange({ library, session }, nodeId);
+  const canWrite = library.AccessLevelFlag.CurrentWrite;
+  const writable = [userAccess, access].every(
+    (level) => level?.statusCode.value === GOOD && (Number(level.value.value) & canWrite) !== 0,
+  );
+  return { dataType, writable, ...(range === undefined ? {} : { range }) };
+}
+
+/** The property EURange of the tag (OPC 10000-8); servers state it and mostly do not enforce it. */
+async function engineeringRange(
+  { library, session }: Pick<Connection, 'library' | 'session'>,
+  nodeId: NodeId,
+): Promise<Range | undefined> {
+  const path = library.makeBrowsePath(nodeId, '.EURange');
+  const [target] = (await session.translateBrowsePath(path)).targets ?? [];
+  if (target === undefined) return undefined;
+  const { value, statusCode } = await session.read({
+    nodeId: target.targetId,
+    attributeId: library.AttributeIds.Value,
+  });
+  const range = value.value as { low?: unknown; high?: unknown } | null;
+  if (statusCode.value !== GOOD || typeof range?.low !== 'number' || typeof range.high !== 'number')
+    return undefined;
+  // A server that leaves both at 0 has stated nothing.
+  return range.low < range.high ? { min: range.low, max: range.high } : undefined;
+}

@@ -1,0 +1,128 @@
+/** One link to one PLC. Each protocol is one file behind this interface. */
+import { PlcError } from './plc-error.ts';
+import type { Range, TagType, TagValue } from './tag-type.ts';
+
+export interface TagDescription {
+  dataType: TagType;
+  /** The PLC's own engineering range, where it states one. */
+  range?: Range;
+  writable: boolean;
+}
+
+export interface Reading {
+  value: TagValue;
+  /** False when the PLC itself marks the value as doubtful. */
+  good: boolean;
+  status: string;
+}
+
+/**
+ * What the PLC answered to a write. `good`: exactly Good. `clamped`: it wrote something else.
+ * `pending`: accepted without knowing the effect. `refused`: it did not write, for sure.
+ * `doubtful`: an error after which the effect is not known.
+ */
+export interface WriteAnswer {
+  result: 'good' | 'clamped' | 'pending' | 'refused' | 'doubtful';
+  /** In the protocol's own words, e.g. `BadTypeMismatch`. */
+  status: string;
+}
+
+/** `connecting` has no link yet or has lost it; `failed` needs a person, and is tried again all the same. */
+export type LinkState =
+  | { state: 'up' }
+  | { state: 'connecting'; error?: Error }
+  | { state: 'failed'; error: Error }
+  | { state: 'closed' };
+
+export interface Transport {
+  /** Starts connecting and keeps the link up until `close`; failures come through `onLink`. */
+  open(): void;
+  /** Ends the session on the server, waiting at most a few seconds for it. */
+  close(): Promise<void>;
+  /** True when a request sent now would leave at once. */
+  linkUp(): boolean;
+  link(): LinkState;
+  onLink(listener: (link: LinkState) => void): () => void;
+  /** Remembered per session. Rejects with `PLC_TAG_UNUSABLE` or `PLC_LINK_DOWN`. */
+  describe(tag: string): Promise<TagDescription>;
+  /** Rejects with `PLC_LINK_DOWN`, `PLC_TIMEOUT`, `PLC_LINK_LOST` or `PLC_READ_FAILED`. */
+  read(tag: string, timeoutMs: number): Promise<Reading>;
+  /**
+   * Sends once, now or not at all. Rejects with `PLC_LINK_DOWN` when nothing was sent, and with
+   * `PLC_TIMEOUT` or `PLC_LINK_LOST` when the effect is not known. After either nothing of this
+   * write can leave any more.
+   */
+  write(tag: string, value: TagValue, timeoutMs: number): Promise<WriteAnswer>;
+}
+
+export function linkDown(endpoint: string): PlcError {
+  return new PlcError('PLC_LINK_DOWN', `there is no link to ${endpoint}`, {
+    hint: 'Nothing was sent. Check the cable, the address and that the PLC is running.',
+  });
+}
+
+/** Settles as `work` does, or calls `onExpiry` and rejects with `PLC_TIMEOUT` after `timeoutMs`. */
+export async function withDeadline<Result>(
+  work: Promise<Result>,
+  timeoutMs: number,
+  what: string,
+  onExpiry: () => void = () => undefined,
+): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const expiry = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      onExpiry();
+      reject(new PlcError('PLC_TIMEOUT', `${what}: no answer within ${timeoutMs} ms`));
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([work, expiry]);
+  } finally {
+    clearTimeout(timer);
+    // When the deadline won, the work still fails later, and nobody is left to hear it.
+    work.catch(() => undefined);
+  }
+}
+
+/** Waiting times between attempts to connect: doubling, with jitter so that many gateways do not arrive together. */
+export class Backoff {
+  readonly #firstMs: number;
+  readonly #maxMs: number;
+  #attempts = 0;
+
+  constructor({ firstMs = 500, maxMs = 10_000 } = {}) {
+    this.#firstMs = firstMs;
+    this.#maxMs = maxMs;
+  }
+
+  nextMs(): number {
+    const fullMs = Math.min(this.#maxMs, this.#firstMs * 2 ** this.#attempts);
+    this.#attempts += 1;
+    return fullMs * (0.5 + Math.random() / 2);
+  }
+
+  reset(): void {
+    this.#attempts = 0;
+  }
+}
+
+/** Keeps the state of a link and tells who listens. */
+export class LinkNotice {
+  #link: LinkState = { state: 'connecting' };
+  readonly #listeners = new Set<(link: LinkState) => void>();
+
+  get link(): LinkState {
+    return this.#link;
+  }
+
+  set(link: LinkState): void {
+    if (this.#link.state === 'closed') return;
+    this.#link = link;
+    for (const listener of [...this.#listeners]) listener(link);
+  }
+
+  add(listener: (link: LinkState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

@@ -1,0 +1,164 @@
+/** A real OPC UA server with the habits of real PLCs: it clamps, scans, forgets to enforce ranges. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  DataType,
+  LogLevel,
+  OPCUACertificateManager,
+  OPCUAServer,
+  setLogLevel,
+  StatusCodes,
+  Variant,
+  type StatusCode,
+} from 'node-opcua';
+
+setLogLevel(LogLevel.Critic);
+
+/** How long a slow tag takes to show a written value: a PLC's scan. */
+export const SCAN_MS = 150;
+
+export interface TestServer {
+  url: string;
+  port: number;
+  /** Every write the server applied, in order. */
+  writes: { tag: string; value: unknown }[];
+  value(tag: string): unknown;
+  set(tag: string, value: unknown): void;
+  sessions(): number;
+  /** PKI store of the server, for certificates it should trust. */
+  certificates: OPCUACertificateManager;
+  stop(): Promise<void>;
+}
+
+interface Tag {
+  name: string;
+  dataType: DataType;
+  initial: boolean | number;
+  range?: { low: number; high: number };
+  /** Returns what the tag holds after a write, and what the server says about it. */
+  take?: (written: number) => { held: number; status: StatusCode };
+  delayMs?: number;
+  readOnly?: boolean;
+}
+
+const TAGS: Tag[] = [
+  { name: 'Torque', dataType: DataType.Double, initial: 40, range: { low: 0, high: 60 } },
+  { name: 'Speed', dataType: DataType.Float, initial: 0 },
+  { name: 'Recipe', dataType: DataType.Int16, initial: 1 },
+  { name: 'RejectGate', dataType: DataType.Boolean, initial: false },
+  { name: 'Feeder', dataType: DataType.Boolean, initial: true },
+  { name: 'Manual', dataType: DataType.Boolean, initial: false },
+  { name: 'Slow', dataType: DataType.Double, initial: 0, delayMs: SCAN_MS },
+  { name: 'ReadOnly', dataType: DataType.Double, initial: 0, readOnly: true },
+  {
+    name: 'Clamping',
+    dataType: DataType.Double,
+    initial: 0,
+    take: (written) =>
+      written > 10
+        ? { held: 10, status: StatusCodes.GoodClamped }
+        : { held: written, status: StatusCodes.Good },
+  },
+  {
+    name: 'SilentlyClamping',
+    dataType: DataType.Double,
+    initial: 0,
+    take: (written) => ({ held: Math.min(written, 10), status: StatusCodes.Good }),
+  },
+  {
+    name: 'Asynchronous',
+    dataType: DataType.Double,
+    initial: 0,
+    take: (written) => ({ held: written, status: StatusCodes.GoodCompletesAsynchronously }),
+  },
+  {
+    name: 'Failing',
+    dataType: DataType.Double,
+    initial: 0,
+    take: (written) => ({ held: written, status: StatusCodes.BadCommunicationError }),
+  },
+];
+
+export async function startOpcUaServer({
+  port = 0,
+  user,
+  maxSessions = 10,
+}: {
+  port?: number;
+  user?: { name: string; password: string };
+  maxSessions?: number;
+} = {}): Promise<TestServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'jidoka-opcua-server-'));
+  const certificates = new OPCUACertificateManager({
+    rootFolder: join(folder, 'pki'),
+    automaticallyAcceptUnknownCertificate: true,
+    disableFileWatchers: true,
+  });
+  const server = new OPCUAServer({
+    port,
+    host: '127.0.0.1',
+    hostname: '127.0.0.1',
+    resourcePath: '/plc',
+    serverCertificateManager: certificates,
+    allowAnonymous: user === undefined,
+    serverInfo: { applicationUri: 'urn:jidoka:test-plc' },
+    serverCapabilities: { maxSessions },
+    ...(user === undefined
+      ? {}
+      : {
+          userManager: {
+            isValidUser: (name: string, password: string) => name === user.name && password === user.password,
+          },
+        }),
+  });
+  await server.initialize();
+  const { addressSpace } = server.engine;
+  if (addressSpace === null) throw new Error('the server has no address space');
+  const space = addressSpace.getOwnNamespace();
+  const values = new Map<string, boolean | number>();
+  const writes: TestServer['writes'] = [];
+  const device = space.addObject({ organizedBy: addressSpace.rootFolder.objects, browseName: 'Press' });
+  for (const { name, dataType, initial, range, take, delayMs, readOnly } of TAGS) {
+    values.set(name, initial);
+    const access = readOnly ? 'CurrentRead' : 'CurrentRead | CurrentWrite';
+    const options = {
+      componentOf: device,
+      nodeId: `s=${name}`,
+      browseName: name,
+      dataType: DataType[dataType],
+      minimumSamplingInterval: 0,
+      accessLevel: access,
+      userAccessLevel: access,
+      value: {
+        get: () => new Variant({ dataType, value: values.get(name) }),
+        set: (variant: Variant) => {
+          const written = variant.value as boolean | number;
+          const { held, status } =
+            take && typeof written === 'number' ? take(written) : { held: written, status: StatusCodes.Good };
+          writes.push({ tag: name, value: written });
+          if (delayMs === undefined) values.set(name, held);
+          else setTimeout(() => values.set(name, held), delayMs);
+          return status;
+        },
+      },
+    };
+    if (range === undefined) space.addVariable(options);
+    else space.addAnalogDataItem({ ...options, engineeringUnitsRange: range });
+  }
+  await server.start();
+  const address = server.endpoints[0]?.port ?? 0;
+  return {
+    url: `opc.tcp://127.0.0.1:${address}/plc`,
+    port: address,
+    writes,
+    certificates,
+    value: (tag) => values.get(tag),
+    set: (tag, value) => values.set(tag, value as boolean | number),
+    sessions: () => server.currentSessionCount,
+    stop: async () => {
+      await server.shutdown(0);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
