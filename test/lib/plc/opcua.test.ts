@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AttributeIds, DataType, OPCUAClient, StatusCodes } from 'node-opcua-client';
+import { AttributeIds, DataType, OPCUAClient, StatusCodes, UserTokenType } from 'node-opcua-client';
 import { CommandEngine } from '../../../lib/plc/command.ts';
 import { OpcUaTransport, type OpcUaOptions } from '../../../lib/plc/opcua.ts';
 import { Backoff, type LinkState } from '../../../lib/plc/transport.ts';
@@ -86,7 +86,11 @@ describe('an OPC UA link', () => {
       connectionStrategy: { maxRetry: -1, initialDelay: 50, maxDelay: 100 },
     });
     await client.connect(url);
-    const session = await client.createSession({ type: 1, userName: 'operator', password: 'right' });
+    const session = await client.createSession({
+      type: UserTokenType.UserName,
+      userName: 'operator',
+      password: 'right',
+    });
     const lost = new Promise((resolve) => client.once('start_reconnection', resolve));
     proxy.cut();
     await lost;
