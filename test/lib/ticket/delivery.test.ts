@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openInspection } from '../../../lib/inspection/inspection.ts';
+import { openJournal } from '../../../lib/journal/journal.ts';
+import type { Journal } from '../../../lib/journal/types.ts';
+import type { TicketClient } from '../../../lib/ticket/client.ts';
+import { backoffMs, Delivery, type TicketBody, type TicketOutcome } from '../../../lib/ticket/delivery.ts';
+import { qualityEvent } from '../../../lib/ticket/event.ts';
+import { RestTickets } from '../../../lib/ticket/rest.ts';
+import { MesServer, seededRandom, type Manner } from '../../support/mes-server.ts';
+
+const NODE = 'ticket-node';
+const PREFIX = 'mes:endpoint:';
+
+function bodyOf(number: number, sha256?: string): TicketBody {
+  const inspection = openInspection({
+    station: 'press 4',
+    sequence: number,
+    deadlineMs: 900,
+    id: `part-${number}`,
+  });
+  const event = qualityEvent({
+    key: `key-${number}`,
+    inspection,
+    line: 'line 1',
+    station: 'press 4',
+    defectClass: 'scratch',
+    severity: 'major',
+    evidence: sha256 === undefined ? null : { sha256, mediaType: 'image/jpeg' },
+  });
+  return { node: NODE, event, inspection };
+}
+
+describe('the delivery of tickets', () => {
+  let folder: string;
+  let journal: Journal;
+  let server: MesServer;
+  let url: string;
+  const running = new Set<Delivery>();
+
+  function client(timeoutMs = 2000): TicketClient {
+    return new RestTickets({
+      ticketsUrl: new URL(`${url}/api/tickets`),
+      authentication: { type: 'none' },
+      timeoutMs,
+    });
+  }
+
+  /** Retries at once: full jitter between nothing and the bound, at its lower end. */
+  function deliver(tickets: TicketClient = client(), random = () => 0): Delivery {
+    const delivery = new Delivery({ journal, streamPrefix: PREFIX, tickets, random });
+    running.add(delivery);
+    return delivery;
+  }
+
+  async function accept(delivery: Delivery, number: number, bytes?: Buffer, stream = `part:${number}`) {
+    const sha256 = bytes === undefined ? undefined : createHash('sha256').update(bytes).digest('hex');
+    return delivery.accept({
+      key: `key-${number}`,
+      stream,
+      partId: `part-${number}`,
+      body: bodyOf(number, sha256),
+      ...(bytes === undefined ? {} : { attachment: { bytes, mediaType: 'image/jpeg' } }),
+    });
+  }
+
+  /** Resolves when so many outcomes have come. */
+  function outcomes(delivery: Delivery, count: number): Promise<TicketOutcome[]> {
+    return new Promise((resolve) => {
+      const collected: TicketOutcome[] = [];
+      delivery.join(NODE, {
+        outcome: (outcome) => {
+          collected.push(outcome);
+          if (collected.length === count) resolve(collected);
+        },
+        state: () => undefined,
+      });
+    });
+  }
+
+  async function close(delivery: Delivery): Promise<void> {
+    running.delete(delivery);
+    await delivery.close();
+  }
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'jidoka-ticket-'));
+    journal = await openJournal({ folder, ballastBytes: 4096 });
+    server = new MesServer();
+    url = await server.start();
+  });
+  afterEach(async () => {
+    await Promise.all([...running].map(close));
+    await server.stop();
+    await journal.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('opens the ticket, then adds the evidence, and puts both on the part’s record', async () => {
+    const delivery = deliver();
+    const done = outcomes(delivery, 1);
+    const picture = Buffer.from('a picture');
+    await accept(delivery, 1, picture);
+    const [outcome] = await done;
+    assert.equal(outcome?.ticketId, 'NC-00001');
+    assert.deepEqual(
+      server.requests.map(({ method, path }) => `${method} ${path}`),
+      ['POST ', 'PUT /NC-00001/evidence'],
+    );
+    assert.deepEqual([...(server.tickets[0]?.evidence.values() ?? [])], [picture]);
+    assert.equal(server.requests[0]?.headers['idempotency-key'], 'key-1');
+    const [record] = await journal.parts();
+    assert.deepEqual(record?.inspection.ticket, { id: 'NC-00001', state: 'acknowledged', key: 'key-1' });
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 0, delivered: 1, dead: 0 });
+  });
+
+  /** One in ten refused for now, 15 % of the answers lost, 5 % slower than the timeout. */
+  function badManners(seed: number): () => Manner {
+    const random = seededRandom(seed);
+    return () => {
+      const drawn = random();
+      if (drawn < 0.1) return 'busy';
+      if (drawn < 0.25) return 'lose';
+      return drawn < 0.3 ? 'slow' : 'good';
+    };
+  }
+
+  async function ticketsFor200(tickets: TicketClient): Promise<number> {
+    server.options = { honoursKey: false, manner: badManners(7) };
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 200);
+    await Promise.all(Array.from({ length: 200 }, (_, index) => accept(delivery, index + 1)));
+    assert.ok((await done).every(({ error }) => error === undefined));
+    assert.equal(new Set(server.tickets.map(({ externalId }) => externalId)).size, 200);
+    return server.tickets.length;
+  }
+
+  it('makes 200 tickets of 200 events on a bad day of an MES that ignores the key', async function () {
+    this.timeout(60_000);
+    assert.equal(await ticketsFor200(client(60)), 200);
+  });
+
+  it('would make more of them if it did not ask before a retry', async function () {
+    this.timeout(60_000);
+    const careless = client(60);
+    careless.find = () => Promise.resolve(undefined);
+    assert.ok((await ticketsFor200(careless)) > 200);
+  });
+
+  it('delivers what waits after a restart once, also what had reached the MES unnoticed', async () => {
+    server.options = { manner: ({ method }) => (method === 'POST' ? 'lose' : 'busy') };
+    const before = deliver(client(), () => 1);
+    await Promise.all([1, 2, 3].map((number) => accept(before, number)));
+    await new Promise<void>((resolve) => {
+      before.join(NODE, { outcome: () => undefined, state: ({ online }) => !online && resolve() });
+    });
+    await close(before);
+    await journal.close();
+    assert.ok(server.tickets.length > 0, 'some tickets exist that nobody knows of');
+
+    server.options = {};
+    journal = await openJournal({ folder, ballastBytes: 4096 });
+    const after = deliver();
+    const done = await outcomes(after, 3);
+    assert.deepEqual(done.map(({ body }) => body.inspection.part.id).toSorted(), [
+      'part-1',
+      'part-2',
+      'part-3',
+    ]);
+    assert.equal(server.tickets.length, 3);
+  });
+
+  it('keeps the order within a stream while another stream goes on', async () => {
+    let refusals = 3;
+    server.options = {
+      manner: ({ method }) => (method === 'POST' && refusals-- > 0 ? 'busy' : 'good'),
+    };
+    const delivery = deliver();
+    const done = outcomes(delivery, 20);
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        accept(delivery, index, undefined, index % 2 === 0 ? 'even' : 'odd'),
+      ),
+    );
+    await done;
+    for (const parity of [0, 1]) {
+      const order = server.tickets
+        .map(({ externalId }) => Number(externalId.replace('key-', '')))
+        .filter((number) => number % 2 === parity);
+      assert.deepEqual(
+        order,
+        order.toSorted((left, right) => left - right),
+      );
+      assert.equal(order.length, 10);
+    }
+  });
+
+  it('sets aside what the MES refuses, and the next of the stream moves up', async () => {
+    let first = true;
+    server.options = {
+      manner: ({ method }) => {
+        const refused = method === 'POST' && first;
+        first = false;
+        return refused ? 'reject' : 'good';
+      },
+    };
+    const delivery = deliver();
+    const done = outcomes(delivery, 2);
+    await accept(delivery, 1, undefined, 'station');
+    await accept(delivery, 2, undefined, 'station');
+    const [dead, delivered] = await done;
+    assert.equal(dead?.error?.code, 'MES_REJECTED');
+    assert.match(dead.error.message, /422.*no such defect class/);
+    assert.equal(delivered?.error, undefined);
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 0, delivered: 1, dead: 1 });
+    const [entry] = await journal.outbox({ state: 'dead' });
+    assert.equal((entry?.answer as { error: { code: string } }).error.code, 'MES_REJECTED');
+  });
+
+  it('does not open a second ticket when only the evidence failed', async () => {
+    let failures = 2;
+    server.options = { manner: ({ method }) => (method === 'PUT' && failures-- > 0 ? 'lose' : 'good') };
+    const delivery = deliver();
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1, Buffer.from('a picture'));
+    await done;
+    assert.deepEqual(
+      server.requests.map(({ method }) => method),
+      ['POST', 'PUT', 'PUT', 'PUT'],
+    );
+  });
+
+  it('counts the MES as offline while it fails, and as online once it answers', async () => {
+    let busy = 4;
+    server.options = { manner: () => (busy-- > 0 ? 'busy' : 'good') };
+    const seen: boolean[] = [];
+    const delivery = deliver();
+    const done = outcomes(delivery, 1);
+    delivery.join('onlooker', { outcome: () => undefined, state: ({ online }) => seen.push(online) });
+    await accept(delivery, 1);
+    await done;
+    assert.ok(seen.includes(false));
+    assert.equal(seen.at(-1), true);
+  });
+
+  it('ends a request that is under way when it is closed, and keeps the entry', async () => {
+    const reached = new Promise<void>((resolve) => {
+      server.options = {
+        manner: () => {
+          resolve();
+          return 'slow';
+        },
+      };
+    });
+    const delivery = deliver(client(30_000));
+    await accept(delivery, 1);
+    await reached;
+    await close(delivery);
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 1, delivered: 0, dead: 0 });
+  });
+});
+
+describe('the time between attempts', () => {
+  it('doubles its bound from half a second to a minute, and falls anywhere below it', () => {
+    assert.deepEqual(
+      [0, 1, 2, 6, 7, 100].map((attempts) => backoffMs(attempts, () => 1)),
+      [500, 1000, 2000, 32_000, 60_000, 60_000],
+    );
+    assert.equal(
+      backoffMs(5, () => 0),
+      0,
+    );
+  });
+});
