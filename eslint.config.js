@@ -59,6 +59,15 @@ export default defineConfig(
     },
   },
   {
+    // The body of a function node: Node-RED wraps it in a function.
+    files: ['flows/**/*.js'],
+    languageOptions: {
+      sourceType: 'script',
+      parserOptions: { ecmaFeatures: { globalReturn: true } },
+      globals: { msg: 'readonly', context: 'readonly', env: 'readonly', node: 'readonly' },
+    },
+  },
+  {
     files: ['tools/*.mjs'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
   },

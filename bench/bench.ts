@@ -30,7 +30,9 @@ class Runner {
   readonly #child: ChildProcess;
 
   constructor(file: string) {
-    this.#child = fork(join(import.meta.dirname, file), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#child = fork(join(import.meta.dirname, file), [], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
   }
 
   async ask(order: Order): Promise<Answer> {
@@ -76,7 +78,7 @@ execFileSync(process.execPath, [join(import.meta.dirname, '..', 'tools', 'build.
   stdio: 'inherit',
 });
 const home = mkdtempSync(join(tmpdir(), 'jidoka-bench-'));
-const plant = await startPlant({ seed: 1, folder: join(home, 'plant'), running: false });
+const plant = await startPlant({ seed: 1, run: false });
 const floor = new Runner('floor-process.ts');
 const flow = new Runner('flow-process.ts');
 try {
@@ -139,7 +141,14 @@ try {
       better: 'lower',
       detail: 'total − decode − resize − run − bare write and read-back',
     },
-    { id: 'overhead.p99', value: quantile(overhead, 0.99), unit: 'ms', goal: null, better: 'lower', detail: '' },
+    {
+      id: 'overhead.p99',
+      value: quantile(overhead, 0.99),
+      unit: 'ms',
+      goal: null,
+      better: 'lower',
+      detail: '',
+    },
     {
       id: 'loopDelay.p99',
       value: Math.max(...loopDelays),

@@ -9,8 +9,11 @@ import { join } from 'node:path';
 import { AttributeIds, DataType, OPCUAClient, type ClientSession } from 'node-opcua-client';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decodeRgb } from '../lib/frame/decode.ts';
+import { resizeRgb } from '../lib/frame/resize.ts';
 import { serve, type PartTimes, type Setup } from './orders.ts';
-import { resizeTo } from './resize-to.ts';
+
+const TARGET = { width: 224, height: 224, fit: 'stretch' } as const;
+const pixels = Buffer.alloc(TARGET.width * TARGET.height * 3);
 
 let files: string[] = [];
 let next = 0;
@@ -39,12 +42,16 @@ async function part(): Promise<PartTimes> {
   const readAt = performance.now();
   const picture = await decodeRgb(bytes, 'jpeg');
   const decodedAt = performance.now();
-  const input = new Tensor('uint8', resizeTo(picture, 224, 224), [1, 224, 224, 3]);
+  const input = new Tensor('uint8', resizeRgb(picture, TARGET, pixels).data, [1, 224, 224, 3]);
   const resizedAt = performance.now();
   const { score } = await graph.run({ image: input }, ['score']);
   const ranAt = performance.now();
   const value = Number(score?.data[0]) > -1;
-  await session.write({ nodeId, attributeId: AttributeIds.Value, value: { value: { dataType: DataType.Boolean, value } } });
+  await session.write({
+    nodeId,
+    attributeId: AttributeIds.Value,
+    value: { value: { dataType: DataType.Boolean, value } },
+  });
   const readBack = await session.read({ nodeId, attributeId: AttributeIds.Value });
   if (readBack.value.value !== value) throw new Error('the PLC does not hold what was written');
   const endedAt = performance.now();

@@ -31,10 +31,14 @@ export type Answer =
   | { answer: 'failed'; reason: string };
 
 /** Answers the parent's orders one after the other. */
-export function serve(setup: (setup: Setup) => Promise<void>, part: () => Promise<PartTimes>, loopDelay: {
-  reset(): void;
-  p99(): number;
-}): void {
+export function serve(
+  setup: (setup: Setup) => Promise<void>,
+  part: () => Promise<PartTimes>,
+  loopDelay: {
+    reset(): void;
+    p99(): number;
+  },
+): void {
   const tell = (answer: Answer): void => void process.send?.(answer);
   process.on('message', (order: Order) => {
     void (async () => {
@@ -49,7 +53,10 @@ export function serve(setup: (setup: Setup) => Promise<void>, part: () => Promis
       for (let index = 0; index < order.parts; index += 1) parts.push(await part());
       tell({ answer: 'round', parts, loopDelayP99: loopDelay.p99() });
     })().catch((error: unknown) => {
-      tell({ answer: 'failed', reason: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      tell({
+        answer: 'failed',
+        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
     });
   });
   process.on('disconnect', () => process.exit(0));

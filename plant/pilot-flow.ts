@@ -13,8 +13,8 @@ export interface PilotAddresses {
   streamUrl: string;
   opcuaUrl: string;
   mesUrl: string;
-  /** What the simulated line knows of the truth; empty where there is none. */
-  lineUrl: string;
+  /** What the simulated line knows of the truth. */
+  boardUrl: string;
   /** Where the station keeps its models, evidence and journal; empty for its default. */
   stationFolder: string;
 }
@@ -55,15 +55,15 @@ export function connectPilotFlow(
     images === undefined
       ? {}
       : images.teachFolder === undefined
-        ? { teaching: 'first-parts', firstParts: String(images.firstParts) }
-        : { teaching: 'folder', teachFolder: images.teachFolder };
+        ? { teaching: 'first-parts', parts: String(images.firstParts) }
+        : { teaching: 'folder', folder: images.teachFolder };
   const settings: Readonly<Record<string, Record<string, unknown>>> = {
     'pilot-station': addresses.stationFolder === '' ? {} : { folder: addresses.stationFolder },
     'pilot-plc': { endpointUrl: addresses.opcuaUrl },
     'pilot-mes': { baseUrl: addresses.mesUrl },
     'pilot-camera': camera,
     'pilot-score': teaching,
-    'pilot-line': { url: addresses.lineUrl },
+    'pilot-line': { url: addresses.boardUrl },
   };
   return flow.map((node) => ({ ...node, ...settings[node.id] }));
 }

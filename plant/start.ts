@@ -5,7 +5,7 @@
  * said plainly. Admin sign-in is on: the password is made at the first start and printed once.
  *
  *   npm start -- [--images DIR] [--port 1880] [--plant-port 8101] [--opcua-port 4840]
- *                [--modbus-port 5020] [--takt MS] [--seed N] [--data DIR]
+ *                [--modbus-port 5020] [--takt MS] [--defects SHARE] [--seed N] [--data DIR]
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -159,6 +159,7 @@ async function main(): Promise<void> {
       'opcua-port': { type: 'string', default: '4840' },
       'modbus-port': { type: 'string', default: '5020' },
       takt: { type: 'string', default: '1500' },
+      defects: { type: 'string', default: '0.03' },
       seed: { type: 'string', default: '7' },
       data: { type: 'string', default: join(root, '.jidoka') },
     },
@@ -167,6 +168,9 @@ async function main(): Promise<void> {
   const cameraPort = port(values['plant-port'], 'plant-port');
   const taktMs = Number(values.takt);
   if (!(taktMs >= 200)) throw new StartError('--takt must be 200 ms or more.');
+  const defectShare = Number(values.defects);
+  if (!(defectShare >= 0 && defectShare <= 1))
+    throw new StartError('--defects must be a share between 0 and 1.');
   const images = readImages(values.images, taktMs);
   await assertFree(nodeRedPort, 'Node-RED', 'port');
 
@@ -181,10 +185,15 @@ async function main(): Promise<void> {
   const plant = await startPlant({
     seed: Number(values.seed),
     taktMs,
-    folder: join(dataFolder, 'plant'),
+    // A part has to be past the reject gate before the next one is judged.
+    travelMs: Math.min(900, 0.6 * taktMs),
+    defectShare,
+    pkiFolder: join(dataFolder, 'plant-pki'),
+    run: images === undefined,
     ports: {
       camera: cameraPort,
       mes: cameraPort + 1,
+      board: cameraPort + 2,
       opcua: port(values['opcua-port'], 'opcua-port'),
       modbus: port(values['modbus-port'], 'modbus-port'),
     },
@@ -194,7 +203,7 @@ async function main(): Promise<void> {
     streamUrl: plant.camera.streamUrl,
     opcuaUrl: plant.opcua.endpointUrl,
     mesUrl: plant.mes.url,
-    lineUrl: images === undefined ? plant.lineUrl : '',
+    boardUrl: plant.boardUrl,
     stationFolder: join(dataFolder, 'station'),
   };
   writeFlow(dataFolder, (flow) => connectPilotFlow(flow, addresses, images));

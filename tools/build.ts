@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 
 const root = dirname(import.meta.dirname);
 const output = join(root, 'dist');
-const stamp = join(output, '.built');
+/** Beside dist/, not in it: everything in dist/ is shipped. */
+const stamp = join(root, '.jidoka', 'built');
 
 /** Files that are shipped as they are: dialogs, catalogues, help, and the data of the domains. */
 const assets = ['nodes/*/*.html', 'nodes/*/locales/*/*', 'lib/**/*.{onnx,json,md,sql}'];
@@ -16,7 +17,7 @@ function files(patterns: string[]): string[] {
 }
 
 function upToDate(): boolean {
-  if (!existsSync(stamp)) return false;
+  if (!existsSync(stamp) || !existsSync(output)) return false;
   const builtAt = statSync(stamp).mtimeMs;
   return files(sources).every((file) => statSync(join(root, file)).mtimeMs < builtAt);
 }
@@ -31,4 +32,5 @@ for (const file of files(assets)) {
   mkdirSync(dirname(target), { recursive: true });
   cpSync(join(root, file), target);
 }
+mkdirSync(dirname(stamp), { recursive: true });
 writeFileSync(stamp, '');

@@ -85,11 +85,17 @@ else return null;
 context.set('state', state);
 if (live) context.set('live', live);
 const ages = [...state.ages].sort((a, b) => a - b);
-const { rejects, ages: _, ...rest } = state;
+const { counts, last, teaching, model, line, link, alarms, rejects } = state;
 return [
   {
     payload: {
-      ...rest,
+      counts,
+      last,
+      teaching,
+      model,
+      line,
+      link,
+      alarms,
       picture: context.get('live') ?? null,
       latency: { p50: quantile(ages, 0.5), p99: quantile(ages, 0.99), parts: ages.length },
     },

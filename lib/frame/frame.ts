@@ -22,13 +22,20 @@ export interface FrameProperties {
   capturedAt?: Date;
 }
 
+/** Set by the class itself, so that no member of it, not even a static one, gives the bytes away. */
+let readBytes: (frame: Frame) => Buffer;
+
 export class Frame {
+  static {
+    readBytes = (frame) => frame.#bytes;
+  }
+
   readonly id: string;
   readonly width: number;
   readonly height: number;
   readonly format: FrameFormat;
   readonly source: string;
-  readonly capturedAt: Date;
+  readonly #capturedAtMs: number;
   readonly #bytes: Buffer;
   #sha256: string | undefined;
 
@@ -40,12 +47,17 @@ export class Frame {
     this.height = properties.height;
     this.format = properties.format;
     this.source = properties.source;
-    this.capturedAt = properties.capturedAt ?? new Date();
+    this.#capturedAtMs = properties.capturedAt?.getTime() ?? Date.now();
     Object.freeze(this);
   }
 
   get [Symbol.toStringTag](): string {
     return 'Frame';
+  }
+
+  /** A new object each time, because a Date can be changed. */
+  get capturedAt(): Date {
+    return new Date(this.#capturedAtMs);
   }
 
   get byteLength(): number {
@@ -79,14 +91,9 @@ export class Frame {
   static isFrame(value: unknown): value is Frame {
     return typeof value === 'object' && value !== null && #bytes in value;
   }
-
-  /** The bytes themselves, shared and never to be written to. For `lib` only; see {@link bytesOf}. */
-  static bytes(frame: Frame): Buffer {
-    return frame.#bytes;
-  }
 }
 
-/** The shared bytes of a frame, without a copy. Reading only. */
+/** The shared bytes of a frame, without a copy. For `lib` only, and for reading only. */
 export function bytesOf(frame: Frame): Buffer {
-  return Frame.bytes(frame);
+  return readBytes(frame);
 }

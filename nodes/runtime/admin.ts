@@ -18,6 +18,7 @@ const HTTP_STATUS: Readonly<Record<string, number>> = {
   SIGN_IN_REQUIRED: 403,
   BAD_REQUEST: 400,
   TOO_LARGE: 413,
+  NOT_JSON: 415,
   NOT_FOUND: 404,
   UNEXPECTED: 500,
 };
@@ -62,15 +63,26 @@ function actorOf(RED: NodeAPI, request: Request, requiresPerson: boolean): strin
   return 'anonymous';
 }
 
+/** Bytes of the body; one sent in chunks announces no length, so it is measured. */
+function bodyBytes(request: Request): number {
+  const announced = request.headers['content-length'];
+  if (announced !== undefined) return Number(announced);
+  return Buffer.byteLength(JSON.stringify(request.body ?? null));
+}
+
 /** Registers a route once per Node-RED start; call it while a node type is being registered. */
 export function adminRoute<Body = undefined>(RED: NodeAPI, route: AdminRoute<Body>): void {
   const validate = route.schema === undefined ? undefined : ajv.compile(route.schema);
   const handler: RequestHandler = (request, response) => {
     void (async () => {
-      if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+      if (bodyBytes(request) > MAX_BODY_BYTES) {
         throw new CodedError('TOO_LARGE', `the request is larger than ${MAX_BODY_BYTES} bytes`);
       }
       const actor = actorOf(RED, request, route.requiresPerson ?? false);
+      // A form of any web page can be posted here without asking; JSON cannot.
+      if (validate !== undefined && request.is('application/json') === false) {
+        throw new CodedError('NOT_JSON', 'the body must be sent as application/json');
+      }
       if (validate !== undefined && !validate(request.body)) {
         throw new CodedError('BAD_REQUEST', ajv.errorsText(validate.errors, { dataVar: 'body' }));
       }

@@ -66,7 +66,9 @@ export class ConfigReader {
   ): number {
     const value = this.#value(field) ?? fallback;
     if (value === undefined) throw new ConfigError(field, 'is missing');
-    const number = typeof value === 'boolean' ? NaN : Number(value);
+    // Number() takes blanks, an empty list and true for numbers.
+    const isNumber = typeof value === 'number' || (typeof value === 'string' && value.trim() !== '');
+    const number = isNumber ? Number(value) : NaN;
     if (!Number.isFinite(number)) throw new ConfigError(field, 'is not a number');
     if (number < min || number > max) throw new ConfigError(field, `must be between ${min} and ${max}`);
     if (integer && !Number.isInteger(number)) throw new ConfigError(field, 'must be a whole number');

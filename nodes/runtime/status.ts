@@ -31,6 +31,7 @@ export class Status {
   readonly #intervalMs: number;
   #pending: Parameters<Node['status']>[0] | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(node: Pick<Node, 'status'>, type: string, { translate, intervalMs = 250 }: StatusOptions) {
     this.#node = node;
@@ -51,7 +52,9 @@ export class Status {
     this.#send({ ...LOOKS.failed, text: code.slice(0, MAX_LENGTH) });
   }
 
+  /** The last word: by the next one, another node may live under this id. */
   clear(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#pending = undefined;
@@ -59,6 +62,7 @@ export class Status {
   }
 
   #send(status: Parameters<Node['status']>[0]): void {
+    if (this.#closed) return;
     if (this.#timer !== undefined) {
       this.#pending = status;
       return;

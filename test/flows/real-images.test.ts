@@ -58,7 +58,7 @@ for (const version of nodeRedVersions) {
     before(async function () {
       requirePath(this, IMAGES, 'the set of real pictures');
       temporary = mkdtempSync(join(tmpdir(), 'jidoka-real-'));
-      plant = await startPlant({ seed: 1, folder: join(temporary, 'plant'), running: false });
+      plant = await startPlant({ seed: 1, run: false });
     });
     after(async () => {
       await plant.close();
@@ -88,7 +88,7 @@ for (const version of nodeRedVersions) {
               trigger: 'message',
               deadlineMs: '15000',
             },
-            'pilot-score': { teaching: 'folder', teachFolder: join(home, 'train') },
+            'pilot-score': { teaching: 'folder', folder: join(home, 'train') },
             'pilot-gate': { alphaPercent: String(alpha * 100) },
           },
         });
@@ -96,7 +96,11 @@ for (const version of nodeRedVersions) {
           const { good, bad, verdicts } = await inspectAll(nodeRed, split);
           const rejected = verdicts.filter(({ verdict }) => verdict?.decision === 'reject');
 
-          assert.equal(new Set(verdicts.map(({ part }) => part.id)).size, verdicts.length, 'one verdict per part');
+          assert.equal(
+            new Set(verdicts.map(({ part }) => part.id)).size,
+            verdicts.length,
+            'one verdict per part',
+          );
           const confirmed = nodeRed.messages(LOOK.command).map(inspectionOf);
           assert.deepEqual(
             confirmed.map(({ part, command }) => [part.id, command?.outcome]),

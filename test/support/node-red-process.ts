@@ -93,7 +93,10 @@ function portable(message: Record<string, unknown>): Record<string, unknown> {
 }
 
 function textOf(message: unknown): string {
-  if (message instanceof Error) return message.stack ?? message.message;
+  if (message instanceof Error) {
+    // An error with a code was meant; any other one is worth its stack.
+    return 'code' in message ? String(message) : (message.stack ?? message.message);
+  }
   return typeof message === 'string' ? message : JSON.stringify(message);
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   DataType,
+  LogLevel,
   OPCUACertificateManager,
   OPCUAServer,
   setLogLevel,
@@ -12,7 +13,7 @@ import {
   type StatusCode,
 } from 'node-opcua';
 
-setLogLevel(2);
+setLogLevel(LogLevel.Critic);
 
 /** How long a slow tag takes to show a written value: a PLC's scan. */
 export const SCAN_MS = 150;
@@ -55,7 +56,9 @@ const TAGS: Tag[] = [
     dataType: DataType.Double,
     initial: 0,
     take: (written) =>
-      written > 10 ? { held: 10, status: StatusCodes.GoodClamped } : { held: written, status: StatusCodes.Good },
+      written > 10
+        ? { held: 10, status: StatusCodes.GoodClamped }
+        : { held: written, status: StatusCodes.Good },
   },
   {
     name: 'SilentlyClamping',
@@ -81,7 +84,11 @@ export async function startOpcUaServer({
   port = 0,
   user,
   maxSessions = 10,
-}: { port?: number; user?: { name: string; password: string }; maxSessions?: number } = {}): Promise<TestServer> {
+}: {
+  port?: number;
+  user?: { name: string; password: string };
+  maxSessions?: number;
+} = {}): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'jidoka-opcua-server-'));
   const certificates = new OPCUACertificateManager({
     rootFolder: join(folder, 'pki'),
@@ -155,4 +162,3 @@ export async function startOpcUaServer({
     },
   };
 }
-

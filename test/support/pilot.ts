@@ -39,7 +39,7 @@ export function pilotFlowFor({ plant, stationFolder, change = {}, haltAfter = 0 
     streamUrl: plant.camera.streamUrl,
     opcuaUrl: plant.opcua.endpointUrl,
     mesUrl: plant.mes.url,
-    lineUrl: plant.lineUrl,
+    boardUrl: plant.boardUrl,
     stationFolder,
   });
   const looks: Readonly<Record<string, string>> = {

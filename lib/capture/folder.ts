@@ -1,0 +1,315 @@
+/**
+ * A folder as a camera: new files as they arrive (`watch`), or the images that lie there, in the
+ * order of their names, over and over (`cycle`) or each once (`once`).
+ *
+ * A new file is taken when the image in it is complete, so a file that is renamed into the folder
+ * is taken at once, and one that is still being written when its last byte is there. One that stops
+ * growing without being complete is reported as broken. Each file is taken once per run; one that
+ * another file replaced under its name counts as new. File system events make it fast, a look at
+ * the folder every second makes it certain: shares send no events.
+ */
+import { watch, type FSWatcher } from 'node:fs';
+import { basename, join, parse, resolve } from 'node:path';
+import { isAborted, sleep, systemClock, type Clock } from './clock.ts';
+import { asCaptureError, CaptureError } from './errors.ts';
+import {
+  compareNames,
+  fileState,
+  isImageFile,
+  isInside,
+  listImages,
+  putAway,
+  readInside,
+  resolveDoneFolder,
+  type FileState,
+} from './folder-files.ts';
+import { LatestImage } from './latest.ts';
+import { MAX_IMAGE_BYTES, partIdFrom, receiveImage } from './source.ts';
+import type { CameraSource, CapturedImage, SourceListener } from './source.ts';
+
+const SCAN_MS = 1000;
+/** How often a file that is still being written is looked at. */
+const RECHECK_MS = 50;
+/** A file that has not grown for so long will not be finished any more. */
+const STABLE_MS = 2000;
+/** How old the newest file may be to still belong to a trigger. */
+const MAX_AGE_MS = 1000;
+
+export interface FolderOptions {
+  folder: string;
+  mode: 'watch' | 'cycle' | 'once';
+  recursive: boolean;
+  /** Where files go once taken, not in `cycle`; relative paths are below the folder. */
+  doneFolder?: string | undefined;
+  /** The file's name without extension is the id of its part. */
+  partIdFromName: boolean;
+  /** For a trigger to get its file in `watch`. */
+  timeoutMs: number;
+  maxImageBytes?: number;
+  clock?: Clock;
+}
+
+interface Arrival {
+  state: FileState | undefined;
+  unchangedSince: number;
+}
+
+export class FolderSource implements CameraSource {
+  readonly name: string;
+  readonly #options: FolderOptions;
+  readonly #folder: string;
+  readonly #doneFolder: string | undefined;
+  readonly #clock: Clock;
+  readonly #latest: LatestImage;
+  readonly #closed = new AbortController();
+  #listener: SourceListener | undefined;
+  #state: 'unknown' | 'up' | 'lost' = 'unknown';
+  #outage: CaptureError | undefined;
+  #running: Promise<void> | undefined;
+  #watcher: FSWatcher | undefined;
+  #wake: () => void = () => undefined;
+  /** Files that were taken or were there before, with what they were then. */
+  readonly #known = new Map<string, string>();
+  /** Files that are on their way. */
+  readonly #arrivals = new Map<string, Arrival>();
+  /** Files the folder told us about since we last looked. */
+  readonly #events = new Set<string>();
+  #list: string[] = [];
+  #position = 0;
+  #rounds = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: FolderOptions) {
+    this.#options = options;
+    this.#folder = resolve(options.folder);
+    this.#doneFolder =
+      options.mode === 'cycle' ? undefined : resolveDoneFolder(this.#folder, options.doneFolder);
+    this.name = basename(this.#folder);
+    this.#clock = options.clock ?? systemClock;
+    this.#latest = new LatestImage(this.#clock);
+  }
+
+  async start(listener: SourceListener): Promise<void> {
+    this.#listener = listener;
+    if (this.#options.mode !== 'watch') {
+      await this.#look();
+      return;
+    }
+    const present = await this.#look();
+    // With a done folder, what still lies here has not been taken yet. Without one nobody can tell.
+    if (present !== undefined && this.#doneFolder === undefined) {
+      for (const file of present) {
+        const state = await fileState(this.#folder, file);
+        if (state !== undefined) this.#known.set(file, state.identity);
+      }
+    }
+    this.#running = this.#watch(present === undefined);
+  }
+
+  async grab(signal: AbortSignal): Promise<CapturedImage> {
+    if (this.#options.mode === 'watch') {
+      if (this.#outage !== undefined) throw this.#outage;
+      return await this.#latest.take({
+        maxAgeMs: MAX_AGE_MS,
+        timeoutMs: this.#options.timeoutMs,
+        signal: AbortSignal.any([signal, this.#closed.signal]),
+        what: `the folder ${this.#folder}`,
+      });
+    }
+    // One after the other, so that two triggers never get the same file.
+    const turn = this.#turn.then(() => this.#next());
+    this.#turn = turn.catch(() => undefined);
+    return await turn;
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort(new CaptureError('CLOSED', `the folder ${this.#folder} was closed`));
+    this.#watcher?.close();
+    this.#wake();
+    await Promise.all([this.#running, this.#turn]);
+  }
+
+  /** The images in the folder; undefined, and an outage, where it cannot be read. */
+  async #look(): Promise<string[] | undefined> {
+    try {
+      const { recursive } = this.#options;
+      const images = await listImages(this.#folder, { recursive, except: this.#doneFolder });
+      if (this.#outage?.code !== 'FILE_NOT_MOVED') this.#restored();
+      return images;
+    } catch (error) {
+      this.#lost(asCaptureError(error, 'FOLDER_UNREADABLE', this.#folder));
+      return undefined;
+    }
+  }
+
+  #lost(error: CaptureError): void {
+    if (error.code !== 'FILE_NOT_MOVED') this.#latest.fail(error);
+    if (this.#state !== 'lost') this.#listener?.lost(error);
+    this.#state = 'lost';
+    this.#outage = error;
+  }
+
+  #restored(): void {
+    if (this.#state !== 'up') this.#listener?.restored();
+    this.#state = 'up';
+    this.#outage = undefined;
+  }
+
+  async #next(): Promise<CapturedImage> {
+    this.#closed.signal.throwIfAborted();
+    if (this.#position >= this.#list.length) {
+      if (this.#options.mode === 'once' && this.#rounds > 0) {
+        throw new CaptureError('NO_IMAGE', `all ${this.#list.length} images of ${this.#folder} were taken`);
+      }
+      this.#list = (await this.#look()) ?? [];
+      this.#position = 0;
+      if (this.#list.length === 0) {
+        throw this.#outage ?? new CaptureError('NO_IMAGE', `there is no image in ${this.#folder}`);
+      }
+      this.#rounds += 1;
+    }
+    const file = this.#list[this.#position] ?? '';
+    this.#position += 1;
+    const image = await this.#read(file);
+    await this.#putAway(file);
+    return image;
+  }
+
+  #partIdOf(file: string): string | undefined {
+    return this.#options.partIdFromName ? partIdFrom(parse(file).name) : undefined;
+  }
+
+  /** @throws CaptureError `IMAGE_INVALID` or `IMAGE_TRUNCATED` */
+  async #read(file: string, capturedAt = new Date()): Promise<CapturedImage> {
+    const bytes = await readInside(this.#folder, file, this.#options.maxImageBytes ?? MAX_IMAGE_BYTES);
+    return receiveImage(bytes, { what: file, file, capturedAt, partId: this.#partIdOf(file) });
+  }
+
+  async #putAway(file: string): Promise<void> {
+    if (this.#doneFolder === undefined) return;
+    try {
+      await putAway(this.#folder, file, this.#doneFolder);
+      this.#known.delete(file);
+      this.#restored();
+    } catch (error) {
+      this.#lost(asCaptureError(error, 'FILE_NOT_MOVED', file));
+    }
+  }
+
+  /** Until closed: wait for an event or for time to pass, then take what is complete. */
+  async #watch(wasUnreadable: boolean): Promise<void> {
+    const { signal } = this.#closed;
+    let scanAt = wasUnreadable ? this.#clock.now() + SCAN_MS : 0;
+    while (!signal.aborted) {
+      this.#openWatcher();
+      if (this.#clock.now() >= scanAt) {
+        await this.#scan();
+        scanAt = this.#clock.now() + SCAN_MS;
+      }
+      for (const file of [...this.#arrivals.keys()].sort(compareNames)) {
+        await this.#check(file);
+        if (isAborted(signal)) return;
+      }
+      const waitMs = this.#arrivals.size > 0 ? RECHECK_MS : Math.max(0, scanAt - this.#clock.now());
+      await this.#pause(waitMs);
+    }
+  }
+
+  /** Until the time is over or the folder says that something changed. */
+  async #pause(waitMs: number): Promise<void> {
+    if (this.#events.size === 0 && !this.#closed.signal.aborted) {
+      const woken = new AbortController();
+      this.#wake = () => woken.abort();
+      await sleep(this.#clock, waitMs, woken.signal).catch(() => undefined);
+    }
+    await this.#admitEvents();
+  }
+
+  /** A file we know and that has changed may be another one under the same name. */
+  async #admitEvents(): Promise<void> {
+    const files = [...this.#events];
+    this.#events.clear();
+    for (const file of files) {
+      if (this.#arrivals.has(file)) continue;
+      const known = this.#known.get(file);
+      const state = await fileState(this.#folder, file);
+      if (state === undefined) this.#known.delete(file);
+      else if (known !== state.identity) this.#arrive(file);
+    }
+  }
+
+  #openWatcher(): void {
+    if (this.#watcher !== undefined || this.#closed.signal.aborted) return;
+    const { recursive } = this.#options;
+    try {
+      const watcher = watch(this.#folder, { recursive, persistent: false });
+      this.#watcher = watcher;
+      watcher.on('change', (_event, name) => {
+        if (typeof name !== 'string' || !isImageFile(name)) return;
+        if (this.#doneFolder !== undefined && isInside(this.#doneFolder, join(this.#folder, name))) return;
+        this.#events.add(name);
+        this.#wake();
+      });
+      // Out of watches, or the folder went away: the next look at the folder opens a new one.
+      watcher.on('error', () => {
+        watcher.close();
+        this.#watcher = undefined;
+      });
+    } catch {
+      this.#watcher = undefined;
+    }
+  }
+
+  #arrive(file: string): void {
+    this.#arrivals.set(file, { state: undefined, unchangedSince: this.#clock.now() });
+  }
+
+  async #scan(): Promise<void> {
+    const present = await this.#look();
+    if (present === undefined) {
+      this.#watcher?.close();
+      this.#watcher = undefined;
+      return;
+    }
+    const names = new Set(present);
+    for (const file of this.#known.keys()) if (!names.has(file)) this.#known.delete(file);
+    for (const file of present) if (!this.#known.has(file) && !this.#arrivals.has(file)) this.#arrive(file);
+  }
+
+  /** Takes the file if it is complete; leaves it for later if it may still grow. */
+  async #check(file: string): Promise<void> {
+    const arrival = this.#arrivals.get(file);
+    const state = await fileState(this.#folder, file);
+    if (arrival === undefined || state === undefined) {
+      this.#arrivals.delete(file);
+      return;
+    }
+    const { state: before } = arrival;
+    const now = this.#clock.now();
+    const unchanged = before?.size === state.size && before.modified.getTime() === state.modified.getTime();
+    if (!unchanged) {
+      arrival.state = state;
+      arrival.unchangedSince = now;
+    } else if (now - arrival.unchangedSince < STABLE_MS) return;
+    const image = await this.#read(file, state.modified).catch((error: unknown) =>
+      asCaptureError(error, 'IMAGE_INVALID', file),
+    );
+    const failed = image instanceof CaptureError;
+    if (failed && !unchanged) return;
+    this.#arrivals.delete(file);
+    this.#known.set(file, state.identity);
+    await (failed ? this.#reject(file, image) : this.#deliver(image));
+    await this.#putAway(file);
+  }
+
+  async #deliver(image: CapturedImage): Promise<void> {
+    if (this.#listener?.image === undefined || this.#latest.wanted) this.#latest.put(image);
+    else await this.#listener.image(image);
+  }
+
+  async #reject(file: string, error: CaptureError): Promise<void> {
+    const partId = this.#partIdOf(file);
+    if (this.#latest.wanted) this.#latest.putFailed(error);
+    else await this.#listener?.failed?.({ error, file, ...(partId === undefined ? {} : { partId }) });
+  }
+}

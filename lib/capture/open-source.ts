@@ -1,0 +1,22 @@
+/** Makes the camera a configuration asks for; the one place that knows all kinds. */
+import { FolderSource, type FolderOptions } from './folder.ts';
+import { HttpMjpegSource, type HttpMjpegOptions } from './http-mjpeg.ts';
+import { HttpSnapshotSource, type HttpSnapshotOptions } from './http-snapshot.ts';
+import type { CameraSource } from './source.ts';
+
+export type SourceOptions =
+  | ({ kind: 'folder' } & FolderOptions)
+  | ({ kind: 'http-snapshot' } & HttpSnapshotOptions)
+  | ({ kind: 'http-mjpeg' } & HttpMjpegOptions);
+
+/** @throws CaptureError `CAMERA_REFUSED` when an address is none */
+export function openSource(options: SourceOptions): CameraSource {
+  switch (options.kind) {
+    case 'folder':
+      return new FolderSource(options);
+    case 'http-snapshot':
+      return new HttpSnapshotSource(options);
+    case 'http-mjpeg':
+      return new HttpMjpegSource(options);
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The parent's end of one host process: starts it with an almost empty environment and a memory
+ * limit, asks it one thing at a time, and knows how it ended.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InferenceError } from './errors.ts';
+import {
+  MessageReader,
+  sendMessage,
+  type Envelope,
+  type Hello,
+  type Reply,
+  type Request,
+} from './protocol.ts';
+
+/** What an answer may weigh; a map of 1 000 × 1 000 is 4 MB. */
+const LIMITS = { headerBytes: 4 * 1024 * 1024, payloadBytes: 64 * 1024 * 1024 };
+
+/** Kept of what the process says on stderr, for the error that names its end. */
+const STDERR_BYTES = 2000;
+
+/** Everything else of our environment (tokens, proxies) is none of a model's business. */
+const ENVIRONMENT = [
+  'LD_LIBRARY_PATH',
+  'DYLD_LIBRARY_PATH',
+  'VK_ICD_FILENAMES',
+  'VK_DRIVER_FILES',
+  'CUDA_VISIBLE_DEVICES',
+  'NVIDIA_VISIBLE_DEVICES',
+  'TMPDIR',
+  // without these Windows starts no process
+  'SystemRoot',
+  'TEMP',
+  ...(process.platform === 'win32' ? ['PATH'] : []),
+];
+
+const PRLIMIT = ['/usr/bin/prlimit', '/bin/prlimit'].find((path) => existsSync(path));
+
+export interface ChildOptions {
+  device: string;
+  /** Limit of its data segment; undefined for none. */
+  memoryLimitBytes: number | undefined;
+}
+
+/** Thrown into every question that was open when the process ended. */
+export class ChildEnded extends Error {
+  constructor(how: string) {
+    super(how);
+    this.name = 'ChildEnded';
+  }
+}
+
+function environment(): NodeJS.ProcessEnv {
+  const entries = ENVIRONMENT.map((name) => [name, process.env[name]] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+function start({ device, memoryLimitBytes }: ChildOptions): ChildProcess {
+  const entry = fileURLToPath(new URL(`./host-process${extname(import.meta.url)}`, import.meta.url));
+  const own = [process.execPath, entry, device];
+  const limited =
+    PRLIMIT === undefined || memoryLimitBytes === undefined
+      ? own
+      : [PRLIMIT, `--data=${memoryLimitBytes}`, '--', ...own];
+  const [command, ...parameters] = limited as [string, ...string[]];
+  return spawn(command, parameters, {
+    env: environment(),
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    windowsHide: true,
+  });
+}
+
+interface Question {
+  resolve: (answer: Envelope<Reply>) => void;
+  reject: (error: Error) => void;
+}
+
+export class HostChild {
+  /** Resolves once it can be asked; rejects when it ends before. */
+  readonly hello: Promise<Hello>;
+  /** Resolves with a sentence about how it ended. Never rejects. */
+  readonly ended: Promise<string>;
+  readonly #process: ChildProcess;
+  readonly #pipe: Duplex;
+  readonly #open = new Map<number, Question>();
+  #nextId = 1;
+  #stderr = '';
+  #cause: string | undefined;
+  #hasEnded = false;
+
+  constructor(options: ChildOptions) {
+    this.#process = start(options);
+    this.#pipe = this.#process.stdio[3] as Duplex;
+    this.hello = new Promise((resolve, reject) => {
+      this.#open.set(0, { resolve: ({ header }) => resolve(header as Hello), reject });
+    });
+    this.hello.catch(() => undefined);
+    this.ended = new Promise((resolve) => {
+      const end = (how: string): void => {
+        if (this.#hasEnded) return;
+        this.#hasEnded = true;
+        const sentence = `the inference host ${this.#cause ?? how}${this.#lastWords()}`;
+        for (const { reject } of this.#open.values()) reject(new ChildEnded(sentence));
+        this.#open.clear();
+        this.#pipe.destroy();
+        resolve(sentence);
+      };
+      this.#process.on('error', (error) => end(`could not be started: ${error.message}`));
+      this.#process.on('exit', (code, signal) =>
+        end(signal === null ? `ended with exit code ${code ?? -1}` : `was ended by ${signal}`),
+      );
+    });
+    this.#listen();
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  #listen(): void {
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-STDERR_BYTES);
+    });
+    const reader = new MessageReader<Reply>(LIMITS, (message) => {
+      const id = message.header.type === 'hello' ? 0 : message.header.id;
+      const question = this.#open.get(id);
+      this.#open.delete(id);
+      question?.resolve(message);
+    });
+    this.#pipe.on('data', (chunk: Buffer) => {
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        this.kill(`broke the protocol (${(error as Error).message})`);
+      }
+    });
+    // its end is told by 'exit'
+    this.#pipe.on('error', () => undefined);
+  }
+
+  #lastWords(): string {
+    const lines = this.#stderr.trim().split('\n');
+    const line = lines.findLast((text) => /error|what\(\)/i.test(text)) ?? lines.at(-1) ?? '';
+    return line === '' ? '' : `: ${line.trim().slice(0, 300)}`;
+  }
+
+  /**
+   * Asks one thing; rejects with ChildEnded when the process ends first, and with the error it
+   * answered otherwise.
+   */
+  async ask(request: Request, payload?: Uint8Array): Promise<Envelope<Reply>> {
+    if (this.#hasEnded) throw new ChildEnded('the inference host has ended');
+    const answer = await new Promise<Envelope<Reply>>((resolve, reject) => {
+      this.#open.set(request.id, { resolve, reject });
+      sendMessage(this.#pipe, request, payload);
+    });
+    const { header } = answer;
+    if (header.type !== 'error') return answer;
+    throw new InferenceError(
+      header.code as InferenceError['code'],
+      header.message,
+      header.hint === undefined ? {} : { hint: header.hint },
+    );
+  }
+
+  nextId(): number {
+    return this.#nextId++;
+  }
+
+  /** Ends it at once. `cause` completes "the inference host …". */
+  kill(cause: string): void {
+    this.#cause ??= cause;
+    this.#process.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,30 @@
+/** What can go wrong between a frame and its prediction, by stable code. */
+import { CodedError } from '../errors.ts';
+
+export type InferenceErrorCode =
+  // the model file
+  | 'MODEL_NOT_FOUND'
+  | 'MODEL_NOT_ALLOWED'
+  | 'MODEL_TOO_LARGE'
+  | 'MODEL_INVALID'
+  | 'MODEL_INPUT_UNSUPPORTED'
+  | 'MODEL_OUTPUT_UNSUPPORTED'
+  | 'MODEL_LOAD_TIMEOUT'
+  | 'MODEL_CLOSED'
+  // the execution provider
+  | 'PROVIDER_UNKNOWN'
+  | 'PROVIDER_UNAVAILABLE'
+  // the host
+  | 'HOST_UNAVAILABLE'
+  | 'HOST_TRIPPED'
+  | 'HOST_CLOSED'
+  | 'PROTOCOL_VIOLATED'
+  // one run
+  | 'FRAME_DROPPED'
+  | 'QUEUE_FULL'
+  | 'NO_RESULT'
+  | 'RUN_FAILED'
+  | 'OUTPUT_TOO_LARGE'
+  | 'SCORE_NOT_FINITE';
+
+export class InferenceError extends CodedError<InferenceErrorCode> {}

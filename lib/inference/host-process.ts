@@ -1,0 +1,121 @@
+/**
+ * The inference host: a child process that holds the sessions of one device. It speaks
+ * `protocol.ts` on file descriptor 3, does one thing at a time, and ends when that pipe closes.
+ */
+import { once } from 'node:events';
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { constants, setPriority, tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { asCodedError } from '../errors.ts';
+import {
+  MessageReader,
+  packTensors,
+  sendMessage,
+  type Envelope,
+  type Reply,
+  type Request,
+} from './protocol.ts';
+import { GraphSession } from './session.ts';
+
+/** A model of up to 1 GiB, or a frame. */
+const LIMITS = { headerBytes: 4 * 1024 * 1024, payloadBytes: 1024 * 1024 * 1024 };
+
+const device = process.argv[2] ?? 'cpu';
+const sessions = new Map<number, GraphSession>();
+const pipe = new Socket({ fd: 3, readable: true, writable: true });
+
+/** An empty, nameless working directory: a graph with external data finds nothing beside it. */
+function leaveDirectory(): void {
+  const folder = mkdtempSync(join(tmpdir(), 'jidoka-host-'));
+  process.chdir(folder);
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Windows keeps the directory of a running process; it is empty all the same
+  }
+}
+
+/** Node-RED's event loop goes first where both want the core. */
+function yieldToParent(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // not allowed here, and not worth ending for
+  }
+}
+
+async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: Reply; payload?: Buffer }> {
+  const { id } = header;
+  switch (header.type) {
+    case 'load': {
+      const session = await GraphSession.load(payload, header, device);
+      sessions.set(header.model, session);
+      return { reply: { type: 'loaded', id, ...session.info } };
+    }
+    case 'run': {
+      const session = sessions.get(header.model);
+      if (session === undefined) throw new Error(`model ${header.model} is not loaded`);
+      const { format, width, height } = header;
+      const { prediction, tensors, timings } = await session.run(payload, format, width, height);
+      const packed = packTensors(tensors);
+      return {
+        reply: { type: 'result', id, prediction, timings, tensors: packed.list },
+        payload: packed.payload,
+      };
+    }
+    case 'unload':
+      await sessions.get(header.model)?.release();
+      sessions.delete(header.model);
+      return { reply: { type: 'done', id } };
+    case 'quit':
+      for (const session of sessions.values()) await session.release();
+      sessions.clear();
+      return { reply: { type: 'done', id } };
+  }
+}
+
+async function handle(message: Envelope<Request>): Promise<void> {
+  try {
+    const { reply, payload } = await answer(message);
+    sendMessage(pipe, reply, payload);
+  } catch (error) {
+    const {
+      code,
+      message: text,
+      hint,
+    } = asCodedError(error, 'RUN_FAILED') as Error & { code: string; hint?: string };
+    const reply: Reply = { type: 'error', id: message.header.id, code, message: text };
+    sendMessage(pipe, hint === undefined ? reply : { ...reply, hint });
+  }
+  // sessions are released and the answer is on its way: nothing keeps this process alive any more
+  if (message.header.type === 'quit') pipe.end();
+}
+
+async function main(): Promise<void> {
+  yieldToParent();
+  const watch = new Worker(new URL(`./orphan-worker${extname(import.meta.url)}`, import.meta.url));
+  // a thread asks for the working directory while it starts
+  await once(watch, 'online');
+  watch.unref();
+  leaveDirectory();
+
+  let last = Promise.resolve();
+  const reader = new MessageReader<Request>(LIMITS, (message) => {
+    last = last.then(() => handle(message));
+  });
+  pipe.on('data', (chunk: Buffer) => reader.push(chunk));
+  pipe.on('error', () => process.exit(1));
+  // an await, not a run, is what this can interrupt: runs hold the event loop
+  pipe.on('close', () => process.exit(0));
+
+  const { env, listSupportedBackends } = await import('onnxruntime-node');
+  const backends = listSupportedBackends().map(({ name }) => name);
+  sendMessage(pipe, { type: 'hello', runtime: env.versions.node ?? '', backends });
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});

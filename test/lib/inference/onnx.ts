@@ -1,0 +1,180 @@
+/** Writes the tiny ONNX graphs the tests run: just enough of onnx.proto3, opset 13. */
+
+type Field = Buffer;
+
+const FLOAT = 1;
+const UINT8 = 2;
+const INT64 = 7;
+const BOOL = 9;
+
+function varint(value: number | bigint): Buffer {
+  const bytes: number[] = [];
+  let rest = BigInt.asUintN(64, BigInt(value));
+  while (rest >= 128n) {
+    bytes.push(Number(rest & 127n) | 128);
+    rest >>= 7n;
+  }
+  bytes.push(Number(rest));
+  return Buffer.from(bytes);
+}
+
+function number(field: number, value: number | bigint): Field {
+  return Buffer.concat([varint(field * 8), varint(value)]);
+}
+
+function bytes(field: number, ...content: (Buffer | string)[]): Field {
+  const body = Buffer.concat(content.map((part) => Buffer.from(part)));
+  return Buffer.concat([varint(field * 8 + 2), varint(body.length), body]);
+}
+
+function value(field: number, name: string, type: number, shape: readonly (number | string)[]): Field {
+  const dimensions = shape.map((dimension) =>
+    bytes(1, typeof dimension === 'number' ? number(1, dimension) : bytes(2, dimension)),
+  );
+  return bytes(field, bytes(1, name), bytes(2, bytes(1, number(1, type), bytes(2, ...dimensions))));
+}
+
+type Attribute = number | readonly number[] | Buffer;
+
+/** Numbers become `i`, lists `ints`, a Buffer is a graph. */
+function attribute(name: string, content: Attribute): Field {
+  if (Buffer.isBuffer(content)) return bytes(5, bytes(1, name), bytes(6, content), number(20, 5));
+  if (typeof content === 'number') return bytes(5, bytes(1, name), number(3, content), number(20, 2));
+  return bytes(5, bytes(1, name), ...content.map((entry) => number(8, entry)), number(20, 7));
+}
+
+function node(
+  operator: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  attributes: Readonly<Record<string, Attribute>> = {},
+): Field {
+  return bytes(
+    1,
+    ...inputs.map((name) => bytes(1, name)),
+    ...outputs.map((name) => bytes(2, name)),
+    bytes(4, operator),
+    ...Object.entries(attributes).map(([name, content]) => attribute(name, content)),
+  );
+}
+
+function floats(name: string, dims: readonly number[], values: readonly number[]): Field {
+  const raw = Buffer.from(Float32Array.from(values).buffer);
+  return bytes(5, ...dims.map((dim) => number(1, dim)), number(2, FLOAT), bytes(8, name), bytes(9, raw));
+}
+
+function truth(name: string): Field {
+  return bytes(5, number(2, BOOL), bytes(8, name), bytes(9, Buffer.from([1])));
+}
+
+function model(...graph: Field[]): Buffer {
+  return Buffer.concat([number(1, 8), bytes(7, bytes(2, 'graph'), ...graph), bytes(8, number(2, 13))]);
+}
+
+const SIDE = 8;
+const IMAGE = [1, SIDE, SIDE, 3];
+
+/** uint8 image → mean of its pixels, 0…255. */
+const meanOfImage = [
+  value(11, 'image', UINT8, IMAGE),
+  node('Cast', ['image'], ['pixels'], { to: FLOAT }),
+  node('ReduceMean', ['pixels'], ['mean'], { axes: [1, 2, 3], keepdims: 0 }),
+];
+
+/** Score = mean, map = mean over the channels, and an output nobody needs. */
+export function meanModel(): Buffer {
+  return model(
+    ...meanOfImage,
+    node('Identity', ['mean'], ['score']),
+    node('ReduceMean', ['pixels'], ['map'], { axes: [0, 3], keepdims: 0 }),
+    value(12, 'score', FLOAT, [1]),
+    value(12, 'map', FLOAT, [SIDE, SIDE]),
+    value(12, 'pixels', FLOAT, IMAGE),
+  );
+}
+
+/** Score = log(mean): −∞ for a black image. */
+export function logModel(): Buffer {
+  return model(
+    ...meanOfImage,
+    node('Log', ['mean'], ['score']),
+    node('ReduceMean', ['pixels'], ['map'], { axes: [0, 3], keepdims: 0 }),
+    value(12, 'score', FLOAT, [1]),
+    value(12, 'map', FLOAT, [SIDE, SIDE]),
+  );
+}
+
+/** Answers at once for a black image (and so in the warm-up), never for a bright one. */
+export function endlessModel(): Buffer {
+  const body = Buffer.concat([
+    bytes(2, 'body'),
+    value(11, 'iteration', INT64, []),
+    value(11, 'condition', BOOL, []),
+    value(11, 'before', FLOAT, [1]),
+    node('Identity', ['condition'], ['goOn']),
+    node('Add', ['before', 'one'], ['after']),
+    value(12, 'goOn', BOOL, []),
+    value(12, 'after', FLOAT, [1]),
+  ]);
+  return model(
+    ...meanOfImage,
+    floats('many', [1], [1e15]),
+    floats('one', [1], [1]),
+    truth('true'),
+    node('Mul', ['mean', 'many'], ['product']),
+    node('Cast', ['product'], ['trips'], { to: INT64 }),
+    node('Loop', ['trips', 'true', 'mean'], ['score'], { body }),
+    node('Identity', ['mean'], ['map']),
+    value(12, 'score', FLOAT, [1]),
+    value(12, 'map', FLOAT, [1]),
+  );
+}
+
+/** Never answers, whatever it is shown. */
+export function endlessAtOnceModel(): Buffer {
+  const body = Buffer.concat([
+    bytes(2, 'body'),
+    value(11, 'iteration', INT64, []),
+    value(11, 'condition', BOOL, []),
+    value(11, 'before', FLOAT, [1]),
+    node('Identity', ['condition'], ['goOn']),
+    node('Add', ['before', 'before'], ['after']),
+    value(12, 'goOn', BOOL, []),
+    value(12, 'after', FLOAT, [1]),
+  ]);
+  return model(
+    ...meanOfImage,
+    truth('true'),
+    node('Loop', ['', 'true', 'mean'], ['score'], { body }),
+    node('Identity', ['mean'], ['map']),
+    value(12, 'score', FLOAT, [1]),
+    value(12, 'map', FLOAT, [1]),
+  );
+}
+
+/** Three classes: the mean of red, green and blue as their logits. Float, planar, any size. */
+export function colourModel(): Buffer {
+  return model(
+    value(11, 'x', FLOAT, [1, 3, 'height', 'width']),
+    node('GlobalAveragePool', ['x'], ['pooled']),
+    node('Flatten', ['pooled'], ['logits'], { axis: 1 }),
+    value(12, 'logits', FLOAT, [1, 3]),
+  );
+}
+
+/** Asks for `gigabytes` of memory when it runs. */
+export function hungryModel(gigabytes: number): Buffer {
+  return model(
+    ...meanOfImage,
+    bytes(5, number(1, 2), number(2, INT64), bytes(8, 'shape'), bytes(9, int64s(gigabytes * 2 ** 20, 256))),
+    node('Expand', ['mean', 'shape'], ['large']),
+    node('ReduceMax', ['large'], ['score'], { axes: [0, 1], keepdims: 0 }),
+    node('Identity', ['mean'], ['map']),
+    value(12, 'score', FLOAT, []),
+    value(12, 'map', FLOAT, [1]),
+  );
+}
+
+function int64s(...values: number[]): Buffer {
+  return Buffer.from(BigInt64Array.from(values, BigInt).buffer);
+}

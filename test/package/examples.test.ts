@@ -1,0 +1,109 @@
+/** Every flow we ship can be deployed as it is, in Node-RED 4.1 and 5. */
+import assert from 'node:assert/strict';
+import {
+  LOG_LEVEL,
+  nodeRedVersions,
+  startNodeRed,
+  type FlowNode,
+  type NodeRed,
+} from '../support/node-red.ts';
+import { flowOf, ourNodeTypes, packageJson, shippedFlows } from './package-files.ts';
+
+/** A camera or a PLC that is not there is no fault of the flow; these are. */
+const FAULTS =
+  /TypeError|ReferenceError|SyntaxError|RangeError|UNEXPECTED|CONFIG_INVALID|missing types|Error loading|\n\s+at /i;
+
+const MODULES = ['@flowfuse/node-red-dashboard', 'node-red-contrib-opcua'];
+
+/** Modules a flow says it needs, as the editor writes them into an export. */
+function modulesOf(flow: readonly Record<string, unknown>[]): string[] {
+  return flow
+    .filter(({ type }) => type === 'global-config')
+    .flatMap(({ modules }) => Object.keys((modules ?? {}) as Record<string, string>));
+}
+
+function textOfNode(node: Record<string, unknown> | undefined): string {
+  return typeof node?.['name'] === 'string' ? node['name'] : '';
+}
+
+describe('the shipped flows', () => {
+  it('are there', () => {
+    assert.ok(shippedFlows().length > 0, 'examples/ and flows/ are empty');
+  });
+
+  for (const path of shippedFlows()) {
+    describe(path, () => {
+      it('opens with its tab and says in a comment what to do', () => {
+        const flow = flowOf(path);
+        assert.equal(flow[0]?.['type'], 'tab', 'the tab comes first');
+        const comment = flow.find(({ type }) => type === 'comment');
+        assert.match(textOfNode(comment), /.{20}/, 'a comment node explains the flow');
+      });
+
+      it('has nodes with ids of their own and wires that lead somewhere', () => {
+        const flow = flowOf(path);
+        const ids = new Set(flow.map(({ id }) => id));
+        assert.equal(ids.size, flow.length, 'two nodes have the same id');
+        for (const { id, wires } of flow) {
+          for (const target of ((wires ?? []) as string[][]).flat()) {
+            assert.ok(ids.has(target), `${String(id)} is wired to ${target}, which is not there`);
+          }
+        }
+      });
+
+      it('saves the version of our nodes and stays on this machine', () => {
+        const flow = flowOf(path);
+        for (const node of flow.filter(({ type }) => ourNodeTypes().includes(String(type)))) {
+          assert.equal(typeof node['version'], 'number', `${String(node['id'])} has no version`);
+        }
+        const hosts = [...JSON.stringify(flow).matchAll(/\b(?:https?|opc\.tcp|mqtt|rtsp):\/\/([\w.-]+)/g)]
+          .map(([, host]) => host)
+          .filter((host) => host !== '127.0.0.1' && host !== 'localhost');
+        assert.deepEqual(hosts, []);
+      });
+
+      it('names the modules of others that it needs', () => {
+        const { name } = packageJson();
+        for (const module of modulesOf(flowOf(path))) {
+          assert.ok(module === name || MODULES.includes(module), `${module} is not among what we test with`);
+        }
+      });
+    });
+  }
+
+  for (const version of nodeRedVersions) {
+    describe(`in Node-RED ${version}`, function () {
+      this.timeout(120_000);
+      let nodeRed: NodeRed;
+
+      before(async () => {
+        nodeRed = await startNodeRed({ version, modules: MODULES });
+      });
+
+      after(() => nodeRed.stop());
+
+      function faultsSince(first: number): string[] {
+        return nodeRed
+          .logs()
+          .slice(first)
+          .filter(({ level, text }) => level <= LOG_LEVEL.warn && FAULTS.test(text))
+          .map(({ text }) => text);
+      }
+
+      for (const path of shippedFlows()) {
+        it(`${path} starts without a fault`, async () => {
+          const first = nodeRed.logs().length;
+          await nodeRed.deploy(flowOf(path) as FlowNode[]);
+          assert.deepEqual(faultsSince(first), []);
+        });
+      }
+
+      it('all of them stop without a fault', async () => {
+        const first = nodeRed.logs().length;
+        await nodeRed.deploy([{ id: 'empty', type: 'tab', label: 'empty' }]);
+        assert.deepEqual(faultsSince(first), []);
+        assert.doesNotMatch(nodeRed.output(), /Uncaught|UnhandledPromise/i);
+      });
+    });
+  }
+});
