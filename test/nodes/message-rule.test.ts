@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 import { Frame } from '../../lib/frame/frame.ts';
 import { openInspection } from '../../lib/inspection/inspection.ts';
+import { registrationOf } from '../package/package-files.ts';
 import { assertPlainMessage, messageFaults } from '../support/message-rule.ts';
+import { nodeRedVersions, ourNodeTypes } from '../support/node-red.ts';
+import { letAllNodesTalk, type Talk } from './our-messages.ts';
 
 class Untagged {
   readonly #secret = 1;
@@ -81,3 +84,28 @@ describe('the rule of the wire', () => {
     assert.equal(messageFaults({ a: new Float32Array(1), b: { c: new Untagged() } }).length, 2);
   });
 });
+
+for (const version of nodeRedVersions) {
+  describe(`what our nodes send keeps to the rule, in Node-RED ${version}`, function () {
+    this.timeout(180_000);
+    let talk: Talk | undefined;
+
+    before(async () => {
+      talk = await letAllNodesTalk(version);
+    });
+
+    after(() => talk?.stop());
+
+    for (const type of ourNodeTypes()) {
+      it(type, () => {
+        if (!Number(registrationOf(type).literals.get('outputs'))) return;
+        assert.ok(talk);
+        assert.ok(talk.nodeRed.checkedTypes().has(type), `no message of ${type} was seen`);
+        assert.deepEqual(
+          talk.nodeRed.faults().filter((fault) => fault.startsWith(`${type} `)),
+          [],
+        );
+      });
+    }
+  });
+}
