@@ -129,13 +129,14 @@ function observe(red: Runtime, ourTypes: ReadonlySet<string>): void {
 }
 
 async function start(order: Order & { order: 'start' }): Promise<void> {
-  const require = createRequire(order.module);
-  const red = require(order.module) as Runtime;
-  const express = require('express') as () => {
+  // Node-RED's own express and bcryptjs, whichever release it is.
+  const load = createRequire(order.module);
+  const red = load(order.module) as Runtime;
+  const express = load('express') as () => {
     (request: unknown, response: unknown): void;
     use(path: string, handler: unknown): void;
   };
-  const { hashSync } = require('bcryptjs') as { hashSync: (text: string, rounds: number) => string };
+  const { hashSync } = load('bcryptjs') as { hashSync: (text: string, rounds: number) => string };
 
   const application = express();
   const server = createServer(application);
