@@ -316,11 +316,9 @@ export class CommandEngine {
         case 'good':
         case 'pending': {
           const seen = await this.#readBack(command, value, dataType);
+          if (result === 'good') return seen;
           // Without the PLC's own acknowledgement an equal value proves nothing here.
-          if (seen.outcome === 'confirmed' && result === 'pending') {
-            return { outcome: 'unknown', reason: 'NOT_GOOD', detail: status, readBack: seen.readBack };
-          }
-          return seen;
+          return { outcome: 'unknown', reason: 'NOT_GOOD', detail: status, readBack: seen.readBack };
         }
       }
     } catch (error) {

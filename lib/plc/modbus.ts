@@ -3,6 +3,8 @@
  * socket closes only times out (both measured on 8.0.25), so the link is ours: a client that has
  * failed once is thrown away, and a new one is made with backoff.
  */
+import { once } from 'node:events';
+import { Socket } from 'node:net';
 import type modbusSerial from 'modbus-serial';
 import { asCodedError } from '../errors.ts';
 import { fromRegisters, parseModbusTag, toRegisters, type ModbusTag, type WordOrder } from './modbus-tag.ts';
@@ -159,26 +161,32 @@ export class ModbusTransport implements Transport {
     return `${this.#host}:${this.#port}`;
   }
 
+  /** A call, because the compiler does not know that it may change while something is awaited. */
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
   async #connect(): Promise<void> {
     this.#notice.set({ state: 'connecting' });
-    let client: ModbusClient | undefined;
+    const socket = new Socket();
+    // Its own, because the library tells nobody of a link that was reset (8.0.25): only the socket's close does.
+    socket.on('error', ignore);
     try {
-      client = await newClient();
-      const failed = client;
-      client.on('error', (error: unknown) => this.#fail(failed, asCodedError(error)));
-      await withDeadline(
-        client.connectTCP(this.#host, { port: this.#port, timeout: CONNECT_TIMEOUT_MS }),
-        CONNECT_TIMEOUT_MS,
-        `connect to ${this.#name}`,
-      );
-      if (this.#closed) {
-        client.destroy(ignore);
+      const client = await newClient();
+      socket.setNoDelay();
+      const connected = once(socket, 'connect');
+      socket.connect(this.#port, this.#host);
+      await withDeadline(connected, CONNECT_TIMEOUT_MS, `connect to ${this.#name}`);
+      await client.linkTCP(socket, { port: this.#port });
+      client.setID(this.#unit);
+      client.on('error', ignore);
+      if (this.#isClosed()) {
+        socket.destroy();
         return;
       }
-      client.setID(this.#unit);
-      client.on('close', () =>
-        this.#fail(failed, new PlcError('PLC_LINK_LOST', `${this.#name} closed the link`)),
-      );
+      socket.on('close', () => {
+        this.#fail(client, new PlcError('PLC_LINK_LOST', `${this.#name} closed the link`));
+      });
       let reject: (error: Error) => void = ignore;
       const promise = new Promise<never>((_resolve, rejectLost) => {
         reject = rejectLost;
@@ -189,7 +197,7 @@ export class ModbusTransport implements Transport {
       this.#backoff.reset();
       this.#notice.set({ state: 'up' });
     } catch (error) {
-      client?.destroy(ignore);
+      socket.destroy();
       this.#retry(asCodedError(error));
     }
   }
