@@ -1,9 +1,10 @@
 /**
  * RGB rows → RGB rows of another size, in typed loops over a buffer that is reused.
  *
- * Shrinking by more than 2 in either axis averages the area each pixel covers, because bilinear
- * would skip source pixels and a hairline crack with them; otherwise bilinear with pixel centres
- * at half coordinates. The inference host and teaching resize with this file, so that their
+ * Shrinking in either axis averages the area each pixel covers, because bilinear would skip source
+ * pixels and a hairline crack with them: with bilinear up to a factor of 2 the anomaly model's AUROC
+ * on pictures shrunk by 1.3 × 1.7 varied from 0.949 to 0.992 with the seed, with areas from 0.980 to
+ * 0.994. Enlarging is bilinear with pixel centres at half coordinates. The inference host and teaching resize with this file, so that their
  * pixels agree bit for bit.
  */
 import type { RgbImage } from './decode.ts';
@@ -240,7 +241,7 @@ export function resizeRgb(image: RgbImage, target: Target, output?: Buffer): Res
   const data = output?.length === length ? output : Buffer.allocUnsafeSlow(length);
   const stride = target.width * 3;
   if (!isWhole) data.fill(PADDING);
-  if (scaleX > 2 || scaleY > 2) areaAverage(image, width, height, data, stride);
+  if (scaleX > 1 || scaleY > 1) areaAverage(image, width, height, data, stride);
   else bilinear(image, width, height, data, stride);
   return { data, width: target.width, height: target.height, scaleX, scaleY };
 }

@@ -147,7 +147,8 @@ export class OpcUaTransport implements Transport {
 
   describe(tag: string): Promise<TagDescription> {
     const connection = this.#connection;
-    if (connection === undefined || !isUp(connection)) return Promise.reject(linkDown(this.#options.endpointUrl));
+    if (connection === undefined || !isUp(connection))
+      return Promise.reject(linkDown(this.#options.endpointUrl));
     let description = connection.descriptions.get(tag);
     if (description === undefined) {
       description = withDeadline(describe(connection, tag), DESCRIBE_TIMEOUT_MS, `describe ${tag}`);
@@ -291,7 +292,9 @@ export class OpcUaTransport implements Transport {
     const needsPerson = (error as { code?: unknown }).code !== 'PLC_LINK_LOST';
     this.#notice.set(needsPerson ? { state: 'failed', error } : { state: 'connecting', error });
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => (this.#attempt = this.#connect()), this.#backoff.nextMs());
+    this.#timer = setTimeout(() => {
+      this.#attempt = this.#connect();
+    }, this.#backoff.nextMs());
     this.#timer.unref();
   }
 }
@@ -370,7 +373,9 @@ async function describe({ library, session }: Connection, tag: string): Promise<
   const { AttributeIds } = library;
   const nodeId = nodeIdOf(library, tag);
   const attributes = [AttributeIds.ValueRank, AttributeIds.UserAccessLevel, AttributeIds.AccessLevel];
-  const [rank, userAccess, access] = await session.read(attributes.map((attributeId) => ({ nodeId, attributeId })));
+  const [rank, userAccess, access] = await session.read(
+    attributes.map((attributeId) => ({ nodeId, attributeId })),
+  );
   if (rank === undefined || rank.statusCode.value !== GOOD) {
     throw new PlcError('PLC_TAG_UNUSABLE', `${tag}: ${rank?.statusCode.name ?? 'no answer'}`, {
       hint: 'Check the node id against the PLC.',
@@ -380,7 +385,8 @@ async function describe({ library, session }: Connection, tag: string): Promise<
   const builtIn: OpcUaDataType = await session.getBuiltInDataType(nodeId);
   const name = library.DataType[builtIn];
   const dataType = TAG_TYPES.find((known): known is TagType => known === name);
-  if (dataType === undefined) throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is a ${name}, which is not written`);
+  if (dataType === undefined)
+    throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is a ${name}, which is not written`);
   const range = await engineeringRange({ library, session }, nodeId);
   const canWrite = library.AccessLevelFlag.CurrentWrite;
   const writable = [userAccess, access].every(
@@ -402,7 +408,8 @@ async function engineeringRange(
     attributeId: library.AttributeIds.Value,
   });
   const range = value.value as { low?: unknown; high?: unknown } | null;
-  if (statusCode.value !== GOOD || typeof range?.low !== 'number' || typeof range.high !== 'number') return undefined;
+  if (statusCode.value !== GOOD || typeof range?.low !== 'number' || typeof range.high !== 'number')
+    return undefined;
   // A server that leaves both at 0 has stated nothing.
   return range.low < range.high ? { min: range.low, max: range.high } : undefined;
 }

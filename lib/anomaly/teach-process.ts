@@ -1,0 +1,111 @@
+/**
+ * Entry of the teaching process: asks its parent for one frame at a time, keeps only the features,
+ * teaches, writes the graph, and says what came out. It ends when its parent does.
+ */
+import { open } from 'node:fs/promises';
+import { constants, setPriority } from 'node:os';
+import { asCodedError } from '../errors.ts';
+import { decodeRgb } from '../frame/decode.ts';
+import { resizeRgb } from '../frame/resize.ts';
+import { extractFeatures, openSession, readBackbone, sha256, type Features } from './backbone.ts';
+import { AnomalyError } from './errors.ts';
+import { INPUT_SIDE } from './head.ts';
+import { seededRandom } from './random.ts';
+import type { FromTeacher, ToTeacher } from './teach-protocol.ts';
+import { teachFromFeatures } from './teaching.ts';
+
+/** Features of this many parts are held, 0.4 MB each; of more, a random sample (reservoir, seeded). */
+const MAX_PARTS = 400;
+
+type Start = Extract<ToTeacher, { type: 'start' }>;
+type FrameMessage = Extract<ToTeacher, { type: 'frame' }>;
+
+function say(message: FromTeacher): void {
+  process.send?.(message);
+}
+
+/** What the parent sends, one message after the other. */
+async function* messages(): AsyncGenerator<ToTeacher> {
+  const waiting: ToTeacher[] = [];
+  let wake: () => void = () => undefined;
+  process.on('message', (message) => {
+    waiting.push(message as ToTeacher);
+    wake();
+  });
+  for (;;) {
+    const next = waiting.shift();
+    if (next !== undefined) yield next;
+    else await new Promise<void>((resolve) => (wake = resolve));
+  }
+}
+
+async function pixelsOf({ bytes, format, width, height }: FrameMessage): Promise<Buffer> {
+  const image = await decodeRgb(
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+    format,
+    width,
+    height,
+  );
+  return resizeRgb(image, { width: INPUT_SIDE, height: INPUT_SIDE, fit: 'stretch' }).data;
+}
+
+async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Promise<void> {
+  const backbone = await readBackbone();
+  const session = await openSession(backbone.bytes);
+  const random = seededRandom(start.seed);
+  const features: Features[] = [];
+  let seen = 0;
+  let skipped = 0;
+  say({ type: 'next' });
+  for await (const message of incoming) {
+    if (message.type !== 'frame') break;
+    const place = seen < MAX_PARTS ? seen : random.below(seen + 1);
+    const pixels = place < MAX_PARTS ? await pixelsOf(message).catch(() => undefined) : new Uint8Array();
+    if (pixels === undefined) skipped += 1;
+    else {
+      if (place < MAX_PARTS) features[place] = await extractFeatures(session, pixels);
+      seen += 1;
+    }
+    say({ type: 'progress', progress: { stage: 'features', done: seen, total: 0 } });
+    say({ type: 'next' });
+  }
+  await session.release();
+  if (features.length < start.minimumParts) {
+    const unreadable = skipped === 0 ? '' : `, ${skipped} more could not be decoded`;
+    throw new AnomalyError(
+      'TEACH_TOO_FEW',
+      `${features.length} good parts are too few to teach a model (at least ${start.minimumParts})${unreadable}`,
+    );
+  }
+  const { graph, goodScores, bankSize } = await teachFromFeatures({
+    features,
+    backbone: backbone.bytes,
+    seed: start.seed,
+    coresetSize: start.coresetSize,
+    onProgress: (progress) => say({ type: 'progress', progress }),
+  });
+  const file = await open(start.file, 'wx');
+  await file.writeFile(graph);
+  await file.sync();
+  await file.close();
+  const parts = features.length;
+  const backboneDigest = backbone.digest;
+  say({
+    type: 'taught',
+    taught: { digest: sha256(graph), backboneDigest, bankSize, parts, skipped, goodScores },
+  });
+}
+
+async function main(): Promise<void> {
+  process.on('disconnect', () => process.exit(0));
+  // The line goes first: teaching can wait, a part on the belt cannot.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  const incoming = messages();
+  const first = await incoming.next();
+  if (first.done !== true && first.value.type === 'start') await teachOnce(first.value, incoming);
+}
+
+main().catch((error: unknown) => {
+  const { code, message } = asCodedError(error);
+  say({ type: 'failed', code, message });
+});

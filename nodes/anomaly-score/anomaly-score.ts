@@ -1,0 +1,108 @@
+/** anomaly-score: how far each part is from the good parts it was taught with. */
+import { heatmap } from '../../lib/anomaly/heatmap.ts';
+import { modelFolder } from '../../lib/anomaly/model.ts';
+import type { Scored, Scorer } from '../../lib/anomaly/scorer.ts';
+import { CodedError } from '../../lib/errors.ts';
+import { Frame } from '../../lib/frame/frame.ts';
+import { isInspection } from '../../lib/inspection/inspection.ts';
+import { ConfigError, type ConfigReader } from '../runtime/config.ts';
+import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
+import { partOpener, stationOf, type OpenPart } from '../runtime/station.ts';
+import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
+import { ModelKeeper, type KeeperOptions } from './model-keeper.ts';
+
+interface Config extends KeeperOptions {
+  stationId: string;
+  heatmap: 'never' | 'suspicious' | 'always';
+}
+
+const TEACH_TOPIC = 'jidoka/teach';
+
+function normalise(config: ConfigReader): Config {
+  const teaching = config.choice('teaching', ['first-parts', 'folder', 'none'], 'first-parts');
+  const model = config.text('model');
+  try {
+    modelFolder('', model);
+  } catch (error) {
+    throw new ConfigError('model', (error as Error).message);
+  }
+  const providers = config.text('providers', 'cpu').split(',');
+  return {
+    stationId: config.text('station'),
+    model,
+    teaching,
+    parts: config.number('parts', { fallback: 60, min: 10, max: 400, integer: true }),
+    folder: teaching === 'folder' ? config.text('folder') : '',
+    providers: providers.map((provider) => provider.trim()).filter((provider) => provider !== ''),
+    heatmap: config.choice('heatmap', ['never', 'suspicious', 'always'], 'suspicious'),
+    queue: config.choice('queue', ['latest-wins', 'drop-oldest', 'block'], 'latest-wins'),
+  };
+}
+
+class ScoreHandler implements Handlers {
+  readonly #context: NodeContext<Config>;
+  readonly #keeper: ModelKeeper;
+  readonly #open: OpenPart;
+
+  constructor(context: NodeContext<Config>, keeper: ModelKeeper, open: OpenPart) {
+    this.#context = context;
+    this.#keeper = keeper;
+    this.#open = open;
+  }
+
+  async input(message: Message, signal: AbortSignal): Promise<Outputs> {
+    if (message.topic === TEACH_TOPIC) return [null, await this.#keeper.teach()];
+    const { frame } = message;
+    if (!Frame.isFrame(frame)) {
+      throw new CodedError('FRAME_MISSING', 'msg.frame is not a frame', {
+        hint: 'Wire this node behind a camera-capture node.',
+      });
+    }
+    const inspection = isInspection(message.inspection) ? message.inspection : await this.#open();
+    message.inspection = inspection;
+    const scorer = this.#keeper.scorerFor(frame);
+    if (scorer === undefined) return [message, null];
+    const startedAt = performance.now();
+    const scored = await scorer.score(frame, { signal });
+    const ms = performance.now() - startedAt;
+    inspection.anomaly = scored.section;
+    inspection.timings['queue'] = scored.timings.queue;
+    inspection.timings['score'] = ms;
+    message.payload = scored.section.score;
+    const picture = await this.#heatmap(frame, scored, scorer, message);
+    if (picture !== undefined) message['heatmap'] = picture;
+    this.#context.status.show('ready', 'scored', { ms: ms.toFixed(1) });
+    return [message, null];
+  }
+
+  async close(): Promise<void> {
+    await this.#keeper.close();
+  }
+
+  /** A picture that cannot be made is reported; the part keeps its score and goes on. */
+  async #heatmap(
+    frame: Frame,
+    { map, suspicious }: Scored,
+    { normalLevel }: Scorer,
+    message: Message,
+  ): Promise<Frame | undefined> {
+    const { config } = this.#context;
+    if (config.heatmap === 'never' || (config.heatmap === 'suspicious' && !suspicious)) return undefined;
+    return heatmap(frame, map, normalLevel).catch((error: unknown) => {
+      this.#context.fail(error, message);
+      return undefined;
+    });
+  }
+}
+
+async function start(context: NodeContext<Config>): Promise<Handlers> {
+  const station = stationOf(context.RED, context.config.stationId);
+  const keeper = new ModelKeeper(context, station);
+  context.status.show('connecting', 'loading');
+  await keeper.start();
+  return new ScoreHandler(context, keeper, partOpener(station));
+}
+
+export default function register(RED: NodeAPI): void {
+  registerNode<Config>(RED, { type: 'anomaly-score', normalise, start });
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import * as ort from 'onnxruntime-node';
+import { extractFeatures, openSession, readBackbone } from '../../../lib/anomaly/backbone.ts';
+import { FEATURES, HIGHEST_PATCHES, nearestNeighbourHead, PATCHES } from '../../../lib/anomaly/head.ts';
+import { appendToModel, standaloneModel } from '../../../lib/anomaly/onnx-graph.ts';
+import { seededRandom } from '../../../lib/anomaly/random.ts';
+
+const random = seededRandom(7);
+
+function noisyPixels(): Uint8Array {
+  return Uint8Array.from({ length: 224 * 224 * 3 }, () => random.below(256));
+}
+
+/** Distance of every patch to its nearest neighbour in the bank, in double precision. */
+function referenceMap(features: Float32Array, bank: Float32Array): number[] {
+  return Array.from({ length: PATCHES }, (_, patch) => {
+    let nearest = Infinity;
+    for (let row = 0; row < bank.length / FEATURES; row += 1) {
+      let sum = 0;
+      for (let feature = 0; feature < FEATURES; feature += 1) {
+        const difference =
+          (features[feature * PATCHES + patch] ?? NaN) - (bank[row * FEATURES + feature] ?? NaN);
+        sum += difference * difference;
+      }
+      nearest = Math.min(nearest, sum);
+    }
+    return Math.sqrt(nearest);
+  });
+}
+
+function meanOfHighest(map: readonly number[]): number {
+  const highest = map.toSorted((one, other) => other - one).slice(0, HIGHEST_PATCHES);
+  return highest.reduce((sum, value) => sum + value, 0) / HIGHEST_PATCHES;
+}
+
+function assertClose(actual: ArrayLike<number>, expected: readonly number[]): void {
+  assert.equal(actual.length, expected.length);
+  const worst = Math.max(...expected.map((value, index) => Math.abs((actual[index] ?? NaN) - value)));
+  assert.ok(worst <= 1e-3, `differs by ${worst}`);
+}
+
+function bankFrom(features: Float32Array, size: number): Float32Array {
+  const bank = new Float32Array(size * FEATURES);
+  for (let row = 0; row < size; row += 1) {
+    for (let feature = 0; feature < FEATURES; feature += 1) {
+      bank[row * FEATURES + feature] = features[feature * PATCHES + row * 2] ?? NaN;
+    }
+  }
+  return bank;
+}
+
+describe('the scoring head', function () {
+  this.timeout(20_000);
+  let backbone: ort.InferenceSession;
+  let backboneBytes: Buffer;
+
+  before(async () => {
+    backboneBytes = (await readBackbone()).bytes;
+    backbone = await openSession(backboneBytes);
+  });
+  after(() => backbone.release());
+
+  it('gives the distances a plain nearest-neighbour search gives, appended to the backbone', async () => {
+    const bank = bankFrom(await extractFeatures(backbone, noisyPixels()), 90);
+    const pixels = noisyPixels();
+    const expected = referenceMap(await extractFeatures(backbone, pixels), bank);
+    const model = await openSession(appendToModel(backboneBytes, nearestNeighbourHead(bank)));
+    const image = new ort.Tensor('uint8', pixels, [1, 224, 224, 3]);
+    const { score, map } = await model.run({ image }, ['score', 'map']);
+    await model.release();
+    assert.deepEqual(map?.dims, [28, 28]);
+    assertClose(map?.data as Float32Array, expected);
+    assertClose(score?.data as Float32Array, [meanOfHighest(expected)]);
+  });
+
+  it('scores features alone as it scores the picture they came from', async () => {
+    const features = await extractFeatures(backbone, noisyPixels());
+    const bank = bankFrom(await extractFeatures(backbone, noisyPixels()), 40);
+    const head = await openSession(standaloneModel(nearestNeighbourHead(bank, { standalone: true })));
+    const feat = new ort.Tensor('float32', features, [1, FEATURES, 28, 28]);
+    const { score } = await head.run({ feat }, ['score']);
+    await head.release();
+    assertClose(score?.data as Float32Array, [meanOfHighest(referenceMap(features, bank))]);
+  });
+
+  it('finds nothing unusual in a patch the bank holds', async () => {
+    const features = await extractFeatures(backbone, noisyPixels());
+    const head = await openSession(
+      standaloneModel(nearestNeighbourHead(bankFrom(features, 392), { standalone: true })),
+    );
+    const feat = new ort.Tensor('float32', features, [1, FEATURES, 28, 28]);
+    const { map } = await head.run({ feat }, ['map']);
+    await head.release();
+    // Rounding of |b|² − 2b·f + |f|² in single precision, under the root.
+    const [first = NaN] = map?.data as Float32Array;
+    assert.ok(first >= 0 && first < 0.05, `is ${first}`);
+  });
+
+  it('leaves what the backbone itself answers untouched', async () => {
+    const pixels = noisyPixels();
+    const features = await extractFeatures(backbone, pixels);
+    const model = await openSession(
+      appendToModel(backboneBytes, nearestNeighbourHead(bankFrom(features, 10))),
+    );
+    assert.deepEqual([...model.outputNames], ['feat', 'score', 'map']);
+    assert.deepEqual(await extractFeatures(model, pixels), features);
+    await model.release();
+  });
+});
