@@ -68,7 +68,7 @@ export interface InferenceResult {
   tensors: Record<string, { dims: number[]; data: Float32Array }>;
 }
 
-export interface ModelInfo {
+interface ModelInfo {
   model: ModelReference;
   provider: string;
   /** Providers of the list that were tried first, and why they would not do. */
@@ -113,9 +113,9 @@ export interface InferenceHost {
   release(): Promise<void>;
 }
 
-export type HostState = 'idle' | 'starting' | 'ready' | 'tripped' | 'closed';
+type HostState = 'idle' | 'starting' | 'ready' | 'tripped' | 'closed';
 
-export interface HostCounts {
+interface HostCounts {
   results: number;
   dropped: number;
   /** Runs that ended in `NO_RESULT`. */
