@@ -1,4 +1,5 @@
 /** A real OPC UA server with the habits of real PLCs: it clamps, scans, forgets to enforce ranges. */
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +24,8 @@ export interface TestServer {
   port: number;
   /** Every write the server applied, in order. */
   writes: { tag: string; value: unknown }[];
+  /** Resolves when the server applies its next write. */
+  nextWrite(): Promise<void>;
   value(tag: string): unknown;
   set(tag: string, value: unknown): void;
   sessions(): number;
@@ -118,6 +121,7 @@ export async function startOpcUaServer({
   const space = addressSpace.getOwnNamespace();
   const values = new Map<string, boolean | number>();
   const writes: TestServer['writes'] = [];
+  const applied = new EventEmitter();
   const device = space.addObject({ organizedBy: addressSpace.rootFolder.objects, browseName: 'Press' });
   for (const { name, dataType, initial, range, take, delayMs, readOnly } of TAGS) {
     values.set(name, initial);
@@ -137,6 +141,7 @@ export async function startOpcUaServer({
           const { held, status } =
             take && typeof written === 'number' ? take(written) : { held: written, status: StatusCodes.Good };
           writes.push({ tag: name, value: written });
+          applied.emit('write');
           if (delayMs === undefined) values.set(name, held);
           else setTimeout(() => values.set(name, held), delayMs);
           return status;
@@ -153,6 +158,9 @@ export async function startOpcUaServer({
     port: address,
     writes,
     certificates,
+    nextWrite: async () => {
+      await once(applied, 'write');
+    },
     value: (tag) => values.get(tag),
     set: (tag, value) => values.set(tag, value as boolean | number),
     sessions: () => server.currentSessionCount,
