@@ -505,7 +505,7 @@ class HostCore {
   #tripped(): InferenceError {
     return new InferenceError(
       'HOST_TRIPPED',
-      `the inference host ended ${this.#crashedAt.length} times in a row`,
+      `the inference host ended ${this.#crashedAt.length} times in a short while`,
       {
         hint: 'It stays off until a model is loaded again: check the models on this device, then deploy.',
       },
