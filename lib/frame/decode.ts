@@ -17,9 +17,9 @@ export interface RgbImage {
   height: number;
 }
 
-export type DecodeErrorCode = 'IMAGE_INVALID' | 'IMAGE_TOO_LARGE';
+type DecodeErrorCode = 'IMAGE_INVALID' | 'IMAGE_TOO_LARGE';
 
-export class DecodeError extends CodedError<DecodeErrorCode> {}
+class DecodeError extends CodedError<DecodeErrorCode> {}
 
 /** 100 megapixels: above every camera we know of, below a decompression bomb. */
 const MAX_PIXELS = 100_000_000;

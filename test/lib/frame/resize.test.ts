@@ -27,7 +27,7 @@ function reference(source: RgbImage, width: number, height: number): number[] {
     for (let x = 0; x < width; x += 1) {
       for (let channel = 0; channel < 3; channel += 1) {
         let value = 0;
-        if (scaleX > 2 || scaleY > 2) {
+        if (scaleX > 1 || scaleY > 1) {
           for (let row = 0; row < source.height; row += 1) {
             const covered = Math.max(0, Math.min((y + 1) * scaleY, row + 1) - Math.max(y * scaleY, row));
             for (let column = 0; column < source.width && covered > 0; column += 1) {
