@@ -27,7 +27,7 @@ export interface PictureSource {
   close(): Promise<void>;
 }
 
-export interface PaintedOptions {
+interface PaintedOptions {
   width?: number;
   height?: number;
 }

@@ -32,7 +32,7 @@ export function requirePart(inspection: unknown): Inspection {
 }
 
 /** Made of the part and the node alone: the same part sent again is the same ticket. */
-export function ticketKey(node: string, partId: string): string {
+function ticketKey(node: string, partId: string): string {
   return createHash('sha256').update(`${node}\n${partId}`).digest('hex').slice(0, 32);
 }
 

@@ -1,9 +1,15 @@
 /** What may be on a wire, and that the messages of our nodes keep to it. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { Frame } from '../../lib/frame/frame.ts';
 import { openInspection } from '../../lib/inspection/inspection.ts';
+import { registrationOf } from '../package/package-files.ts';
 import { assertPlainMessage, messageFaults } from '../support/message-rule.ts';
+import { nodeRedVersions, ourNodeTypes } from '../support/node-red.ts';
+import { repositoryRoot } from '../support/shared.ts';
+import { letAllNodesTalk, type Talk } from './our-messages.ts';
 
 class Untagged {
   readonly #secret = 1;
@@ -81,3 +87,33 @@ describe('the rule of the wire', () => {
     assert.equal(messageFaults({ a: new Float32Array(1), b: { c: new Untagged() } }).length, 2);
   });
 });
+
+/** A node without a dialog counts too, so that its absence is said by a test. */
+function hasOutputs(type: string): boolean {
+  if (!existsSync(join(repositoryRoot, 'nodes', type, `${type}.html`))) return true;
+  return Number(registrationOf(type).literals.get('outputs') ?? 0) > 0;
+}
+
+for (const version of nodeRedVersions) {
+  describe(`what our nodes send keeps to the rule, in Node-RED ${version}`, function () {
+    this.timeout(180_000);
+    let talk: Talk | undefined;
+
+    before(async () => {
+      talk = await letAllNodesTalk(version);
+    });
+
+    after(() => talk?.stop());
+
+    for (const type of ourNodeTypes().filter(hasOutputs)) {
+      it(type, () => {
+        assert.ok(talk);
+        assert.ok(talk.nodeRed.checkedTypes().has(type), `no message of ${type} was seen`);
+        assert.deepEqual(
+          talk.nodeRed.faults().filter((fault) => fault.startsWith(`${type} `)),
+          [],
+        );
+      });
+    }
+  });
+}

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import type { QualityEvent } from '../../lib/ticket/event.ts';
+import { RestTickets } from '../../lib/ticket/rest.ts';
 import { Mes } from '../../plant/mes.ts';
 
 const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3, 4]);
@@ -114,6 +116,40 @@ describe('the MES', () => {
     assert.equal(((await first.json()) as { sha256: string }).sha256, right);
     assert.equal((await attach({ 'Content-Digest': digest(right) })).status, 200);
     assert.equal((await attach({})).status, 200);
+  });
+
+  it('takes a ticket and its evidence from the station’s own REST client, once', async () => {
+    const client = new RestTickets({
+      ticketsUrl: new URL(`${mes.url}/api/tickets`),
+      authentication: { type: 'none' },
+      timeoutMs: 5000,
+    });
+    const evidence = { sha256: sha256(jpeg), mediaType: 'image/jpeg' };
+    const event: QualityEvent = {
+      id: '01K',
+      hierarchyScope: { line: 'press', station: 'press-4' },
+      equipment: { station: 'press-4', camera: 'top' },
+      part: { id: 'A-000001', sequence: 1 },
+      defectClass: 'crack',
+      severity: 'major',
+      verdict: null,
+      model: null,
+      evidence,
+      occurredAt: '2026-11-22T13:05:11.402Z',
+    };
+    const { signal } = new AbortController();
+    try {
+      assert.equal(await client.find('01K', signal), undefined);
+      assert.equal(await client.create(event, signal), 'NC-00001');
+      assert.equal(await client.create(event, signal), 'NC-00001');
+      assert.equal(await client.find('01K', signal), 'NC-00001');
+      await client.attach('NC-00001', { ...evidence, bytes: jpeg }, signal);
+      await client.attach('NC-00001', { ...evidence, bytes: jpeg }, signal);
+      await assert.rejects(client.attach('NC-00001', { ...evidence, bytes: Buffer.from('x') }, signal));
+    } finally {
+      client.close();
+    }
+    assert.deepEqual(mes.tickets.map((ticket) => ticket.evidence.length), [1]); // prettier-ignore
   });
 
   it('shows tickets and evidence on a page on which nothing sent can act', async () => {

@@ -118,6 +118,7 @@ export class NodeRed {
   readonly #read = new Map<string, number>();
   readonly #statuses = new Map<string, NodeStatus[]>();
   readonly #faults: string[] = [];
+  readonly #checkedTypes = new Set<string>();
   readonly #checks = new Set<() => void>();
   #output = '';
   #url = '';
@@ -171,6 +172,11 @@ export class NodeRed {
   /** Breaches of the rule of the wire by our nodes. */
   faults(): readonly string[] {
     return this.#faults;
+  }
+
+  /** Types of ours whose outgoing messages have been held against the rule. */
+  checkedTypes(): ReadonlySet<string> {
+    return this.#checkedTypes;
   }
 
   waitForLog(pattern: RegExp, { timeoutMs = 10_000 }: WaitOptions = {}): Promise<LogLine> {
@@ -336,6 +342,9 @@ export class NodeRed {
         break;
       case 'message':
         append(this.#messages, report.nodeId, report.message);
+        break;
+      case 'checked':
+        this.#checkedTypes.add(report.type);
         break;
       case 'fault':
         this.#faults.push(`${report.type} (${report.nodeId}): ${report.fault}`);

@@ -40,7 +40,7 @@ describe('inference host', () => {
   it('answers with the prediction, the model, the provider that ran it and the time of each stage', async () => {
     const model = await acquire().load(source(meanModel(), 'mean'), anomaly);
     const result = await model.run(grey(100));
-    assert.deepEqual(result.prediction, { score: 100 });
+    assert.deepEqual(result.prediction, { task: 'anomaly', score: 100 });
     assert.deepEqual(result.model, model.info.model);
     assert.equal(result.provider, 'cpu');
     assert.match(result.model.digest, /^sha256:[0-9a-f]{64}$/);

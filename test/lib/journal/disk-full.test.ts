@@ -11,7 +11,7 @@ const BALLAST_BYTES = 256 * 1024;
 /** A disk of 2 MB in memory; only root of a Linux machine may have one. */
 function smallDisk(folder: string): boolean {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', folder], { stdio: 'ignore' });
+    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', folder], { stdio: 'ignore' });
     return true;
   } catch {
     return false;
@@ -27,7 +27,7 @@ describe('a journal on a full disk', () => {
     if (!mounted) this.skip();
   });
   after(async () => {
-    if (mounted) execFileSync('umount', ['--lazy', folder]);
+    if (mounted) execFileSync('/bin/umount', ['--lazy', folder]);
     await rm(folder, { recursive: true, force: true });
   });
 

@@ -13,7 +13,9 @@ describe('raw head', () => {
     const head = planRaw({ task: 'raw', outputs: ['b'] }, { inputs: [INPUT], outputs }).bind(recipe);
     assert.deepEqual(head.outputs, ['b']);
     const b = { dims: [1, 2], data: Float32Array.of(1, 2) };
-    assert.deepEqual(head.read({ b }, PLACEMENT).tensors, { b });
+    const { prediction, tensors } = head.read({ b }, PLACEMENT);
+    assert.deepEqual(tensors, { b });
+    assert.deepEqual(prediction, { task: 'raw', outputs: { b: { dims: [1, 2], values: [1, 2] } } });
   });
 
   it('refuses what is too large for a message', () => {
