@@ -16,7 +16,7 @@ import { Lane } from './lane.ts';
 import { plainValue, sameValue, type TagType, type TagValue } from './tag-type.ts';
 import type { TagDescription, Transport } from './transport.ts';
 
-export type ReasonCode =
+type ReasonCode =
   | 'NOT_ARMED'
   | 'STALE'
   | 'OUT_OF_RANGE'
