@@ -7,6 +7,7 @@
  * sent, and the effect could not be seen. An unknown is never sent again: it is settled by reading
  * when the link is back.
  */
+import { setImmediate } from 'node:timers/promises';
 import { asCodedError } from '../errors.ts';
 import type { CommandOutcome, Mode } from '../inspection/inspection.ts';
 import type { CommandRecord, Journal } from '../journal/types.ts';
@@ -15,7 +16,7 @@ import { Lane } from './lane.ts';
 import { plainValue, sameValue, type TagType, type TagValue } from './tag-type.ts';
 import type { TagDescription, Transport } from './transport.ts';
 
-export type ReasonCode =
+type ReasonCode =
   | 'NOT_ARMED'
   | 'STALE'
   | 'OUT_OF_RANGE'
@@ -182,8 +183,9 @@ export class CommandEngine {
       return outcome;
     }
     this.#watch(command, outcome, authority);
-    // Not waited for: the intent is durable, and an intent without a result is settled by reading.
-    const recorded = this.#record(command.id, outcome, authority);
+    // After the outcome has gone its way, and not waited for: the intent is durable, and an intent without a
+    // result is settled by reading.
+    const recorded = setImmediate().then(() => this.#record(command.id, outcome, authority));
     void this.#track(recorded).finally(() => this.#inFlight.delete(command.id));
     return outcome;
   }

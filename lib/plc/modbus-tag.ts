@@ -9,7 +9,7 @@ import type { TagType, TagValue } from './tag-type.ts';
 export type WordOrder = 'big' | 'little';
 
 const AREAS = ['coil', 'discrete', 'holding', 'input'] as const;
-export type Area = (typeof AREAS)[number];
+type Area = (typeof AREAS)[number];
 
 const FORMATS = {
   int16: { dataType: 'Int16', registers: 1 },

@@ -207,6 +207,7 @@ describe('a command to a real OPC UA server', () => {
     assert.equal((await engine.execute(given, station)).outcome, 'confirmed');
     server.writes.length = 0;
     await refusal('DUPLICATE', engine.execute(given, station));
+    await engine.idle();
     assert.equal((await journal.command(given.id))?.outcome, 'confirmed');
   });
 
