@@ -18,7 +18,8 @@ const ALLOWED = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|editor-plugin\.html)$/,
   /^icons\/[\w-]+\.svg$/,
   /^examples\/[^/]+\.json$/,
-  /^flows\/[\w-]+\/(flow\.json|README\.md)$/,
+  // Beside a station's flow: the texts of its Function and template nodes, as they are kept for reading.
+  /^flows\/[\w-]+\/([\w-]+\.(json|js|vue)|README\.md)$/,
   /^dist\/nodes\/[\w-]+\/[\w-]+\.(js|html)$/,
   /^dist\/nodes\/[\w-]+\/locales\/[\w-]+\/[\w-]+\.(json|html)$/,
   /^dist\/lib\/([\w-]+\/)*[\w.-]+\.(js|json|onnx|md|sql)$/,
