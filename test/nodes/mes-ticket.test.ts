@@ -8,6 +8,7 @@ import { openJournal } from '../../lib/journal/journal.ts';
 import inspectionStation from '../../nodes/inspection-station/inspection-station.ts';
 import mesEndpoint from '../../nodes/mes-endpoint/mes-endpoint.ts';
 import mesTicket from '../../nodes/mes-ticket/mes-ticket.ts';
+import { KeptMessages } from '../../nodes/mes-ticket/kept-messages.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
 import { load, nextMessage, node, unload } from '../support/helper.ts';
 import { MesServer } from '../support/mes-server.ts';
@@ -226,5 +227,30 @@ describe('mes-ticket', () => {
     await deploy({ severity: 'catastrophic' });
     const wrong = await outcomeOf({ inspection: rejected(1) }, 'caught');
     assert.equal((wrong['error'] as { code?: string }).code, 'CONFIG_INVALID');
+  });
+});
+
+describe('the messages kept for an acknowledgement', () => {
+  const kept = (sequence: number) => ({ message: { inspection: rejected(sequence) }, startedAt: 0 });
+
+  it('are at most 64, and the oldest go', () => {
+    const messages = new KeptMessages();
+    for (let number = 1; number <= 66; number += 1) messages.keep(`key-${number}`, kept(number));
+    assert.deepEqual(
+      [1, 2, 3, 66].map((number) => messages.take(`key-${number}`).length),
+      [0, 0, 1, 1],
+    );
+    messages.keep('key-67', kept(67));
+    assert.equal(messages.take('key-4').length, 1, 'there was room again');
+  });
+
+  it('can be given up one by one', () => {
+    const messages = new KeptMessages();
+    const [first, second] = [kept(1), kept(1)];
+    messages.keep('key', first);
+    messages.keep('key', second);
+    assert.equal(messages.drop('key', first), true);
+    assert.equal(messages.drop('key', first), false);
+    assert.deepEqual(messages.take('key'), [second]);
   });
 });
