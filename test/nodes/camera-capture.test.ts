@@ -214,7 +214,7 @@ describe('camera-capture', () => {
     const [response] = camera.streams;
     const closed = new Promise((resolve) => response?.on('close', resolve));
     node('camera').receive({ partId: 'SN-1' });
-    await unload();
+    await (node('camera') as unknown as { close(removed: boolean): Promise<void> }).close(true);
     await closed;
     assert.equal(camera.streams.size, 0);
   });
