@@ -78,13 +78,20 @@ describe('a trigger from the PLC', function () {
     partPresent.setValueFromSource({ dataType: DataType.Boolean, value });
   }
 
+  /** The client samples: a value must be seen before the next one is set, or it never was. */
+  async function seen(value: boolean): Promise<void> {
+    let payload: unknown;
+    while (payload !== value) ({ payload } = await nodeRed.nextMessage('jo-frame'));
+  }
+
   it('comes once for every part that arrives, and not when it leaves', async () => {
     for (let part = 1; part <= 3; part += 1) {
       set(true);
+      await seen(true);
       const trigger = await nodeRed.nextMessage('jo-camera');
       assert.equal(trigger['payload'], true);
       set(false);
-      while ((await nodeRed.nextMessage('jo-frame'))['payload'] !== false);
+      await seen(false);
     }
     assert.equal(nodeRed.messages('jo-camera').length, 3);
   });

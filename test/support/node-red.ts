@@ -14,6 +14,7 @@ import { execFileSync, fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Order, Report } from './node-red-process.ts';
@@ -149,6 +150,10 @@ export class NodeRed {
     };
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
+    // One that a failed test left behind must not keep the test run from ending (and it from being killed).
+    child.unref();
+    child.channel?.unref();
+    for (const stream of [child.stdout, child.stderr]) (stream as Socket | null)?.unref();
   }
 
   /** `http://127.0.0.1:<port>`; the editor and the HTTP nodes share it. */
@@ -277,6 +282,7 @@ export class NodeRed {
 
   /** Stops the flows, ends the process and its group. Throws when a message of ours broke the rule of the wire. */
   async stop(): Promise<void> {
+    this.#child.ref();
     if (!this.#ended && this.#child.connected) {
       this.#order({ order: 'stop' });
       // Node-RED itself waits 15 s for a node that does not close.
