@@ -81,7 +81,7 @@ function flow({ imageFolder, stationFolder, opcuaUrl, tag }: Setup): Record<stri
       tag,
       value: 'true',
       valueType: 'bool',
-      ratePerMinute: '',
+      maxPerMinute: '',
       wires: [['end'], ['end']],
     },
     { ...placed, id: 'catch', type: 'catch', wires: [['end']] },

@@ -29,6 +29,8 @@ export interface CameraOptions {
   port?: number;
   /** Asks for HTTP basic authentication. */
   credentials?: { user: string; password: string };
+  /** Called once, when somebody looks for the first time: a stream opened or a snapshot asked for. */
+  onFirstLook?: () => void;
 }
 
 /** A client that does not read is let go at this much waiting data: about 60 frames. */
@@ -40,6 +42,7 @@ export class Camera {
   readonly #server = createServer((request, response) => void this.#answer(request, response));
   readonly #streams = new Set<ServerResponse>();
   readonly #authorization: string | null;
+  #onFirstLook: (() => void) | undefined;
   #port = 0;
   #shot: Shot | null = null;
   #frozen: Buffer | null = null;
@@ -48,6 +51,7 @@ export class Camera {
 
   constructor(options: CameraOptions = {}) {
     this.#port = options.port ?? 0;
+    this.#onFirstLook = options.onFirstLook;
     const { credentials } = options;
     this.#authorization =
       credentials === undefined ? null : basicAuthorization(credentials.user, credentials.password);
@@ -111,9 +115,19 @@ export class Camera {
     }
     const path = new URL(request.url ?? '/', this.url).pathname;
     if (request.method !== 'GET') sendProblem(response, 405, 'Only GET', { Allow: 'GET' });
-    else if (path === '/snapshot.jpg') await this.#snapshot(response);
-    else if (path === '/stream.mjpg') this.#stream(request, response);
-    else sendProblem(response, 404, 'There are /snapshot.jpg and /stream.mjpg');
+    else if (path === '/snapshot.jpg') {
+      this.#look();
+      await this.#snapshot(response);
+    } else if (path === '/stream.mjpg') {
+      this.#stream(request, response);
+      this.#look();
+    } else sendProblem(response, 404, 'There are /snapshot.jpg and /stream.mjpg');
+  }
+
+  #look(): void {
+    const onFirstLook = this.#onFirstLook;
+    this.#onFirstLook = undefined;
+    onFirstLook?.();
   }
 
   async #snapshot(response: ServerResponse): Promise<void> {

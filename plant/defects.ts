@@ -412,7 +412,7 @@ function coverage(template: PartTemplate, point: Point): number {
 }
 
 /** Design units from the part's middle → picture pixels. */
-export function toPicture(template: PartTemplate, pose: Pose, point: Point): Point {
+function toPicture(template: PartTemplate, pose: Pose, point: Point): Point {
   const x = point.x * template.scale - 0.5;
   const y = point.y * template.scale - 0.5;
   return {

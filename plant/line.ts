@@ -77,6 +77,7 @@ interface LineEvents {
 const BURST_LENGTH = 3;
 /** Long enough for a subscription that samples every 50 ms. */
 const PULSE_MS = 150;
+const MAX_CATCH_UP_MS = 10_000;
 
 export class Line extends EventEmitter<LineEvents> {
   readonly plc: PlcMemory;
@@ -98,6 +99,8 @@ export class Line extends EventEmitter<LineEvents> {
   #pulseEndMs = Infinity;
   #sequence = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** What the clock showed when the line's time was 0. */
+  #startedAt = 0;
   /** Overrides what a plan says about good and bad, for images the line did not draw. */
   #judge: (plan: PartPlan) => boolean | null = (plan) => plan.defect !== null;
 
@@ -118,7 +121,7 @@ export class Line extends EventEmitter<LineEvents> {
     this.plc.on('change', (tag, value) => {
       // A feeder that starts again needs one takt to bring the first part.
       if (tag === 'FeederEnable' && value === true) {
-        this.#nextArrivalMs = this.#nowMs + this.taktMs;
+        this.#nextArrivalMs = this.#presentMs() + this.taktMs;
         this.#follow();
       }
     });
@@ -182,16 +185,22 @@ export class Line extends EventEmitter<LineEvents> {
     this.#timer = undefined;
   }
 
-  #startedAt = 0;
+  /** Where the line's time stands by the clock; `nowMs` moves only when something is due. */
+  #presentMs(): number {
+    return this.#timer === undefined ? this.#nowMs : this.#options.clock() - this.#startedAt;
+  }
 
   #follow(): void {
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
-    const now = this.#options.clock() - this.#startedAt;
     // While the feeder stands still nothing may be due; look again now and then, so that time goes on.
-    const waitMs = Math.min(1000, Math.max(0, this.#nextEventMs() - now));
+    const waitMs = Math.min(1000, Math.max(0, this.#nextEventMs() - this.#presentMs()));
     this.#timer = setTimeout(() => {
-      this.step(Math.max(0, this.#options.clock() - this.#startedAt - this.#nowMs));
+      const elapsedMs = Math.max(0, this.#presentMs() - this.#nowMs);
+      // A computer that slept does not owe the parts of the night.
+      const lostMs = Math.max(0, elapsedMs - MAX_CATCH_UP_MS);
+      this.#startedAt += lostMs;
+      this.step(elapsedMs - lostMs);
       this.#follow();
     }, waitMs);
   }

@@ -3,7 +3,7 @@
  * memory, with a page to look at them, and switches to misbehave as real ones do.
  *
  * `POST /api/tickets` · `GET /api/tickets[?externalId=]` · `GET /api/tickets/:id` ·
- * `PUT /api/tickets/:id/evidence/:sha256` · `POST /api/tickets/:id/evidence` ·
+ * `PUT /api/tickets/:id/evidence/:sha256` · `POST` or `PUT /api/tickets/:id/evidence` ·
  * `GET /api/tickets/:id/evidence/:sha256` · `GET /`
  */
 import { createHash } from 'node:crypto';
@@ -155,10 +155,12 @@ export class Mes {
     else if (evidence === undefined && reading) sendJson(response, 200, view(ticket));
     else if (evidence !== 'evidence') sendProblem(response, 404, 'A ticket has /evidence');
     else if (sha256 !== undefined && reading) this.#picture(ticket, sha256, response);
-    else if (method === (sha256 === undefined ? 'POST' : 'PUT')) {
+    else if (method === 'PUT' || (method === 'POST' && sha256 === undefined)) {
       await this.#attach(ticket, sha256 ?? statedHash(request), request, response);
     } else
-      sendProblem(response, 405, 'POST to /evidence or PUT to /evidence/:sha256', { Allow: 'POST, PUT' });
+      sendProblem(response, 405, 'POST or PUT to /evidence, or PUT to /evidence/:sha256', {
+        Allow: 'POST, PUT',
+      });
   }
 
   async #create(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -49,7 +49,7 @@ const TYPES: Readonly<Record<PlcTag, DataType>> = {
   Heartbeat: DataType.UInt16,
   RejectedCount: DataType.UInt32,
 };
-export const TORQUE_RANGE = { low: 0, high: 60 };
+const TORQUE_RANGE = { low: 0, high: 60 };
 
 /**
  * Starts the server; about a second, more on the first start in a PKI folder (key generation).

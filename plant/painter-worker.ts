@@ -14,7 +14,7 @@ export interface PaintJob {
 export type PaintAnswer =
   { job: number; jpeg: Uint8Array; box: PartImage['box'] } | { job: number; failure: string };
 
-export async function encodeJpeg(image: Pick<PartImage, 'rgb' | 'width' | 'height'>): Promise<Buffer> {
+async function encodeJpeg(image: Pick<PartImage, 'rgb' | 'width' | 'height'>): Promise<Buffer> {
   const { rgb, width, height } = image;
   return sharp(rgb, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 90 })

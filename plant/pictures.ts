@@ -3,7 +3,7 @@
  * user's own images out of a folder, in turn.
  */
 import { readdir, stat } from 'node:fs/promises';
-import { basename, extname, join, relative, sep } from 'node:path';
+import { basename, extname, join, sep } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import sharp from 'sharp';
 import { PlantError } from './errors.ts';
@@ -27,7 +27,7 @@ export interface PictureSource {
   close(): Promise<void>;
 }
 
-export interface PaintedOptions {
+interface PaintedOptions {
   width?: number;
   height?: number;
 }

@@ -48,6 +48,7 @@ export function connectPilotFlow(
           source: 'folder',
           folder: images.folder,
           folderMode: 'cycle',
+          recursive: true,
           trigger: 'interval',
           intervalMs: String(images.intervalMs),
         };

@@ -27,8 +27,11 @@ export interface PlantOptions extends Omit<LineOptions, 'plc'> {
   cameraCredentials?: NonNullable<CameraOptions['credentials']>;
   mesToken?: NonNullable<MesOptions['token']>;
   pkiFolder?: string;
-  /** False leaves the line standing; `line.step()` or `line.start()` moves it. True unless told. */
-  run?: boolean;
+  /**
+   * `true` (unless told) starts the line at once; `when-watched` when somebody first looks through the
+   * camera, so that no set-up part is missed; `false` leaves it to `line.step()` or `line.start()`.
+   */
+  run?: boolean | 'when-watched';
 }
 
 export interface PartTruth {
@@ -91,6 +94,7 @@ export async function startPlant(options: PlantOptions = {}): Promise<Plant> {
       .toUpperCase();
   const line = new Line({ ...options, batch, plc });
   const truth = new Map<string, PartTruth>();
+  const state = { ready: false, watched: false };
   const closers: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     line.stop();
@@ -106,6 +110,10 @@ export async function startPlant(options: PlantOptions = {}): Promise<Plant> {
 
     const camera = new Camera({
       port: ports.camera ?? 0,
+      onFirstLook: () => {
+        state.watched = true;
+        if (state.ready && options.run === 'when-watched') line.start();
+      },
       ...(options.cameraCredentials === undefined ? {} : { credentials: options.cameraCredentials }),
     });
     await camera.open();
@@ -135,7 +143,9 @@ export async function startPlant(options: PlantOptions = {}): Promise<Plant> {
 
     const settled = connect(line, camera, pictures, truth);
     await first;
-    if (options.run !== false) line.start();
+    state.ready = true;
+    const run = options.run ?? true;
+    if (run === true || (run === 'when-watched' && state.watched)) line.start();
     return {
       line,
       plc,

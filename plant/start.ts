@@ -189,7 +189,7 @@ async function main(): Promise<void> {
     travelMs: Math.min(900, 0.6 * taktMs),
     defectShare,
     pkiFolder: join(dataFolder, 'plant-pki'),
-    run: images === undefined,
+    run: images === undefined && 'when-watched',
     ports: {
       camera: cameraPort,
       mes: cameraPort + 1,

@@ -18,6 +18,8 @@ export type CaptureErrorCode =
   | 'NO_IMAGE'
   /** A file was taken but could not be put away. */
   | 'FILE_NOT_MOVED'
+  /** The trigger names a part by something that is no id. */
+  | 'PART_ID_INVALID'
   /** The source was closed while this was under way. */
   | 'CLOSED';
 

@@ -66,6 +66,7 @@ export class HttpMjpegSource implements CameraSource {
     this.#running = keepConnected(
       {
         session: (signal, up) => this.#session(signal, up),
+        connecting: () => listener.connecting?.(),
         lost: (error) => {
           this.#outage = error;
           this.#latest.fail(error);

@@ -27,6 +27,8 @@ export interface ConnectionKeeper {
    * or by resolving when the other side closed it in good order.
    */
   session(signal: AbortSignal, up: () => void): Promise<void>;
+  /** Before each attempt. */
+  connecting?(): void;
   lost(error: CaptureError): void;
   restored(): void;
   clock: Clock;
@@ -48,6 +50,7 @@ export async function keepConnected(keeper: ConnectionKeeper, signal: AbortSigna
   };
   while (!signal.aborted) {
     let reason: unknown = new Error('the camera ended the connection');
+    keeper.connecting?.();
     try {
       await keeper.session(signal, up);
     } catch (error) {

@@ -37,6 +37,8 @@ export interface SourceListener {
   image?(image: CapturedImage): void | Promise<void>;
   /** An image nobody grabbed that cannot be used. Called only where `image` is there. */
   failed?(failure: FailedImage): void | Promise<void>;
+  /** Before each attempt of a source that keeps a connection. */
+  connecting?(): void;
   /** Once per outage. */
   lost(error: CaptureError): void;
   /** The first time the source is there, and after every outage. */

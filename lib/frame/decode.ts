@@ -4,7 +4,8 @@
  *
  * JPEG goes through @julusian/jpeg-turbo where it is installed (1080p in 5.6 ms against 8.8 ms of
  * sharp, p50 of one thread), everything else and every JPEG it refuses (CMYK) through sharp.
- * Neither turns the picture by its EXIF orientation: a fixed camera's pixels stay where they are.
+ * The two agree to 0.9 grey levels in the mean (jpeg-turbo takes the faster cosine transform), so
+ * teach and score on machines that have the same of them. Neither turns the picture by its EXIF orientation: a fixed camera's pixels stay where they are.
  */
 import { CodedError } from '../errors.ts';
 import type { FrameFormat } from './frame.ts';
@@ -16,9 +17,9 @@ export interface RgbImage {
   height: number;
 }
 
-export type DecodeErrorCode = 'IMAGE_INVALID' | 'IMAGE_TOO_LARGE';
+type DecodeErrorCode = 'IMAGE_INVALID' | 'IMAGE_TOO_LARGE';
 
-export class DecodeError extends CodedError<DecodeErrorCode> {}
+class DecodeError extends CodedError<DecodeErrorCode> {}
 
 /** 100 megapixels: above every camera we know of, below a decompression bomb. */
 const MAX_PIXELS = 100_000_000;

@@ -4,6 +4,7 @@ import { CodedError } from '../errors.ts';
 export type InferenceErrorCode =
   // the model file
   | 'MODEL_NOT_FOUND'
+  | 'MODEL_NOT_ALLOWED'
   | 'MODEL_TOO_LARGE'
   | 'MODEL_INVALID'
   | 'MODEL_INPUT_UNSUPPORTED'

@@ -68,7 +68,7 @@ export interface InferenceResult {
   tensors: Record<string, { dims: number[]; data: Float32Array }>;
 }
 
-export interface ModelInfo {
+interface ModelInfo {
   model: ModelReference;
   provider: string;
   /** Providers of the list that were tried first, and why they would not do. */
@@ -113,9 +113,9 @@ export interface InferenceHost {
   release(): Promise<void>;
 }
 
-export type HostState = 'idle' | 'starting' | 'ready' | 'tripped' | 'closed';
+type HostState = 'idle' | 'starting' | 'ready' | 'tripped' | 'closed';
 
-export interface HostCounts {
+interface HostCounts {
   results: number;
   dropped: number;
   /** Runs that ended in `NO_RESULT`. */
@@ -505,7 +505,7 @@ class HostCore {
   #tripped(): InferenceError {
     return new InferenceError(
       'HOST_TRIPPED',
-      `the inference host ended ${this.#crashedAt.length} times in a row`,
+      `the inference host ended ${this.#crashedAt.length} times in a short while`,
       {
         hint: 'It stays off until a model is loaded again: check the models on this device, then deploy.',
       },

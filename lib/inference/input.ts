@@ -143,7 +143,7 @@ function luma(red: number, green: number, blue: number): number {
 }
 
 /** True when the pixels can be fed as they lie in memory. */
-export function isPlain(recipe: InputRecipe): boolean {
+function isPlain(recipe: InputRecipe): boolean {
   const { type, layout, colour, scale, mean, std } = recipe;
   const isIdentity = scale === 1 && mean.every((m) => m === 0) && std.every((s) => s === 1);
   return type === 'uint8' && layout === 'nhwc' && colour === 'rgb' && isIdentity;

@@ -16,7 +16,7 @@ export interface ModelSource {
 }
 
 /** 512 MB: four times the largest graph that runs at line rate on a gateway's CPU. */
-export const MODEL_LIMIT_BYTES = 512 * 1024 * 1024;
+const MODEL_LIMIT_BYTES = 512 * 1024 * 1024;
 
 function tooLarge(bytes: number, limit: number): InferenceError {
   return new InferenceError('MODEL_TOO_LARGE', `the model is ${bytes} bytes, the limit is ${limit}`);

@@ -18,7 +18,7 @@ import { InferenceError } from './errors.ts';
 import type { HeadOptions } from './heads/head.ts';
 import type { InputRecipe } from './input.ts';
 
-export const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 1;
 const MAGIC = 0x4a;
 const PREFIX_BYTES = 12;
 
@@ -29,7 +29,7 @@ export interface ValueDescription {
   shape: (number | string)[];
 }
 
-export interface LoadRequest {
+interface LoadRequest {
   type: 'load';
   id: number;
   model: number;
@@ -39,7 +39,7 @@ export interface LoadRequest {
   input: Partial<InputRecipe>;
 }
 
-export interface RunRequest {
+interface RunRequest {
   type: 'run';
   id: number;
   model: number;
@@ -88,7 +88,7 @@ export interface ResultReply {
   tensors: { name: string; dims: number[]; length: number }[];
 }
 
-export interface ErrorReply {
+interface ErrorReply {
   type: 'error';
   id: number;
   code: string;

@@ -50,8 +50,10 @@ interface Opened {
   refused: SessionInfo['refused'];
 }
 
+/** ORT's messages run over several lines; ours go into a status, a log line, a table. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replaceAll(/\s+/g, ' ').trim();
 }
 
 /** Tries the providers one by one; the last word on a graph has the CPU, if it was asked. */

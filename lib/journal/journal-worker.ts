@@ -56,29 +56,37 @@ function reopened(): NonNullable<typeof open> {
 function serve(first: Request): void {
   try {
     const { replies, failure, madeRoom } = commitBatch(reopened(), first, nextRequest, () => ballast.free());
+    note(failure?.code, madeRoom);
     const buffers = replies.flatMap(({ result }) =>
       result instanceof Uint8Array ? [result.buffer as ArrayBuffer] : [],
     );
     send({ type: 'replies', replies }, buffers);
-    note(failure?.code, madeRoom);
     if (failure !== undefined && failure.code !== 'JOURNAL_FULL') dropDatabase();
+    refill();
   } catch (error) {
     const { code, message, hint } = asJournalError(error, folder);
-    send({ type: 'replies', replies: [{ id: first.id, error: { code, message, hint } }] });
     note(code, false);
+    send({ type: 'replies', replies: [{ id: first.id, error: { code, message, hint } }] });
   }
 }
 
+/** Before the answers, so that who gets an error knows the state already. */
 function note(failureCode: string | undefined, madeRoom: boolean): void {
   if (failureCode !== undefined) {
     become(failureCode === 'JOURNAL_FULL' ? 'full' : 'unavailable');
   } else if (madeRoom) {
     refillAt = performance.now() + REFILL_INTERVAL_MS;
     become('low');
-  } else if (state !== 'ready' && performance.now() >= refillAt) {
-    refillAt = performance.now() + REFILL_INTERVAL_MS;
-    become(ballast.fill() ? 'ready' : 'low');
+  } else if (state !== 'ready') {
+    become(ballast.isThere ? 'ready' : 'low');
   }
+}
+
+/** After the answers: it takes a while. */
+function refill(): void {
+  if (state !== 'low' || performance.now() < refillAt) return;
+  refillAt = performance.now() + REFILL_INTERVAL_MS;
+  if (ballast.fill()) become('ready');
 }
 
 function dropDatabase(): void {

@@ -8,7 +8,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { asJournalError, JournalError } from './journal-error.ts';
 import { FIRST_PREVIOUS_HASH } from './ledger.ts';
-import type { FromWorker, JournalState, Request, StoreMethod, WorkerOptions } from './protocol.ts';
+import type { Failure, FromWorker, JournalState, Request, StoreMethod, WorkerOptions } from './protocol.ts';
 import type { Store } from './store.ts';
 import type { Journal, LedgerEntry, OutboxEntry } from './types.ts';
 
@@ -244,14 +244,6 @@ function toJson(value: unknown): string {
   throw new JournalError('JOURNAL_BAD_RECORD', `a ${typeof value} is not JSON`);
 }
 
-function fromFailure({
-  code,
-  message,
-  hint,
-}: {
-  code: JournalError['code'];
-  message: string;
-  hint: string | undefined;
-}): JournalError {
+function fromFailure({ code, message, hint }: Failure): JournalError {
   return new JournalError(code, message, hint === undefined ? {} : { hint });
 }

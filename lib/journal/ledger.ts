@@ -19,7 +19,7 @@ export interface LedgerRow {
   hash: string;
 }
 
-export function hashOf(previousHash: string, record: string): string {
+function hashOf(previousHash: string, record: string): string {
   return createHash('sha256').update(previousHash).update(record).digest('hex');
 }
 

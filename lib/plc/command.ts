@@ -7,6 +7,7 @@
  * sent, and the effect could not be seen. An unknown is never sent again: it is settled by reading
  * when the link is back.
  */
+import { setImmediate } from 'node:timers/promises';
 import { asCodedError } from '../errors.ts';
 import type { CommandOutcome, Mode } from '../inspection/inspection.ts';
 import type { CommandRecord, Journal } from '../journal/types.ts';
@@ -15,7 +16,7 @@ import { Lane } from './lane.ts';
 import { plainValue, sameValue, type TagType, type TagValue } from './tag-type.ts';
 import type { TagDescription, Transport } from './transport.ts';
 
-export type ReasonCode =
+type ReasonCode =
   | 'NOT_ARMED'
   | 'STALE'
   | 'OUT_OF_RANGE'
@@ -126,6 +127,7 @@ export class CommandEngine {
   /** What is under way and has to end before the link may be closed. */
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #inFlight = new Set<string>();
+  readonly #recovered = new WeakSet<Authority>();
   readonly #stopListening: () => void;
   #settling = false;
 
@@ -145,8 +147,10 @@ export class CommandEngine {
     return this.#track(this.#execute(command, authority));
   }
 
-  /** Settles by reading what was under way when the process ended; call once per station. */
+  /** Settles by reading what was under way when the process ended; done once per station. */
   async recover(authority: Authority): Promise<void> {
+    if (this.#recovered.has(authority)) return;
+    this.#recovered.add(authority);
     const open = await (await authority.journal()).openCommands();
     for (const record of open) {
       if (record.endpoint !== this.endpoint || this.#inFlight.has(record.id)) continue;
@@ -157,35 +161,50 @@ export class CommandEngine {
     await this.#track(this.#settle());
   }
 
-  /** Waits for what is under way. */
+  /** Resolves when everything that is under way now, records included, has ended. */
+  async idle(): Promise<void> {
+    await Promise.allSettled([...this.#underWay]);
+  }
+
+  /** Waits for everything under way; the transport may be closed then. */
   async close(): Promise<void> {
     this.#stopListening();
-    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    while (this.#underWay.size > 0) await this.idle();
   }
 
   async #execute(command: Command, authority: Authority): Promise<Outcome> {
     const startedAt = this.#now();
     this.#inFlight.add(command.id);
-    try {
-      const refusal = await this.#recordIntent(command, authority);
-      const verdict = refusal ?? (await this.#decide(command, authority));
-      const outcome: Outcome = { ...verdict, ms: this.#now() - startedAt };
-      if (refusal === undefined) {
-        this.#watch(command, outcome, authority);
-        // Not waited for: the intent is durable, and an intent without a result is settled by reading.
-        void this.#track(this.#record(command.id, outcome, authority));
-      }
-      return outcome;
-    } finally {
+    const refusal = await this.#recordIntent(command, authority);
+    const verdict = refusal ?? (await this.#decide(command, authority));
+    const outcome: Outcome = { ...verdict, ms: this.#now() - startedAt };
+    if (refusal !== undefined) {
       this.#inFlight.delete(command.id);
+      return outcome;
     }
+    this.#watch(command, outcome, authority);
+    // After the outcome has gone its way, and not waited for: the intent is durable, and an intent without a
+    // result is settled by reading.
+    const recorded = setImmediate().then(() => this.#record(command.id, outcome, authority));
+    void this.#track(recorded).finally(() => this.#inFlight.delete(command.id));
+    return outcome;
   }
 
   /** The one durable write before anything is sent. */
-  async #recordIntent({ id, partId, tag, value, actor }: Command, authority: Authority): Promise<Verdict | undefined> {
+  async #recordIntent(
+    { id, partId, tag, value, actor }: Command,
+    authority: Authority,
+  ): Promise<Verdict | undefined> {
     try {
       const journal = await authority.journal();
-      await journal.recordCommand({ id, partId, endpoint: this.endpoint, tag, value: plainValue(value), actor });
+      await journal.recordCommand({
+        id,
+        partId,
+        endpoint: this.endpoint,
+        tag,
+        value: plainValue(value),
+        actor,
+      });
       return undefined;
     } catch (error) {
       const { code, message } = asCodedError(error);
@@ -231,13 +250,15 @@ export class CommandEngine {
   /** In the order in which a person would ask. */
   #objection({ startedAt, deadlineMs }: Command, authority: Authority): Verdict | undefined {
     const { autonomy, mode } = authority;
-    if (autonomy !== 'act' && autonomy !== 'confirm') return refused('AUTONOMY', `the station may ${autonomy}`);
+    if (autonomy !== 'act' && autonomy !== 'confirm')
+      return refused('AUTONOMY', `the station may ${autonomy}`);
     const { state } = authority.arming();
     if (state !== 'ARMED') return refused('NOT_ARMED', `the station is ${state}`);
     if (mode === 'STOPPED') return refused('NOT_ARMED', 'the station has stopped itself');
     const ageMs = this.#now() - startedAt;
     // Written so that an age that is not a number is late.
-    if (!(ageMs <= deadlineMs)) return refused('STALE', `${Math.round(ageMs)} ms old, due after ${deadlineMs} ms`);
+    if (!(ageMs <= deadlineMs))
+      return refused('STALE', `${Math.round(ageMs)} ms old, due after ${deadlineMs} ms`);
     if (!this.#transport.linkUp()) return refused('LINK_DOWN', `no link to ${this.endpoint}`);
     return undefined;
   }
@@ -288,17 +309,18 @@ export class CommandEngine {
           return { outcome: 'unknown', reason: 'NOT_GOOD', detail: status, readBack: null };
         case 'clamped': {
           const readBack = await this.#readOnce(command);
-          authority.trip({ code: 'CLAMPED', message: `${tag} was given ${value} and holds ${readBack ?? '?'}` });
+          authority.trip({
+            code: 'CLAMPED',
+            message: `${tag} was given ${value} and holds ${readBack ?? '?'}`,
+          });
           return { outcome: 'clamped', reason: 'NOT_GOOD', detail: status, readBack };
         }
         case 'good':
         case 'pending': {
           const seen = await this.#readBack(command, value, dataType);
+          if (result === 'good') return seen;
           // Without the PLC's own acknowledgement an equal value proves nothing here.
-          if (seen.outcome === 'confirmed' && result === 'pending') {
-            return { outcome: 'unknown', reason: 'NOT_GOOD', detail: status, readBack: seen.readBack };
-          }
-          return seen;
+          return { outcome: 'unknown', reason: 'NOT_GOOD', detail: status, readBack: seen.readBack };
         }
       }
     } catch (error) {
@@ -348,22 +370,41 @@ export class CommandEngine {
     }
   }
 
-  async #approval({ id, partId, tag, value, approvalMs, signal }: Command, authority: Authority): Promise<By | undefined> {
-    const request = { commandId: id, partId: partId ?? '', endpoint: this.endpoint, tag, value: plainValue(value) };
+  async #approval(
+    { id, partId, tag, value, approvalMs, signal }: Command,
+    authority: Authority,
+  ): Promise<By | undefined> {
+    const request = {
+      commandId: id,
+      partId: partId ?? '',
+      endpoint: this.endpoint,
+      tag,
+      value: plainValue(value),
+    };
     const inTime = AbortSignal.any([signal, AbortSignal.timeout(approvalMs)]);
     return authority.requestApproval(request, inTime);
   }
 
   /** Counts what could not be seen; a row of it stops the station. */
-  #watch({ id, tag, value, tolerance, timeoutMs }: Command, { outcome, detail }: Outcome, authority: Authority): void {
+  #watch(
+    { id, tag, value, tolerance, timeoutMs }: Command,
+    { outcome, detail }: Outcome,
+    authority: Authority,
+  ): void {
     if (outcome === 'confirmed') this.#unknownInARow.set(authority, 0);
     if (outcome !== 'unknown') return;
     const inARow = (this.#unknownInARow.get(authority) ?? 0) + 1;
     this.#unknownInARow.set(authority, inARow);
     if (inARow >= MAX_UNKNOWN) {
-      authority.trip({ code: 'UNKNOWN_OUTCOME', message: `${inARow} in a row, last ${tag}: ${detail ?? ''}` });
+      authority.trip({
+        code: 'UNKNOWN_OUTCOME',
+        message: `${inARow} in a row, last ${tag}: ${detail ?? ''}`,
+      });
     }
-    this.#unsettled.set(id, { record: { id, tag, value: plainValue(value), tolerance, timeoutMs }, authority });
+    this.#unsettled.set(id, {
+      record: { id, tag, value: plainValue(value), tolerance, timeoutMs },
+      authority,
+    });
     // Where the link is still up nobody tells us that it is.
     if (this.#transport.linkUp()) void this.#track(this.#settle());
   }
@@ -371,7 +412,13 @@ export class CommandEngine {
   async #record(id: string, { outcome, reason, readBack, ms }: Outcome, authority: Authority): Promise<void> {
     try {
       const journal = await authority.journal();
-      await journal.recordCommandResult({ id, outcome, ...(reason === undefined ? {} : { reason }), readBack, ms });
+      await journal.recordCommandResult({
+        id,
+        outcome,
+        ...(reason === undefined ? {} : { reason }),
+        readBack,
+        ms,
+      });
     } catch (error) {
       await authority.disarm({ actor: 'system', reason: `journal: ${asCodedError(error).message}` });
     }

@@ -36,7 +36,11 @@ export function rangeObjection(
 }
 
 /** Why a value is too far from the present one, or undefined. */
-export function stepObjection(value: TagValue, present: TagValue, { maxStep }: FenceLimits): string | undefined {
+export function stepObjection(
+  value: TagValue,
+  present: TagValue,
+  { maxStep }: FenceLimits,
+): string | undefined {
   if (maxStep === undefined || typeof value !== 'number') return undefined;
   if (typeof present !== 'number') return 'the present value is not a number';
   const step = Math.abs(value - present);

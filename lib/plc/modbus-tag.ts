@@ -9,7 +9,7 @@ import type { TagType, TagValue } from './tag-type.ts';
 export type WordOrder = 'big' | 'little';
 
 const AREAS = ['coil', 'discrete', 'holding', 'input'] as const;
-export type Area = (typeof AREAS)[number];
+type Area = (typeof AREAS)[number];
 
 const FORMATS = {
   int16: { dataType: 'Int16', registers: 1 },
@@ -35,7 +35,13 @@ export function parseModbusTag(tag: string): ModbusTag {
   const address = /^\d+$/.test(addressText) ? Number(addressText) : NaN;
   const bits = area === 'coil' || area === 'discrete';
   const format = formatOf(formatText ?? 'uint16');
-  if (area === undefined || !(address <= 65_535) || rest.length > 0 || format === undefined || (bits && formatText)) {
+  if (
+    area === undefined ||
+    !(address <= 65_535) ||
+    rest.length > 0 ||
+    format === undefined ||
+    (bits && formatText)
+  ) {
     throw new PlcError('PLC_TAG_INVALID', `${tag} is not a Modbus tag`, {
       hint: 'Write coil:12, holding:40, holding:40:float32, discrete:3 or input:7; addresses count from 0.',
     });
@@ -61,7 +67,11 @@ export function toRegisters(value: number, { dataType, registers }: ModbusTag, o
 }
 
 /** The value in registers as they were read. */
-export function fromRegisters(words: readonly number[], { dataType, registers }: ModbusTag, order: WordOrder): TagValue {
+export function fromRegisters(
+  words: readonly number[],
+  { dataType, registers }: ModbusTag,
+  order: WordOrder,
+): TagValue {
   const [first = 0, second = 0] = order === 'big' || registers === 1 ? words : [...words].reverse();
   const bytes = Buffer.alloc(4);
   bytes.writeUInt16BE(first, 0);

@@ -3,6 +3,8 @@
  * socket closes only times out (both measured on 8.0.25), so the link is ours: a client that has
  * failed once is thrown away, and a new one is made with backoff.
  */
+import { once } from 'node:events';
+import { Socket } from 'node:net';
 import type modbusSerial from 'modbus-serial';
 import { asCodedError } from '../errors.ts';
 import { fromRegisters, parseModbusTag, toRegisters, type ModbusTag, type WordOrder } from './modbus-tag.ts';
@@ -105,9 +107,7 @@ export class ModbusTransport implements Transport {
     try {
       const data = await this.#request(`read ${tag}`, timeoutMs, (client) => readRequest(client, parsed));
       const value =
-        parsed.registers === 0
-          ? data[0] === true
-          : fromRegisters(data as number[], parsed, this.#wordOrder);
+        parsed.registers === 0 ? data[0] === true : fromRegisters(data as number[], parsed, this.#wordOrder);
       return { value, good: true, status: 'Good' };
     } catch (error) {
       const exception = exceptionOf(error);
@@ -149,7 +149,9 @@ export class ModbusTransport implements Transport {
     } catch (error) {
       answer.catch(() => undefined);
       if (error instanceof PlcError || exceptionOf(error) !== undefined) throw error;
-      const lostError = new PlcError('PLC_LINK_LOST', `${what}: ${asCodedError(error).message}`, { cause: error });
+      const lostError = new PlcError('PLC_LINK_LOST', `${what}: ${asCodedError(error).message}`, {
+        cause: error,
+      });
       this.#fail(client, lostError);
       throw lostError;
     }
@@ -159,24 +161,32 @@ export class ModbusTransport implements Transport {
     return `${this.#host}:${this.#port}`;
   }
 
+  /** A call, because the compiler does not know that it may change while something is awaited. */
+  #isClosed(): boolean {
+    return this.#closed;
+  }
+
   async #connect(): Promise<void> {
     this.#notice.set({ state: 'connecting' });
-    let client: ModbusClient | undefined;
+    const socket = new Socket();
+    // Its own, because the library tells nobody of a link that was reset (8.0.25): only the socket's close does.
+    socket.on('error', ignore);
     try {
-      client = await newClient();
-      const failed = client;
-      client.on('error', (error: unknown) => this.#fail(failed, asCodedError(error)));
-      await withDeadline(
-        client.connectTCP(this.#host, { port: this.#port, timeout: CONNECT_TIMEOUT_MS }),
-        CONNECT_TIMEOUT_MS,
-        `connect to ${this.#name}`,
-      );
-      if (this.#closed) {
-        client.destroy(ignore);
+      const client = await newClient();
+      socket.setNoDelay();
+      const connected = once(socket, 'connect');
+      socket.connect(this.#port, this.#host);
+      await withDeadline(connected, CONNECT_TIMEOUT_MS, `connect to ${this.#name}`);
+      await client.linkTCP(socket, { port: this.#port });
+      client.setID(this.#unit);
+      client.on('error', ignore);
+      if (this.#isClosed()) {
+        socket.destroy();
         return;
       }
-      client.setID(this.#unit);
-      client.on('close', () => this.#fail(failed, new PlcError('PLC_LINK_LOST', `${this.#name} closed the link`)));
+      socket.on('close', () => {
+        this.#fail(client, new PlcError('PLC_LINK_LOST', `${this.#name} closed the link`));
+      });
       let reject: (error: Error) => void = ignore;
       const promise = new Promise<never>((_resolve, rejectLost) => {
         reject = rejectLost;
@@ -187,7 +197,7 @@ export class ModbusTransport implements Transport {
       this.#backoff.reset();
       this.#notice.set({ state: 'up' });
     } catch (error) {
-      client?.destroy(ignore);
+      socket.destroy();
       this.#retry(asCodedError(error));
     }
   }
@@ -222,7 +232,10 @@ export class ModbusTransport implements Transport {
   }
 }
 
-async function readRequest(client: ModbusClient, { area, address, registers }: ModbusTag): Promise<unknown[]> {
+async function readRequest(
+  client: ModbusClient,
+  { area, address, registers }: ModbusTag,
+): Promise<unknown[]> {
   switch (area) {
     case 'coil':
       return (await client.readCoils(address, 1)).data;
@@ -236,11 +249,18 @@ async function readRequest(client: ModbusClient, { area, address, registers }: M
 }
 
 /** Two registers go in one request, so that the PLC never sees half a value. */
-function writeRequest(client: ModbusClient, tag: ModbusTag, value: TagValue, order: WordOrder): Promise<unknown> {
+function writeRequest(
+  client: ModbusClient,
+  tag: ModbusTag,
+  value: TagValue,
+  order: WordOrder,
+): Promise<unknown> {
   if (tag.area === 'coil') return client.writeCoil(tag.address, value === true);
   const words = toRegisters(Number(value), tag, order);
   const [first = 0] = words;
-  return words.length === 1 ? client.writeRegister(tag.address, first) : client.writeRegisters(tag.address, words);
+  return words.length === 1
+    ? client.writeRegister(tag.address, first)
+    : client.writeRegisters(tag.address, words);
 }
 
 /** The text of a Modbus exception response, or undefined for any other error. */

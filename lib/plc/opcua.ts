@@ -16,7 +16,7 @@ import type {
   UserIdentityInfo,
 } from 'node-opcua-client';
 import { asCodedError } from '../errors.ts';
-import { PlcError } from './plc-error.ts';
+import { PlcError, type PlcErrorCode } from './plc-error.ts';
 import { TAG_TYPES, type Range, type TagType, type TagValue } from './tag-type.ts';
 import {
   Backoff,
@@ -30,7 +30,7 @@ import {
   type WriteAnswer,
 } from './transport.ts';
 
-type Library = typeof import('node-opcua-client');
+type Library = typeof import('node-opcua-client') & typeof import('node-opcua-certificate-manager');
 
 /** Keep-alive and transport limits with which a black hole was seen after 5.9 s and left 0.5 s after it closed. */
 const TIMING = {
@@ -67,6 +67,13 @@ const REFUSALS = new Set([
   'BadLocked',
 ]);
 
+/** Failures that no waiting mends. */
+const NEED_A_PERSON = new Set<string>([
+  'PLC_LIBRARY_MISSING',
+  'PLC_CERTIFICATE',
+  'PLC_SIGN_IN',
+] satisfies PlcErrorCode[]);
+
 export interface OpcUaOptions {
   /** `opc.tcp://host:port/path`. */
   endpointUrl: string;
@@ -82,7 +89,11 @@ export interface OpcUaOptions {
 /** Loaded on first use: it takes half a second and 30 MB, which a station without a PLC never pays. */
 async function loadLibrary(): Promise<Library> {
   try {
-    const library = await import('node-opcua-client');
+    const [client, certificates] = await Promise.all([
+      import('node-opcua-client'),
+      import('node-opcua-certificate-manager'),
+    ]);
+    const library = { ...client, ...certificates };
     // At the level of warnings it writes about every lost packet; what matters reaches us as errors.
     library.setLogLevel(library.LogLevel.Critic);
     return library;
@@ -147,7 +158,8 @@ export class OpcUaTransport implements Transport {
 
   describe(tag: string): Promise<TagDescription> {
     const connection = this.#connection;
-    if (connection === undefined || !isUp(connection)) return Promise.reject(linkDown(this.#options.endpointUrl));
+    if (connection === undefined || !isUp(connection))
+      return Promise.reject(linkDown(this.#options.endpointUrl));
     let description = connection.descriptions.get(tag);
     if (description === undefined) {
       description = withDeadline(describe(connection, tag), DESCRIBE_TIMEOUT_MS, `describe ${tag}`);
@@ -288,10 +300,12 @@ export class OpcUaTransport implements Transport {
 
   #retry(error: Error): void {
     if (this.#closed) return;
-    const needsPerson = (error as { code?: unknown }).code !== 'PLC_LINK_LOST';
-    this.#notice.set(needsPerson ? { state: 'failed', error } : { state: 'connecting', error });
+    const needsPerson = NEED_A_PERSON.has(asCodedError(error).code);
+    this.#notice.set({ state: needsPerson ? 'failed' : 'connecting', error });
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => (this.#attempt = this.#connect()), this.#backoff.nextMs());
+    this.#timer = setTimeout(() => {
+      this.#attempt = this.#connect();
+    }, this.#backoff.nextMs());
     this.#timer.unref();
   }
 }
@@ -345,8 +359,7 @@ async function clientOptions(
     securityMode: secured ? library.MessageSecurityMode.SignAndEncrypt : library.MessageSecurityMode.None,
     securityPolicy: secured ? library.SecurityPolicy.Basic256Sha256 : library.SecurityPolicy.None,
   };
-  const { OPCUACertificateManager } = await import('node-opcua-certificate-manager');
-  const clientCertificateManager = new OPCUACertificateManager({
+  const clientCertificateManager = new library.OPCUACertificateManager({
     rootFolder: pkiFolder,
     automaticallyAcceptUnknownCertificate: trustUnknownServers,
     disableFileWatchers: true,
@@ -370,7 +383,9 @@ async function describe({ library, session }: Connection, tag: string): Promise<
   const { AttributeIds } = library;
   const nodeId = nodeIdOf(library, tag);
   const attributes = [AttributeIds.ValueRank, AttributeIds.UserAccessLevel, AttributeIds.AccessLevel];
-  const [rank, userAccess, access] = await session.read(attributes.map((attributeId) => ({ nodeId, attributeId })));
+  const [rank, userAccess, access] = await session.read(
+    attributes.map((attributeId) => ({ nodeId, attributeId })),
+  );
   if (rank === undefined || rank.statusCode.value !== GOOD) {
     throw new PlcError('PLC_TAG_UNUSABLE', `${tag}: ${rank?.statusCode.name ?? 'no answer'}`, {
       hint: 'Check the node id against the PLC.',
@@ -380,7 +395,8 @@ async function describe({ library, session }: Connection, tag: string): Promise<
   const builtIn: OpcUaDataType = await session.getBuiltInDataType(nodeId);
   const name = library.DataType[builtIn];
   const dataType = TAG_TYPES.find((known): known is TagType => known === name);
-  if (dataType === undefined) throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is a ${name}, which is not written`);
+  if (dataType === undefined)
+    throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is a ${name}, which is not written`);
   const range = await engineeringRange({ library, session }, nodeId);
   const canWrite = library.AccessLevelFlag.CurrentWrite;
   const writable = [userAccess, access].every(
@@ -402,7 +418,8 @@ async function engineeringRange(
     attributeId: library.AttributeIds.Value,
   });
   const range = value.value as { low?: unknown; high?: unknown } | null;
-  if (statusCode.value !== GOOD || typeof range?.low !== 'number' || typeof range.high !== 'number') return undefined;
+  if (statusCode.value !== GOOD || typeof range?.low !== 'number' || typeof range.high !== 'number')
+    return undefined;
   // A server that leaves both at 0 has stated nothing.
   return range.low < range.high ? { min: range.low, max: range.high } : undefined;
 }

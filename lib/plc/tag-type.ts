@@ -36,7 +36,8 @@ const INTEGER_RANGES: Partial<Record<TagType, Range>> = {
  * 0, 0, 12 and NaN for `"abc"` with StatusCode Good; modbus-serial 8.0.25 wrote 0 for NaN, 3 for 3.7).
  */
 export function typeObjection(value: unknown, type: TagType): string | undefined {
-  if (type === 'Boolean') return typeof value === 'boolean' ? undefined : `${show(value)} is not true or false`;
+  if (type === 'Boolean')
+    return typeof value === 'boolean' ? undefined : `${show(value)} is not true or false`;
   if (type === 'String') return typeof value === 'string' ? undefined : `${show(value)} is not text`;
   if (typeof value !== 'number') return `${show(value)} is not a number`;
   if (!Number.isFinite(value)) return `${show(value)} is not finite`;
@@ -50,7 +51,12 @@ export function typeObjection(value: unknown, type: TagType): string | undefined
 }
 
 /** True when a tag that was given `requested` may report `readBack`: equal, or within `tolerance` for numbers. */
-export function sameValue(requested: TagValue, readBack: TagValue, type: TagType, tolerance: number): boolean {
+export function sameValue(
+  requested: TagValue,
+  readBack: TagValue,
+  type: TagType,
+  tolerance: number,
+): boolean {
   if (typeof requested !== 'number' || typeof readBack !== 'number') return requested === readBack;
   // A 32-bit tag cannot hold 0.1; it holds the nearest it can.
   const held = type === 'Float' ? Math.fround(requested) : requested;

@@ -30,7 +30,7 @@ export interface Clock {
   every(intervalMs: number, callback: () => void): () => void;
 }
 
-export const systemClock: Clock = {
+const systemClock: Clock = {
   wallNow: () => Date.now(),
   monotonicNow: () => performance.now(),
   every: (intervalMs, callback) => {
@@ -60,7 +60,7 @@ interface By {
 }
 
 /** A tolerance as people see it. */
-export type ToleranceView = ReturnType<Adjustable['tolerance']> & { name: string };
+type ToleranceView = ReturnType<Adjustable['tolerance']> & { name: string };
 
 /** The station together with what only its owner and the person in front of it may do. */
 export interface StationControl extends Station {

@@ -49,6 +49,13 @@ export interface TicketOutcome {
   error: { code: string; message: string } | undefined;
 }
 
+/** The outcome of an entry that is delivered or set aside; undefined while it waits. */
+export function outcomeOf({ key, state, body, answer }: OutboxRecord): TicketOutcome | undefined {
+  if (state === 'waiting') return undefined;
+  const { ticketId = '', error } = (answer ?? {}) as TicketAnswer;
+  return { key, body: body as TicketBody, ticketId, error };
+}
+
 export interface DeliveryState {
   waiting: number;
   dead: number;

@@ -1,6 +1,6 @@
 /** One inspection point: the memory, the mode and the arming that its nodes share. */
 import { isAbsolute, join, resolve } from 'node:path';
-import type { Journal } from '../../lib/journal/types.ts';
+import { openJournal } from '../../lib/journal/journal.ts';
 import { MAX_LEASE_MS } from '../../lib/station/arming.ts';
 import { createStation } from '../../lib/station/station.ts';
 import type { Autonomy } from '../../lib/station/types.ts';
@@ -45,14 +45,6 @@ function normalise(config: ConfigReader): InspectionStationConfig {
   };
 }
 
-async function openJournal(options: { folder: string }): Promise<Journal> {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const { openJournal: open } = (await import(`../../lib/journal/journal.${extension}`)) as {
-    openJournal: (options: { folder: string }) => Promise<Journal>;
-  };
-  return open(options);
-}
-
 export default function register(RED: NodeAPI): void {
   registerStationRoutes(RED);
   registerNode<InspectionStationConfig>(RED, {
@@ -69,7 +61,14 @@ export default function register(RED: NodeAPI): void {
         defaultDeadlineMs: config.defaultDeadlineMs,
         autonomy: config.autonomy,
         leaseMs: config.leaseMs,
-        openJournal,
+        openJournal: (options) =>
+          openJournal({
+            ...options,
+            onState: (state) => {
+              if (state === 'ready' || state === 'low') return;
+              void station.disarm({ actor: 'system', reason: `the journal is ${state}` });
+            },
+          }),
       });
       // Before anything is awaited: other nodes look it up in their constructors.
       (node as StationNode).station = station;

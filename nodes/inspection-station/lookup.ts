@@ -1,8 +1,7 @@
 /** The stations of this Node-RED: how other nodes and the admin routes find one. */
 import type { StationControl } from '../../lib/station/station.ts';
 import { StationError } from '../../lib/station/errors.ts';
-import { ConfigError } from '../runtime/config.ts';
-import type { Node, NodeAPI } from '../runtime/types.ts';
+import type { Node } from '../runtime/types.ts';
 
 /** An inspection-station node as others see it. */
 export interface StationNode extends Node {
@@ -29,11 +28,4 @@ export function findStation(idOrName: string): StationControl {
   const station = running.get(idOrName) ?? runningStations().find(({ name }) => name === idOrName);
   if (station === undefined) throw new StationError('NOT_FOUND', `there is no station ${idOrName}`);
   return station;
-}
-
-/** The station a node was configured with; throws ConfigError when it is missing or disabled. */
-export function stationOf(RED: NodeAPI, nodeId: string): StationControl {
-  const node = RED.nodes.getNode(nodeId) as StationNode | null | undefined;
-  if (node?.station === undefined) throw new ConfigError('station', 'does not exist or is disabled');
-  return node.station;
 }

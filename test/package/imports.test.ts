@@ -1,9 +1,9 @@
 /** Imports point down only: `nodes → lib → Node and libraries`, and nothing shipped knows the demo plant. */
 import assert from 'node:assert/strict';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import ts from 'typescript';
 import { repositoryRoot } from '../support/shared.ts';
-import { filesOf, ourNodeTypes, sourceOf, textOf } from './package-files.ts';
+import { filesOf, isConfigNode, ourNodeTypes, registrationOf, sourceOf, textOf } from './package-files.ts';
 
 const MAX_NODE_LINES = 150;
 
@@ -56,18 +56,17 @@ describe('the rooms of the house', () => {
     );
   });
 
-  it('a node does not reach into another node', () => {
+  it('a node reaches into no other node but the config node it uses, and not into its registration', () => {
     const found = filesOf('nodes/*/*.ts').flatMap((path) => {
       const own = dirname(path);
-      if (own === 'nodes/runtime') return [];
-      return (
-        importsOf(path)
-          .filter((specifier) => specifier.startsWith('nodes/'))
-          .filter((specifier) => !specifier.startsWith(`${own}/`) && !specifier.startsWith('nodes/runtime/'))
-          // A config node offers its users one file: the way to find it.
-          .filter((specifier) => !/\/lookup\.ts$/.test(specifier))
-          .map((specifier) => `${path} → ${specifier}`)
-      );
+      return importsOf(path)
+        .filter((specifier) => specifier.startsWith('nodes/'))
+        .filter((specifier) => ![own, 'nodes/runtime'].includes(dirname(specifier)))
+        .filter((specifier) => {
+          const type = basename(dirname(specifier));
+          return basename(specifier) === `${type}.ts` || !isConfigNode(registrationOf(type));
+        })
+        .map((specifier) => `${path} → ${specifier}`);
     });
     assert.deepEqual(found, []);
   });

@@ -160,6 +160,17 @@ describe('the stamping line', () => {
     assert.equal(line.counts.seen, seen);
   });
 
+  it('does not make up for hours in which the computer slept', async () => {
+    let now = 0;
+    const line = new Line({ taktMs: 20, travelMs: 10, clock: () => now });
+    line.start();
+    now = 3_600_000;
+    // The line looks at its clock when its first part would have been due.
+    await new Promise((resolve) => line.once('fate', resolve));
+    line.stop();
+    assert.ok(line.counts.seen <= 10_000 / 20, `${line.counts.seen} parts at once`);
+  });
+
   it('refuses a takt that is no time', () => {
     assert.throws(() => new Line({ taktMs: 0 }), /taktMs/);
     assert.throws(() => new Line({ travelMs: Number.NaN }), /travelMs/);

@@ -8,10 +8,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import sharp from 'sharp';
 
-/** A small JPEG; different numbers give different pictures. */
+/** A small JPEG with some texture; different numbers give different pictures. */
 export async function testImage(number = 0, width = 64, height = 48): Promise<Buffer> {
-  const background = { r: (number * 37) % 256, g: (number * 91) % 256, b: 128 };
-  return await sharp({ create: { width, height, channels: 3, background } })
+  const pixels = Buffer.alloc(width * height * 3);
+  for (let index = 0; index < pixels.length; index += 1) pixels[index] = (index * (number + 7)) % 251;
+  return await sharp(pixels, { raw: { width, height, channels: 3 } })
     .jpeg()
     .toBuffer();
 }
@@ -85,8 +86,12 @@ export class CameraServer {
 
   /** Resolves when a client reads the stream. */
   async streaming(): Promise<void> {
-    if (this.streams.size > 0) return;
-    await new Promise<void>((resolve) => this.#streamWaiters.push(resolve));
+    if (this.streams.size === 0) await this.nextStream();
+  }
+
+  /** Resolves when another client starts to read the stream. */
+  nextStream(): Promise<void> {
+    return new Promise((resolve) => this.#streamWaiters.push(resolve));
   }
 
   /** Sends one image to everybody who reads the stream. */

@@ -29,6 +29,7 @@ export type Report =
   | { report: 'flows'; state: 'started' | 'missing-types' }
   | { report: 'status'; nodeId: string; status: { fill?: string; shape?: string; text?: string } }
   | { report: 'message'; nodeId: string; message: Record<string, unknown> }
+  | { report: 'checked'; type: string }
   | { report: 'fault'; nodeId: string; type: string; fault: string }
   | { report: 'stopped' };
 
@@ -108,11 +109,15 @@ function observe(red: Runtime, ourTypes: ReadonlySet<string>): void {
     }
   });
   red.events.on('node-status', ({ id, status }) => tell({ report: 'status', nodeId: id, status }));
+  const checked = new Set<string>();
   red.hooks.add('onSend.test', (events) => {
     for (const { msg, source } of events) {
       if (source.node === undefined || !ourTypes.has(source.node.type)) continue;
+      const { type } = source.node;
+      if (!checked.has(type)) tell({ report: 'checked', type });
+      checked.add(type);
       for (const fault of messageFaults(msg)) {
-        tell({ report: 'fault', nodeId: source.id, type: source.node.type, fault });
+        tell({ report: 'fault', nodeId: source.id, type, fault });
       }
     }
   });
@@ -124,13 +129,14 @@ function observe(red: Runtime, ourTypes: ReadonlySet<string>): void {
 }
 
 async function start(order: Order & { order: 'start' }): Promise<void> {
-  const require = createRequire(order.module);
-  const red = require(order.module) as Runtime;
-  const express = require('express') as () => {
+  // Node-RED's own express and bcryptjs, whichever release it is.
+  const load = createRequire(order.module);
+  const red = load(order.module) as Runtime;
+  const express = load('express') as () => {
     (request: unknown, response: unknown): void;
     use(path: string, handler: unknown): void;
   };
-  const { hashSync } = require('bcryptjs') as { hashSync: (text: string, rounds: number) => string };
+  const { hashSync } = load('bcryptjs') as { hashSync: (text: string, rounds: number) => string };
 
   const application = express();
   const server = createServer(application);

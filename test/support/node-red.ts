@@ -14,6 +14,7 @@ import { execFileSync, fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Order, Report } from './node-red-process.ts';
@@ -118,6 +119,7 @@ export class NodeRed {
   readonly #read = new Map<string, number>();
   readonly #statuses = new Map<string, NodeStatus[]>();
   readonly #faults: string[] = [];
+  readonly #checkedTypes = new Set<string>();
   readonly #checks = new Set<() => void>();
   #output = '';
   #url = '';
@@ -148,6 +150,10 @@ export class NodeRed {
     };
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
+    // One that a failed test left behind must not keep the test run from ending (and it from being killed).
+    child.unref();
+    child.channel?.unref();
+    for (const stream of [child.stdout, child.stderr]) (stream as Socket | null)?.unref();
   }
 
   /** `http://127.0.0.1:<port>`; the editor and the HTTP nodes share it. */
@@ -171,6 +177,11 @@ export class NodeRed {
   /** Breaches of the rule of the wire by our nodes. */
   faults(): readonly string[] {
     return this.#faults;
+  }
+
+  /** Types of ours whose outgoing messages have been held against the rule. */
+  checkedTypes(): ReadonlySet<string> {
+    return this.#checkedTypes;
   }
 
   waitForLog(pattern: RegExp, { timeoutMs = 10_000 }: WaitOptions = {}): Promise<LogLine> {
@@ -271,6 +282,7 @@ export class NodeRed {
 
   /** Stops the flows, ends the process and its group. Throws when a message of ours broke the rule of the wire. */
   async stop(): Promise<void> {
+    this.#child.ref();
     if (!this.#ended && this.#child.connected) {
       this.#order({ order: 'stop' });
       // Node-RED itself waits 15 s for a node that does not close.
@@ -336,6 +348,9 @@ export class NodeRed {
         break;
       case 'message':
         append(this.#messages, report.nodeId, report.message);
+        break;
+      case 'checked':
+        this.#checkedTypes.add(report.type);
         break;
       case 'fault':
         this.#faults.push(`${report.type} (${report.nodeId}): ${report.fault}`);

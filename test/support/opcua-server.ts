@@ -1,9 +1,11 @@
 /** A real OPC UA server with the habits of real PLCs: it clamps, scans, forgets to enforce ranges. */
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   DataType,
+  LogLevel,
   OPCUACertificateManager,
   OPCUAServer,
   setLogLevel,
@@ -12,7 +14,7 @@ import {
   type StatusCode,
 } from 'node-opcua';
 
-setLogLevel(2);
+setLogLevel(LogLevel.Critic);
 
 /** How long a slow tag takes to show a written value: a PLC's scan. */
 export const SCAN_MS = 150;
@@ -22,6 +24,8 @@ export interface TestServer {
   port: number;
   /** Every write the server applied, in order. */
   writes: { tag: string; value: unknown }[];
+  /** Resolves when the server applies its next write. */
+  nextWrite(): Promise<void>;
   value(tag: string): unknown;
   set(tag: string, value: unknown): void;
   sessions(): number;
@@ -117,6 +121,7 @@ export async function startOpcUaServer({
   const space = addressSpace.getOwnNamespace();
   const values = new Map<string, boolean | number>();
   const writes: TestServer['writes'] = [];
+  const applied = new EventEmitter();
   const device = space.addObject({ organizedBy: addressSpace.rootFolder.objects, browseName: 'Press' });
   for (const { name, dataType, initial, range, take, delayMs, readOnly } of TAGS) {
     values.set(name, initial);
@@ -136,6 +141,7 @@ export async function startOpcUaServer({
           const { held, status } =
             take && typeof written === 'number' ? take(written) : { held: written, status: StatusCodes.Good };
           writes.push({ tag: name, value: written });
+          applied.emit('write');
           if (delayMs === undefined) values.set(name, held);
           else setTimeout(() => values.set(name, held), delayMs);
           return status;
@@ -152,6 +158,9 @@ export async function startOpcUaServer({
     port: address,
     writes,
     certificates,
+    nextWrite: async () => {
+      await once(applied, 'write');
+    },
     value: (tag) => values.get(tag),
     set: (tag, value) => values.set(tag, value as boolean | number),
     sessions: () => server.currentSessionCount,

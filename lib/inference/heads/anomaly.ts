@@ -30,7 +30,10 @@ export function planAnomaly(graph: GraphOutputs): HeadPlan {
             hint: 'The model or its input is broken; nothing may be accepted on this score.',
           });
         }
-        return { prediction: { score: value }, tensors: { map: { dims: [...map.dims], data: map.data } } };
+        return {
+          prediction: { task: 'anomaly', score: value },
+          tensors: { map: { dims: [...map.dims], data: map.data } },
+        };
       },
     }),
   };

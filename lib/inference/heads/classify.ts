@@ -13,7 +13,7 @@ export interface ClassPrediction {
 }
 
 /** True when the values could be probabilities that sum to 1. */
-export function isDistribution(values: Float32Array): boolean {
+function isDistribution(values: Float32Array): boolean {
   let sum = 0;
   for (const value of values) {
     if (!(value >= 0 && value <= 1)) return false;

@@ -41,7 +41,7 @@ export interface ObjectPrediction {
 }
 
 /** Where the values of an output are: value `field` of anchor `a` is `data[field * fieldStep + a * anchorStep]`. */
-export interface Columns {
+interface Columns {
   data: Float32Array;
   anchors: number;
   classes: number;
@@ -103,7 +103,7 @@ export function yoloxGrid(width: number, height: number): Float32Array {
   return Float32Array.from(cells);
 }
 
-export function decodeYolox(columns: Columns, grid: Float32Array, confidence: number): Candidate[] {
+function decodeYolox(columns: Columns, grid: Float32Array, confidence: number): Candidate[] {
   const { data, anchors, fieldStep, anchorStep } = columns;
   const { scores, indices } = bestClasses(columns);
   const candidates: Candidate[] = [];
@@ -122,7 +122,7 @@ export function decodeYolox(columns: Columns, grid: Float32Array, confidence: nu
   return candidates;
 }
 
-export function decodeYolov8(columns: Columns, confidence: number): Candidate[] {
+function decodeYolov8(columns: Columns, confidence: number): Candidate[] {
   const { data, anchors, fieldStep, anchorStep } = columns;
   const { scores, indices } = bestClasses(columns);
   const candidates: Candidate[] = [];

@@ -37,7 +37,7 @@ export interface RawOptions {
 }
 
 /** The graph scores by itself: outputs `score` (one value) and `map`. */
-export interface AnomalyOptions {
+interface AnomalyOptions {
   task: 'anomaly';
 }
 

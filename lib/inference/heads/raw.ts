@@ -2,8 +2,8 @@
 import { InferenceError } from '../errors.ts';
 import type { GraphOutputs, HeadPlan, HeadResult, OutputTensor, RawOptions } from './head.ts';
 
-/** All outputs together: 16 384 numbers. More is a picture, and pictures do not travel as numbers. */
-export const RAW_LIMIT_BYTES = 65_536;
+/** All outputs together: 8 192 numbers. More is a picture, and pictures do not travel as numbers. */
+export const RAW_LIMIT_BYTES = 32_768;
 
 export function planRaw(options: RawOptions, graph: GraphOutputs): HeadPlan {
   const known = graph.outputs.map(({ name }) => name);
@@ -35,7 +35,15 @@ export function planRaw(options: RawOptions, graph: GraphOutputs): HeadPlan {
             },
           );
         }
-        return { prediction: { task: 'raw' }, tensors };
+        // what is not finite becomes null on its way through JSON; the tensors keep it
+        const values = Object.entries(tensors).map(([name, { dims, data }]) => [
+          name,
+          { dims, values: [...data] },
+        ]);
+        return {
+          prediction: { task: 'raw', outputs: Object.fromEntries(values) as Record<string, unknown> },
+          tensors,
+        };
       },
     }),
   };

@@ -70,7 +70,7 @@ describe('Frame', () => {
 
   it('is told from a message property that only looks like one', () => {
     assert.equal(Frame.isFrame(frameOf()), true);
-    assert.equal(Frame.isFrame({ ...frameOf() }), false);
+    assert.equal(Frame.isFrame(Object.assign({}, frameOf())), false);
     assert.equal(Frame.isFrame(null), false);
   });
 });

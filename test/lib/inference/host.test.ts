@@ -8,6 +8,7 @@ import {
   type InferenceHost,
   type InferenceResult,
 } from '../../../lib/inference/host.ts';
+import { requirePath } from '../../support/shared.ts';
 import { anomaly, gone, grey, isRunning, source } from './fixtures.ts';
 import { colourModel, endlessAtOnceModel, endlessModel, hungryModel, logModel, meanModel } from './onnx.ts';
 
@@ -40,7 +41,7 @@ describe('inference host', () => {
   it('answers with the prediction, the model, the provider that ran it and the time of each stage', async () => {
     const model = await acquire().load(source(meanModel(), 'mean'), anomaly);
     const result = await model.run(grey(100));
-    assert.deepEqual(result.prediction, { score: 100 });
+    assert.deepEqual(result.prediction, { task: 'anomaly', score: 100 });
     assert.deepEqual(result.model, model.info.model);
     assert.equal(result.provider, 'cpu');
     assert.match(result.model.digest, /^sha256:[0-9a-f]{64}$/);
@@ -130,7 +131,7 @@ describe('inference host', () => {
     const model = await host.load(source(meanModel()), anomaly);
     const before = pidOf(host);
     process.kill(before, 'SIGKILL');
-    await gone(before);
+    while (host.counts.crashes === 0) await new Promise(setImmediate);
     assert.equal(await outcome(model.run(grey(5))), 5);
     assert.notEqual(host.pid, before);
     assert.equal(host.counts.lost, 0);
@@ -263,6 +264,24 @@ describe('inference host', () => {
     );
     const alone = host.load(source(meanModel()), { ...anomaly, providers: ['cuda'] });
     await assert.rejects(alone, code('PROVIDER_UNAVAILABLE'));
+  });
+
+  it('runs a model on WebGPU, all of it where that is asked for', async function () {
+    const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
+    requirePath(this, driver, 'the software Vulkan driver (Debian chromium-common)');
+    const before = process.env['VK_ICD_FILENAMES'];
+    process.env['VK_ICD_FILENAMES'] = driver;
+    const host = acquireHost('webgpu');
+    hosts.push(host);
+    const options = { ...anomaly, providers: ['webgpu', 'cpu'], strict: true };
+    const model = await host.load(source(meanModel()), options).finally(() => {
+      if (before === undefined) delete process.env['VK_ICD_FILENAMES'];
+      else process.env['VK_ICD_FILENAMES'] = before;
+    });
+    assert.equal(model.info.provider, 'webgpu', JSON.stringify(model.info.refused));
+    const result = await model.run(grey(77));
+    assert.equal(result.provider, 'webgpu');
+    assert.deepEqual(result.prediction, { task: 'anomaly', score: 77 });
   });
 
   it('refuses a file that is no model before it reaches the process', async () => {

@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { openJournal } from '../../../lib/journal/journal.ts';
 
 const KILLS = 20;
-const child = join(import.meta.dirname, 'accept-until-killed.ts');
+const child = fileURLToPath(import.meta.resolve('./accept-until-killed-process.ts'));
 
 /** Starts the child, kills it once it has promised so many entries, and returns what it promised. */
 async function promisedBeforeKill(folder: string, first: number, variant: string, after: number) {

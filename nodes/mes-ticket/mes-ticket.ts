@@ -1,0 +1,148 @@
+/** mes-ticket: one ticket per part in the MES, durable before it is sent, with its evidence. */
+import { asCodedError } from '../../lib/errors.ts';
+import { Frame } from '../../lib/frame/frame.ts';
+import type { Inspection } from '../../lib/inspection/inspection.ts';
+import type { StationControl } from '../../lib/station/station.ts';
+import {
+  outcomeOf,
+  type DeliveryState,
+  type Listener,
+  type TicketOutcome,
+} from '../../lib/ticket/delivery.ts';
+import type { Membership, MesEndpoint, TicketEntry } from '../../lib/ticket/endpoint.ts';
+import { requirePart, ticketEntry, type TicketSource } from '../../lib/ticket/entry.ts';
+import type { ConfigReader } from '../runtime/config.ts';
+import { propertyOf } from '../runtime/message.ts';
+import {
+  registerNode,
+  TAKEN_OVER,
+  type Answer,
+  type Handlers,
+  type NodeContext,
+} from '../runtime/register.ts';
+import { recordPart, serviceOf } from '../runtime/station.ts';
+import type { Message, NodeAPI } from '../runtime/types.ts';
+import { KeptMessages, outputsOf } from './kept-messages.ts';
+
+interface Config {
+  stationId: string;
+  endpointId: string;
+  defectClass: { from: 'str' | 'msg'; value: string };
+  severity: TicketSource['severity'];
+  attachEvidence: boolean;
+  order: TicketSource['order'];
+}
+
+function normalise(config: ConfigReader): Config {
+  return {
+    stationId: config.text('station'),
+    endpointId: config.text('endpoint'),
+    defectClass: {
+      from: config.choice('defectClassType', ['str', 'msg'], 'str'),
+      value: config.text('defectClass', ''),
+    },
+    severity: config.choice('severity', ['minor', 'major', 'critical'], 'major'),
+    attachEvidence: config.boolean('attachEvidence', true),
+    order: config.choice('order', ['part', 'station'], 'part'),
+  };
+}
+
+class TicketHandler implements Handlers, Listener {
+  readonly #context: NodeContext<Config>;
+  readonly #station: StationControl;
+  readonly #letGo: () => void;
+  readonly #kept = new KeptMessages();
+  #membership: Promise<Membership> | undefined;
+
+  constructor(context: NodeContext<Config>) {
+    this.#context = context;
+    this.#station = serviceOf(context.RED, context.config.stationId, 'station', 'station') as StationControl;
+    this.#letGo = this.#station.hold();
+    // What waits from an earlier run goes out without an input; each input reports a failure again.
+    this.#joined().catch((error: unknown) => context.fail(error));
+  }
+
+  async input(message: Message): Promise<Answer> {
+    const inspection = requirePart(message.inspection);
+    const membership = await this.#joined();
+    const entry = this.#entryOf(message, inspection);
+    const kept = { message: { ...message, inspection }, startedAt: performance.now() };
+    this.#kept.keep(entry.key, kept);
+    const { accepted, record } = await membership.accept(entry).catch((error: unknown) => {
+      this.#kept.drop(entry.key, kept);
+      throw error;
+    });
+    const known = outcomeOf(record);
+    // The same part again: the MES has its ticket, or has refused it.
+    if (known !== undefined) return this.#kept.drop(entry.key, kept) ? outputsOf(kept, known) : TAKEN_OVER;
+    inspection.ticket ??= { id: '', state: 'queued', key: entry.key };
+    if (accepted) recordPart(this.#context, this.#station, kept.message);
+    return TAKEN_OVER;
+  }
+
+  outcome(outcome: TicketOutcome): void {
+    const kept = this.#kept.take(outcome.key);
+    for (const one of kept) this.#context.emit(outputsOf(one, outcome));
+    if (kept.length > 0) return;
+    // After a restart, or when too many were kept.
+    const message = { _msgid: this.#context.RED.util.generateId(), inspection: outcome.body.inspection };
+    this.#context.emit(outputsOf({ message, startedAt: null }, outcome));
+  }
+
+  state({ waiting, dead, online }: DeliveryState): void {
+    const { status } = this.#context;
+    if (dead > 0) status.show('failed', 'dead', { count: dead });
+    else if (!online) status.show('degraded', 'offline');
+    else if (waiting > 0) status.show('working', 'waiting', { count: waiting });
+    else status.show('ready', 'ready');
+  }
+
+  async close(): Promise<void> {
+    try {
+      await (await this.#membership)?.leave();
+    } finally {
+      this.#letGo();
+    }
+  }
+
+  /** Tried again with the next input when the journal could not be opened. */
+  #joined(): Promise<Membership> {
+    this.#membership ??= this.#join().catch((error: unknown) => {
+      this.#membership = undefined;
+      this.#context.status.fail(asCodedError(error).code);
+      throw error;
+    });
+    return this.#membership;
+  }
+
+  async #join(): Promise<Membership> {
+    const { RED, config, node } = this.#context;
+    const mes = serviceOf(RED, config.endpointId, 'mes', 'endpoint') as MesEndpoint;
+    const journal = await this.#station.journal();
+    return mes.join({ id: this.#station.id, journal }, node.id, this);
+  }
+
+  #entryOf(message: Message, inspection: Inspection): TicketEntry {
+    const { RED, config, node } = this.#context;
+    const { defectClass, attachEvidence, severity, order } = config;
+    return ticketEntry({
+      node: node.id,
+      inspection,
+      frame: attachEvidence && Frame.isFrame(message.frame) ? message.frame : undefined,
+      line: this.#station.line,
+      station: this.#station.name,
+      defectClass:
+        defectClass.from === 'msg' ? propertyOf(RED, message, defectClass.value) : defectClass.value,
+      severity,
+      order,
+    });
+  }
+}
+
+export default function register(RED: NodeAPI): void {
+  registerNode<Config>(RED, {
+    type: 'mes-ticket',
+    normalise,
+    start: (context) => new TicketHandler(context),
+  });
+}

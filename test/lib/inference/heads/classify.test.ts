@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import {
+  planClassify,
+  softmax,
+  topIndices,
+  type ClassPrediction,
+} from '../../../../lib/inference/heads/classify.ts';
+import type { ClassifyOptions, HeadResult } from '../../../../lib/inference/heads/head.ts';
+import { resolveInput } from '../../../../lib/inference/input.ts';
+
+const INPUT = { name: 'x', type: 'float32', shape: [1, 3, 8, 8] };
+const PLACEMENT = { scaleX: 1, scaleY: 1, frameWidth: 8, frameHeight: 8 };
+
+function read(
+  values: number[],
+  options: Partial<ClassifyOptions> = {},
+  dims = [1, values.length],
+): HeadResult {
+  const outputs = [{ name: 'y', type: 'float32', shape: dims }];
+  const plan = planClassify({ task: 'classify', ...options }, { inputs: [INPUT], outputs });
+  const head = plan.bind(resolveInput([INPUT], {}));
+  return head.read({ y: { dims, data: Float32Array.from(values) } }, PLACEMENT);
+}
+
+const classes = (result: HeadResult): ClassPrediction[] => result.prediction['classes'] as ClassPrediction[];
+const logits = fc.array(fc.float({ min: -300, max: 300, noNaN: true }), { minLength: 1, maxLength: 50 });
+
+describe('classification head', () => {
+  it('turns any logits into a distribution that keeps their order', () => {
+    fc.assert(
+      fc.property(logits, (values) => {
+        const scores = softmax(Float32Array.from(values));
+        const sum = scores.reduce((total, score) => total + score, 0);
+        assert.ok(Math.abs(sum - 1) < 1e-4);
+        const [best] = topIndices(scores, 1) as [number];
+        assert.ok((values[best] as number) >= Math.max(...values) - 1e-6);
+      }),
+    );
+  });
+
+  it('names the best classes, best first', () => {
+    const result = read([0, 2, 1], { labels: ['scratch', 'dent'], topK: 2 });
+    assert.deepEqual(
+      classes(result).map(({ index, label }) => [index, label]),
+      [
+        [1, 'dent'],
+        [2, '2'],
+      ],
+    );
+  });
+
+  it('leaves a distribution alone', () => {
+    assert.deepEqual(
+      classes(read([0.25, 0.75])).map(({ score }) => score),
+      [0.75, 0.25],
+    );
+  });
+
+  it('cuts endless names', () => {
+    assert.equal(classes(read([1], { labels: ['x'.repeat(1000)] }))[0]?.label.length, 64);
+  });
+
+  it('refuses scores that are not numbers, and outputs that are not one row', () => {
+    assert.throws(() => read([0, NaN]), { code: 'SCORE_NOT_FINITE' });
+    assert.throws(() => read([1, 2, 3, 4], {}, [1, 2, 2]), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
+    assert.throws(() => read([1], { output: 'z' }), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
+  });
+});

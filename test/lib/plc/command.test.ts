@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { CommandEngine, type Command, type Outcome } from '../../../lib/plc/command.ts';
+import { OpcUaTransport } from '../../../lib/plc/opcua.ts';
+import type { StationControl } from '../../../lib/station/station.ts';
+import { command, linkIs, person, testStation } from '../../support/commands.ts';
+import type { MemoryJournal } from '../../support/memory-journal.ts';
+import { SCAN_MS, startOpcUaServer, type TestServer } from '../../support/opcua-server.ts';
+
+const tag = (name: string): string => `ns=1;s=${name}`;
+
+describe('a command to a real OPC UA server', () => {
+  let server: TestServer;
+  let transport: OpcUaTransport;
+  let engine: CommandEngine;
+  let station: StationControl;
+  let journal: MemoryJournal;
+  let remove: () => Promise<void>;
+
+  before(async () => {
+    server = await startOpcUaServer();
+  });
+  after(() => server.stop());
+
+  beforeEach(async () => {
+    let folder: string;
+    ({ station, journal, folder, remove } = await testStation());
+    transport = new OpcUaTransport({ endpointUrl: server.url, security: 'None', pkiFolder: folder });
+    engine = new CommandEngine({ endpoint: 'plc', transport, manualTag: tag('Manual') });
+    transport.open();
+    await linkIs(transport, 'up');
+    await station.arm(person);
+    server.set('Manual', false);
+    server.set('Torque', 40);
+    server.writes.length = 0;
+  });
+  afterEach(async () => {
+    await engine.close();
+    await transport.close();
+    await remove();
+  });
+
+  const give = (name: string, value: unknown, changes: Partial<Command> = {}): Promise<Outcome> =>
+    engine.execute(command(tag(name), value, changes), station);
+  const refusal = async (reason: string, given: Promise<Outcome>): Promise<void> => {
+    const { outcome, ...seen } = await given;
+    assert.deepEqual([outcome, seen.reason], ['refused', reason]);
+    assert.deepEqual(server.writes, [], 'the server must not have seen a write');
+  };
+
+  it('is confirmed by Good and an equal read-back, and is durable before it leaves', async () => {
+    const given = command(tag('Torque'), 42.5);
+    journal.beforeWrite = () => {
+      if (journal.commandRecords.size === 0) assert.deepEqual(server.writes, []);
+      return Promise.resolve();
+    };
+    const { outcome, readBack } = await engine.execute(given, station);
+    assert.deepEqual([outcome, readBack], ['confirmed', 42.5]);
+    assert.deepEqual(server.writes, [{ tag: 'Torque', value: 42.5 }]);
+    await engine.idle();
+    const record = await journal.command(given.id);
+    assert.equal(record?.outcome, 'confirmed');
+    assert.equal(record.partId, 'p-1');
+    assert.equal(record.endpoint, 'plc');
+  });
+
+  it('writes the exact type of the tag', async () => {
+    for (const [name, value] of [
+      ['RejectGate', true],
+      ['RejectGate', false],
+      ['Recipe', -7],
+      ['Speed', 0.1],
+    ] as const) {
+      assert.equal((await give(name, value)).outcome, 'confirmed', name);
+    }
+  });
+
+  it('waits for the scan of the PLC before it judges the read-back', async () => {
+    const { outcome, ms } = await give('Slow', 7);
+    assert.equal(outcome, 'confirmed');
+    assert.ok(ms >= SCAN_MS - 5, `${ms} ms`);
+  });
+
+  it('is unknown when the tag never shows the value, though the PLC said Good', async () => {
+    const { outcome, reason, readBack } = await give('SilentlyClamping', 99, { settleMs: 30 });
+    assert.deepEqual([outcome, reason, readBack], ['unknown', 'READBACK_MISMATCH', 10]);
+  });
+
+  it('is clamped when the PLC says so, and trips the station', async () => {
+    const { outcome, readBack } = await give('Clamping', 99);
+    assert.deepEqual([outcome, readBack], ['clamped', 10]);
+    assert.equal(station.arming().state, 'TRIPPED');
+    server.writes.length = 0;
+    await refusal('NOT_ARMED', give('RejectGate', true));
+  });
+
+  it('is not confirmed by Good_CompletesAsynchronously, whatever the tag shows', async () => {
+    const { outcome, reason } = await give('Asynchronous', 5);
+    assert.deepEqual([outcome, reason], ['unknown', 'NOT_GOOD']);
+  });
+
+  it('is unknown after an error that leaves the effect open', async () => {
+    const { outcome, reason, detail } = await give('Failing', 5);
+    assert.deepEqual([outcome, reason, detail], ['unknown', 'NOT_GOOD', 'BadCommunicationError']);
+    assert.equal(server.writes.length, 1, 'it is not sent again');
+    await engine.idle();
+    const settled = journal.entries.find(({ type }) => type === 'plc.settled');
+    assert.deepEqual(settled?.detail?.['holds'], 5);
+    assert.deepEqual(settled.detail['matches'], true);
+  });
+
+  it('trips the station after three unknown outcomes in a row', async () => {
+    for (const state of ['ARMED', 'ARMED', 'TRIPPED']) {
+      await give('SilentlyClamping', 99, { settleMs: 0 });
+      assert.equal(station.arming().state, state);
+    }
+  });
+
+  it('forgives unknown outcomes with a confirmed one between them', async () => {
+    for (const value of [99, 99, 5, 99, 99]) await give('SilentlyClamping', value, { settleMs: 0 });
+    assert.equal(station.arming().state, 'ARMED');
+  });
+
+  it('is refused while the station is disarmed', async () => {
+    await station.disarm(person);
+    await refusal('NOT_ARMED', give('RejectGate', true));
+  });
+
+  it('is refused when the station is disarmed while the intent is being written', async () => {
+    journal.beforeWrite = async () => {
+      journal.beforeWrite = () => Promise.resolve();
+      await station.disarm(person);
+    };
+    await refusal('NOT_ARMED', give('RejectGate', true));
+  });
+
+  it('is refused when the station has stopped itself', async () => {
+    station.degrade('STOPPED', { code: 'X', message: 'y' });
+    await refusal('NOT_ARMED', give('RejectGate', true));
+  });
+
+  it('is refused when its part is late, or when nobody knows how old it is', async () => {
+    await refusal('STALE', give('RejectGate', true, { startedAt: performance.now() - 901, deadlineMs: 900 }));
+    await refusal('STALE', give('RejectGate', true, { startedAt: NaN }));
+    await refusal('STALE', give('RejectGate', true, { deadlineMs: NaN }));
+  });
+
+  it('is refused when writing the intent took longer than the part has', async () => {
+    journal.beforeWrite = () => new Promise((resolve) => setTimeout(resolve, 40));
+    await refusal('STALE', give('RejectGate', true, { deadlineMs: 20 }));
+  });
+
+  it('is refused outside the range the PLC states, the limits and the step', async () => {
+    await refusal('OUT_OF_RANGE', give('Torque', 61));
+    await refusal('OUT_OF_RANGE', give('Torque', 51, { limits: { max: 50 } }));
+    await refusal('OUT_OF_RANGE', give('Torque', 61, { limits: { max: 1000 } }));
+    await refusal('OUT_OF_RANGE', give('Torque', 45.1, { limits: { maxStep: 5 } }));
+    assert.equal((await give('Torque', 45, { limits: { maxStep: 5 } })).outcome, 'confirmed');
+  });
+
+  it('is refused for every value of another type; the server never sees one', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          fc.constantFrom<unknown>(
+            NaN,
+            Infinity,
+            '12',
+            null,
+            undefined,
+            12n,
+            [1],
+            {},
+            true,
+            -0.1,
+            60.1,
+            1e308,
+          ),
+          fc.anything().filter((value) => typeof value !== 'number'),
+        ),
+        async (value) => refusal('OUT_OF_RANGE', give('Torque', value)),
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is refused for a tag the PLC does not know, does not let us write, or holds in another type', async () => {
+    await refusal('NOT_GOOD', give('Nowhere', 1));
+    await refusal('NOT_GOOD', give('ReadOnly', 1));
+    await refusal('NOT_GOOD', give('Torque', 1, { dataType: 'Int32' }));
+    await refusal('NOT_GOOD', engine.execute(command('not a node id', 1), station));
+  });
+
+  it('is refused while the machine is run by hand', async () => {
+    server.set('Manual', true);
+    await refusal('MANUAL', give('RejectGate', true));
+  });
+
+  it('is refused when there were too many in a minute', async () => {
+    assert.equal((await give('RejectGate', true, { maxPerMinute: 1 })).outcome, 'confirmed');
+    server.writes.length = 0;
+    await refusal('RATE', give('RejectGate', false, { maxPerMinute: 1 }));
+  });
+
+  it('is refused when its id was given before', async () => {
+    const given = command(tag('RejectGate'), true);
+    assert.equal((await engine.execute(given, station)).outcome, 'confirmed');
+    server.writes.length = 0;
+    await refusal('DUPLICATE', engine.execute(given, station));
+    await engine.idle();
+    assert.equal((await journal.command(given.id))?.outcome, 'confirmed');
+  });
+
+  it('is refused, and the station disarmed, when it cannot be made durable', async () => {
+    journal.failure = new Error('disk full');
+    await refusal('JOURNAL', give('RejectGate', true));
+    assert.equal(station.arming().state, 'DISARMED');
+  });
+
+  it('is superseded by a newer one while it waits for its tag', async () => {
+    const outcomes = await Promise.all([give('Slow', 1), give('Slow', 2), give('Slow', 3)]);
+    assert.deepEqual(
+      outcomes.map(({ outcome, reason }) => reason ?? outcome),
+      ['confirmed', 'SUPERSEDED', 'confirmed'],
+    );
+    assert.deepEqual(
+      server.writes.map(({ value }) => value),
+      [1, 3],
+    );
+    await engine.idle();
+    assert.deepEqual(
+      [...journal.commandRecords.values()].map(({ reason }) => reason),
+      [null, 'SUPERSEDED', null],
+    );
+  });
+
+  it('sends nothing in a dry run', async () => {
+    const dry = new CommandEngine({ endpoint: 'plc', transport, dryRun: true });
+    await refusal('DRY_RUN', dry.execute(command(tag('RejectGate'), true), station));
+    await refusal('OUT_OF_RANGE', dry.execute(command(tag('RejectGate'), 1), station));
+    await dry.close();
+  });
+
+  it('settles by reading what was under way when the process ended', async () => {
+    const interrupted = {
+      id: 'old',
+      partId: 'p-0',
+      endpoint: 'plc',
+      tag: tag('Torque'),
+      value: 40,
+      actor: 'system',
+    };
+    await journal.recordCommand(interrupted);
+    await journal.recordCommand({ ...interrupted, id: 'foreign', endpoint: 'another' });
+    await engine.recover(station);
+    assert.deepEqual(server.writes, []);
+    const record = await journal.command('old');
+    assert.deepEqual([record?.outcome, record?.reason], ['unknown', 'INTERRUPTED']);
+    assert.equal((await journal.command('foreign'))?.outcome, null);
+    const settled = journal.entries.filter(({ type }) => type === 'plc.settled');
+    assert.deepEqual(
+      settled.map(({ detail }) => detail?.['matches']),
+      [true],
+    );
+  });
+
+  describe('in a station with less autonomy', () => {
+    for (const autonomy of ['observe', 'advise'] as const) {
+      it(`is refused where the station may only ${autonomy}`, async () => {
+        const other = await testStation(autonomy);
+        await other.station.arm(person);
+        await refusal('AUTONOMY', engine.execute(command(tag('RejectGate'), true), other.station));
+        await other.remove();
+      });
+    }
+
+    it('waits for a person where the station acts only after a yes, and is fresh from then on', async () => {
+      const other = await testStation('confirm');
+      await other.station.arm(person);
+      const given = command(tag('RejectGate'), true, {
+        startedAt: performance.now() - 10_000,
+        deadlineMs: 900,
+      });
+      const asked = new Promise<void>((resolve) => {
+        const stop = other.station.onChange(() => {
+          if (other.station.approvals().length === 0) return;
+          stop();
+          resolve();
+        });
+      });
+      const outcome = engine.execute(given, other.station);
+      await asked;
+      assert.deepEqual(server.writes, []);
+      await other.station.approve(given.id, person);
+      assert.equal((await outcome).outcome, 'confirmed');
+      await refusalAfter(engine.execute(command(tag('RejectGate'), true, { approvalMs: 10 }), other.station));
+      await other.remove();
+    });
+
+    async function refusalAfter(given: Promise<Outcome>): Promise<void> {
+      server.writes.length = 0;
+      await refusal('NOT_APPROVED', given);
+    }
+  });
+});

@@ -1,0 +1,67 @@
+/** A real Modbus TCP server in memory, on a free port of 127.0.0.1. */
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import modbusSerial from 'modbus-serial';
+
+export interface ModbusServer {
+  port: number;
+  coils: boolean[];
+  registers: number[];
+  /** Every write, in order, with what came in one request as one entry. */
+  writes: { address: number; value: unknown }[];
+  stop(): Promise<void>;
+}
+
+/** The library's server takes no port 0, so one is asked of the system first. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+export async function startModbusServer(port?: number): Promise<ModbusServer> {
+  const listenPort = port ?? (await freePort());
+  const coils = new Array<boolean>(100).fill(false);
+  const registers = new Array<number>(100).fill(0);
+  const writes: ModbusServer['writes'] = [];
+  /** Register 99 holds no more than 100, and says nothing about it. */
+  const hold = (address: number, value: number): void => {
+    registers[address] = address === 99 ? Math.min(value, 100) : value;
+  };
+  const server = new modbusSerial.ServerTCP(
+    {
+      getCoil: (address: number) => coils[address] ?? false,
+      getDiscreteInput: (address: number) => coils[address] ?? false,
+      getHoldingRegister: (address: number) => registers[address] ?? 0,
+      getInputRegister: (address: number) => registers[address] ?? 0,
+      setCoil: (address: number, value: boolean) => {
+        writes.push({ address, value });
+        coils[address] = value;
+      },
+      setRegister: (address: number, value: number) => {
+        writes.push({ address, value });
+        hold(address, value);
+      },
+      setRegisterArray: (address: number, values: number[]) => {
+        writes.push({ address, value: values });
+        values.forEach((value, offset) => hold(address + offset, value));
+      },
+    },
+    { host: '127.0.0.1', port: listenPort, unitID: 1 },
+  );
+  await once(server, 'initialized');
+  return {
+    port: listenPort,
+    coils,
+    registers,
+    writes,
+    stop: () =>
+      new Promise((resolve) => {
+        for (const socket of server.socks.keys()) socket.destroy();
+        server.close(() => resolve());
+      }),
+  };
+}
