@@ -1,13 +1,13 @@
 /**
  * The network every taught model shares: our own small convolutional backbone, frozen, shipped in
- * `backbone/` with its model card. Picture in, features of 28×28 patches out.
+ * `backbone/` with its model card. Picture in, features of one patch for each 8×8 pixels out.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
-import { FEATURES, INPUT_SIDE, PATCHES } from './head.ts';
+import { FEATURES, mapSideOf } from './head.ts';
 
 const FILE = join(import.meta.dirname, 'backbone', 'backbone.onnx');
 
@@ -31,14 +31,21 @@ export async function openSession(graph: Uint8Array): Promise<ort.InferenceSessi
   });
 }
 
-/** Features of one picture: {@link FEATURES} × {@link PATCHES} numbers, feature by feature. */
+/** Features of one picture: {@link FEATURES} numbers for each patch, feature by feature. */
 export type Features = Float32Array;
 
-/** `pixels`: 224×224 RGB, 8 bit, row by row. Blocks its process while it runs (4 ms on one thread). */
-export async function extractFeatures(session: ort.InferenceSession, pixels: Uint8Array): Promise<Features> {
-  const image = new ort.Tensor('uint8', pixels, [1, INPUT_SIDE, INPUT_SIDE, 3]);
+/**
+ * `pixels`: a square of `resolution` pixels, RGB, 8 bit, row by row. Blocks its process while it runs
+ * (4 ms on one thread at 224).
+ */
+export async function extractFeatures(
+  session: ort.InferenceSession,
+  pixels: Uint8Array,
+  resolution: number,
+): Promise<Features> {
+  const image = new ort.Tensor('uint8', pixels, [1, resolution, resolution, 3]);
   const { feat } = await session.run({ image }, ['feat']);
-  if (!(feat?.data instanceof Float32Array) || feat.data.length !== FEATURES * PATCHES) {
+  if (!(feat?.data instanceof Float32Array) || feat.data.length !== FEATURES * mapSideOf(resolution) ** 2) {
     throw new TypeError('the backbone did not answer with the features it should');
   }
   return feat.data;

@@ -1,6 +1,6 @@
 /** Where on the frame a part looks unusual: boxes round the connected areas of the map. */
 import type { Box } from '../inspection/inspection.ts';
-import { MAP_SIDE } from './head.ts';
+import { sideOf } from './head.ts';
 
 export const MAX_BOXES = 8;
 
@@ -13,26 +13,27 @@ export interface BoxOptions {
 }
 
 /**
- * Boxes in frame pixels round areas of `map` (28×28, row by row) above `level`, patches touching
+ * Boxes in frame pixels round areas of `map` (square, row by row) above `level`, patches touching
  * also by a corner; at most {@link MAX_BOXES}, the area with most patches first.
  */
 export function boxesAbove(map: ArrayLike<number>, { level, width, height }: BoxOptions): Box[] {
-  const visited = new Uint8Array(MAP_SIDE * MAP_SIDE);
+  const side = sideOf(map.length);
+  const visited = new Uint8Array(map.length);
   const areas: { patches: number; left: number; top: number; right: number; bottom: number }[] = [];
   for (let start = 0; start < visited.length; start += 1) {
     if (visited[start] === 1 || !isAbove(map, start, level)) continue;
-    const area = { patches: 0, left: MAP_SIDE, top: MAP_SIDE, right: 0, bottom: 0 };
+    const area = { patches: 0, left: side, top: side, right: 0, bottom: 0 };
     const waiting = [start];
     visited[start] = 1;
     for (let patch = waiting.pop(); patch !== undefined; patch = waiting.pop()) {
-      const column = patch % MAP_SIDE;
-      const row = (patch - column) / MAP_SIDE;
+      const column = patch % side;
+      const row = (patch - column) / side;
       area.patches += 1;
       area.left = Math.min(area.left, column);
       area.top = Math.min(area.top, row);
       area.right = Math.max(area.right, column + 1);
       area.bottom = Math.max(area.bottom, row + 1);
-      for (const neighbour of neighbours(column, row)) {
+      for (const neighbour of neighbours(column, row, side)) {
         if (visited[neighbour] === 1 || !isAbove(map, neighbour, level)) continue;
         visited[neighbour] = 1;
         waiting.push(neighbour);
@@ -44,13 +45,13 @@ export function boxesAbove(map: ArrayLike<number>, { level, width, height }: Box
     .sort((one, other) => other.patches - one.patches)
     .slice(0, MAX_BOXES)
     .map(({ left, top, right, bottom }) => {
-      const x = Math.floor((left * width) / MAP_SIDE);
-      const y = Math.floor((top * height) / MAP_SIDE);
+      const x = Math.floor((left * width) / side);
+      const y = Math.floor((top * height) / side);
       return [
         x,
         y,
-        Math.max(1, Math.ceil((right * width) / MAP_SIDE) - x),
-        Math.max(1, Math.ceil((bottom * height) / MAP_SIDE) - y),
+        Math.max(1, Math.ceil((right * width) / side) - x),
+        Math.max(1, Math.ceil((bottom * height) / side) - y),
       ];
     });
 }
@@ -59,10 +60,10 @@ function isAbove(map: ArrayLike<number>, patch: number, level: number): boolean 
   return (map[patch] ?? -Infinity) > level;
 }
 
-function* neighbours(column: number, row: number): Generator<number> {
-  for (let y = Math.max(0, row - 1); y <= Math.min(MAP_SIDE - 1, row + 1); y += 1) {
-    for (let x = Math.max(0, column - 1); x <= Math.min(MAP_SIDE - 1, column + 1); x += 1) {
-      if (x !== column || y !== row) yield y * MAP_SIDE + x;
+function* neighbours(column: number, row: number, side: number): Generator<number> {
+  for (let y = Math.max(0, row - 1); y <= Math.min(side - 1, row + 1); y += 1) {
+    for (let x = Math.max(0, column - 1); x <= Math.min(side - 1, column + 1); x += 1) {
+      if (x !== column || y !== row) yield y * side + x;
     }
   }
 }

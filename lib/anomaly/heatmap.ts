@@ -5,7 +5,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { bytesOf, Frame } from '../frame/frame.ts';
 import { AnomalyError } from './errors.ts';
-import { MAP_SIDE, PATCHES } from './head.ts';
+import { sideOf } from './head.ts';
 
 const MAX_WIDTH = 640;
 const JPEG_QUALITY = 80;
@@ -14,19 +14,20 @@ const FAINTEST = 0.25;
 const STRONGEST = 0.75;
 
 /**
- * JPEG of at most 640 pixels width. `map`: 28×28 distances; patches above `level` are blended with
+ * JPEG of at most 640 pixels width. `map`: a square of distances; patches above `level` are blended with
  * yellow, redder the farther above, fully red at twice the level, so that heatmaps of one model
- * can be compared. Throws `SCORE_MAP_INVALID` when the map has another size; rejects with sharp's
+ * can be compared. Throws `SCORE_MAP_INVALID` when the map is not square; rejects with sharp's
  * error when the frame cannot be decoded.
  */
 export async function heatmap(frame: Frame, map: ArrayLike<number>, level: number): Promise<Frame> {
-  if (map.length !== PATCHES) {
-    throw new AnomalyError('SCORE_MAP_INVALID', `a map of ${map.length} patches is not one of ${PATCHES}`);
+  const side = sideOf(map.length);
+  if (!(side > 0)) {
+    throw new AnomalyError('SCORE_MAP_INVALID', `a map of ${map.length} patches is not square`);
   }
   const width = Math.min(MAX_WIDTH, frame.width);
   const height = Math.max(1, Math.round((frame.height * width) / frame.width));
   const overlay = await sharp(overlayPixels(map, level), {
-    raw: { width: MAP_SIDE, height: MAP_SIDE, channels: 4 },
+    raw: { width: side, height: side, channels: 4 },
   })
     .resize(width, height, { fit: 'fill', kernel: 'cubic' })
     .raw()
@@ -53,8 +54,8 @@ function picture(frame: Frame): Sharp {
 }
 
 function overlayPixels(map: ArrayLike<number>, level: number): Buffer {
-  const pixels = Buffer.alloc(PATCHES * 4);
-  for (let patch = 0; patch < PATCHES; patch += 1) {
+  const pixels = Buffer.alloc(map.length * 4);
+  for (let patch = 0; patch < map.length; patch += 1) {
     const above = ((map[patch] ?? 0) - level) / level;
     const strength = Math.min(Math.max(above, 0), 1);
     pixels[patch * 4] = 255;

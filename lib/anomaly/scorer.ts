@@ -30,7 +30,7 @@ export interface ScorerOptions {
 
 export interface Scored {
   section: AnomalySection;
-  /** Distance from normal per patch, 28×28, row by row. Never for a wire. */
+  /** Distance from normal per patch, a square, row by row. Never for a wire. */
   map: Float32Array;
   /** True when fewer than 5 % of good parts score as high. */
   suspicious: boolean;

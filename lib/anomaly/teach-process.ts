@@ -9,13 +9,13 @@ import { decodeRgb } from '../frame/decode.ts';
 import { resizeRgb } from '../frame/resize.ts';
 import { extractFeatures, openSession, readBackbone, sha256, type Features } from './backbone.ts';
 import { AnomalyError } from './errors.ts';
-import { INPUT_SIDE } from './head.ts';
+import { FEATURES, mapSideOf } from './head.ts';
 import { seededRandom } from './random.ts';
 import type { FromTeacher, ToTeacher } from './teach-protocol.ts';
 import { teachFromFeatures } from './teaching.ts';
 
-/** Features of this many parts are held, 0.4 MB each; of more, a random sample (reservoir, seeded). */
-const MAX_PARTS = 400;
+/** Features are held up to this size: 400 parts at 224, 100 at 448; of more, a random sample (reservoir, seeded). */
+const MAX_FEATURE_BYTES = 400 * 4 * FEATURES * mapSideOf(224) ** 2;
 
 type Start = Extract<ToTeacher, { type: 'start' }>;
 type FrameMessage = Extract<ToTeacher, { type: 'frame' }>;
@@ -39,19 +39,21 @@ async function* messages(): AsyncGenerator<ToTeacher> {
   }
 }
 
-async function pixelsOf({ bytes, format, width, height }: FrameMessage): Promise<Buffer> {
+async function pixelsOf({ bytes, format, width, height }: FrameMessage, resolution: number): Promise<Buffer> {
   const image = await decodeRgb(
     Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
     format,
     width,
     height,
   );
-  return resizeRgb(image, { width: INPUT_SIDE, height: INPUT_SIDE, fit: 'stretch' }).data;
+  return resizeRgb(image, { width: resolution, height: resolution, fit: 'stretch' }).data;
 }
 
 async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Promise<void> {
   const backbone = await readBackbone();
   const session = await openSession(backbone.bytes);
+  const { resolution } = start;
+  const maxParts = Math.floor(MAX_FEATURE_BYTES / (4 * FEATURES * mapSideOf(resolution) ** 2));
   const random = seededRandom(start.seed);
   const features: Features[] = [];
   let seen = 0;
@@ -59,11 +61,12 @@ async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Pro
   say({ type: 'next' });
   for await (const message of incoming) {
     if (message.type !== 'frame') break;
-    const place = seen < MAX_PARTS ? seen : random.below(seen + 1);
-    const pixels = place < MAX_PARTS ? await pixelsOf(message).catch(() => undefined) : new Uint8Array();
+    const place = seen < maxParts ? seen : random.below(seen + 1);
+    const pixels =
+      place < maxParts ? await pixelsOf(message, resolution).catch(() => undefined) : new Uint8Array();
     if (pixels === undefined) skipped += 1;
     else {
-      if (place < MAX_PARTS) features[place] = await extractFeatures(session, pixels);
+      if (place < maxParts) features[place] = await extractFeatures(session, pixels, resolution);
       seen += 1;
     }
     say({ type: 'progress', progress: { stage: 'features', done: seen, total: 0 } });

@@ -3,7 +3,14 @@ import type { FrameFormat } from '../frame/frame.ts';
 import type { TeachingProgress } from './teaching.ts';
 
 export type ToTeacher =
-  | { type: 'start'; file: string; seed: number; coresetSize: number; minimumParts: number }
+  | {
+      type: 'start';
+      file: string;
+      resolution: number;
+      seed: number;
+      coresetSize: number;
+      minimumParts: number;
+    }
   | { type: 'frame'; bytes: Uint8Array; width: number; height: number; format: FrameFormat }
   /** No more frames: teach from those that came. */
   | { type: 'end' };

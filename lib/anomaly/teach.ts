@@ -10,7 +10,7 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bytesOf, type Frame } from '../frame/frame.ts';
 import { AnomalyError } from './errors.ts';
-import { INPUT_SIDE } from './head.ts';
+import type { Resolution } from './head.ts';
 import {
   METHOD,
   modelFolder,
@@ -40,6 +40,8 @@ export interface TeachOptions {
   folder: string;
   name: string;
   seed?: number;
+  /** Side of the square the pictures are scaled to, in pixels; 224 unless told. */
+  resolution?: Resolution;
   /** Patches the model remembers. */
   coresetSize?: number;
   /** Ends the teaching process; nothing is left behind. */
@@ -49,13 +51,13 @@ export interface TeachOptions {
 
 /**
  * Teaches and stores the next version of `name`. The same frames in the same order and the same
- * seed give the same graph, to the byte, on the same machine. 100 parts take about 20 s on two cores.
+ * seed give the same graph, to the byte, on the same machine. 100 parts take about 20 s on two cores at 224.
  *
  * Throws `TEACH_TOO_FEW` (fewer than {@link MINIMUM_PARTS} readable frames), `TEACH_CANCELLED`
  * (`signal`), `TEACH_FAILED`, `MODEL_NAME_INVALID`, and whatever `frames` throws.
  */
 export async function teach(options: TeachOptions): Promise<AnomalyModel> {
-  const { folder, name, frames, seed = 1, signal } = options;
+  const { folder, name, frames, seed = 1, resolution = 224, signal } = options;
   const versions = modelFolder(folder, name);
   throwIfCancelled(signal);
   const source = Symbol.asyncIterator in frames ? frames[Symbol.asyncIterator]() : frames[Symbol.iterator]();
@@ -67,7 +69,7 @@ export async function teach(options: TeachOptions): Promise<AnomalyModel> {
     const taught = await runTeacher(join(draft, 'model.onnx'), options, first, source);
     throwIfCancelled(signal);
     options.onProgress?.({ stage: 'saving', done: 0, total: 1 });
-    const path = await publish(draft, folder, name, manifestOf(taught, name, seed));
+    const path = await publish(draft, folder, name, manifestOf(taught, { name, seed, resolution }));
     options.onProgress?.({ stage: 'saving', done: 1, total: 1 });
     return await readModel(path);
   } catch (error) {
@@ -111,14 +113,17 @@ function cancelled(signal: AbortSignal): AnomalyError {
   return new AnomalyError('TEACH_CANCELLED', 'teaching was cancelled', { cause: signal.reason });
 }
 
-function manifestOf(taught: Taught, name: string, seed: number): Omit<ModelManifest, 'version'> {
+function manifestOf(
+  taught: Taught,
+  { name, seed, resolution }: { name: string; seed: number; resolution: number },
+): Omit<ModelManifest, 'version'> {
   const { digest, backboneDigest, bankSize, parts, skipped, goodScores } = taught;
   return {
     format: 1,
     name,
     digest,
     method: METHOD,
-    input: { width: INPUT_SIDE, height: INPUT_SIDE, colour: 'rgb', fit: 'stretch' },
+    input: { width: resolution, height: resolution, colour: 'rgb', fit: 'stretch' },
     backbone: { digest: backboneDigest },
     bankSize,
     seed,
@@ -170,7 +175,7 @@ async function runTeacher(
   first: ToTeacher,
   source: Source,
 ): Promise<Taught> {
-  const { frames, seed = 1, coresetSize = 1000, signal } = options;
+  const { frames, seed = 1, resolution = 224, coresetSize = 1000, signal } = options;
   const total = options.total ?? (Array.isArray(frames) ? frames.length : 0);
   const child = fork(PROCESS, [], {
     execArgv: [],
@@ -196,7 +201,7 @@ async function runTeacher(
       else if (answer.type === 'taught') resolve(answer.taught);
       else reject(failure(answer.code, answer.message));
     });
-    send(child, { type: 'start', file, seed, coresetSize, minimumParts: MINIMUM_PARTS });
+    send(child, { type: 'start', file, resolution, seed, coresetSize, minimumParts: MINIMUM_PARTS });
   });
   try {
     return await untilCancelled(taught, signal);

@@ -10,7 +10,7 @@ import { setImmediate } from 'node:timers/promises';
 import * as ort from 'onnxruntime-node';
 import { openSession, type Features } from './backbone.ts';
 import { coreset } from './coreset.ts';
-import { FEATURES, MAP_SIDE, nearestNeighbourHead, PATCHES, type Bank } from './head.ts';
+import { FEATURES, nearestNeighbourHead, sideOf, type Bank } from './head.ts';
 import { appendToModel, standaloneModel } from './onnx-graph.ts';
 import { seededRandom, shuffledIndices } from './random.ts';
 
@@ -63,31 +63,39 @@ export async function teachFromFeatures(input: TeachingInput): Promise<Teaching>
   const bank = bankOf(features, coresetSize, seed);
   onProgress({ stage: 'bank', done: 1, total: 1 });
   return {
-    graph: appendToModel(backbone, nearestNeighbourHead(bank)),
+    graph: appendToModel(backbone, nearestNeighbourHead(bank, mapSideOfFeatures(features))),
     goodScores: goodScores.sort((one, other) => one - other),
     bankSize: bank.length / FEATURES,
   };
 }
 
+/** Side of the grid of patches these features are of. */
+function mapSideOfFeatures([first]: readonly Features[]): number {
+  return sideOf((first?.length ?? 0) / FEATURES);
+}
+
 function bankOf(features: readonly Features[], size: number, seed: number): Bank {
-  const patches = shuffledIndices(features.length * PATCHES, seededRandom(seed)).subarray(0, MAX_CANDIDATES);
+  const inPart = mapSideOfFeatures(features) ** 2;
+  const patches = shuffledIndices(features.length * inPart, seededRandom(seed)).subarray(0, MAX_CANDIDATES);
   const rows = new Float32Array(patches.length * FEATURES);
   patches.forEach((index, row) => {
-    const patch = index % PATCHES;
-    const part = features[(index - patch) / PATCHES] ?? new Float32Array();
+    const patch = index % inPart;
+    const part = features[(index - patch) / inPart] ?? new Float32Array();
     for (let feature = 0; feature < FEATURES; feature += 1) {
-      rows[row * FEATURES + feature] = part[feature * PATCHES + patch] ?? 0;
+      rows[row * FEATURES + feature] = part[feature * inPart + patch] ?? 0;
     }
   });
   return coreset(rows, { dimensions: FEATURES, size, seed });
 }
 
 async function scoresAgainst(bank: Bank, features: readonly Features[]): Promise<number[]> {
-  const session = await openSession(standaloneModel(nearestNeighbourHead(bank, { standalone: true })));
+  const side = mapSideOfFeatures(features);
+  const head = nearestNeighbourHead(bank, side, { standalone: true });
+  const session = await openSession(standaloneModel(head));
   try {
     const scores: number[] = [];
     for (const part of features) {
-      const feat = new ort.Tensor('float32', part, [1, FEATURES, MAP_SIDE, MAP_SIDE]);
+      const feat = new ort.Tensor('float32', part, [1, FEATURES, side, side]);
       const { score } = await session.run({ feat }, ['score']);
       scores.push(Number(score?.data[0]));
     }

@@ -1,5 +1,6 @@
 /** anomaly-score: how far each part is from the good parts it was taught with. */
 import { heatmap } from '../../lib/anomaly/heatmap.ts';
+import type { Resolution } from '../../lib/anomaly/head.ts';
 import { modelFolder } from '../../lib/anomaly/model.ts';
 import type { Scored, Scorer } from '../../lib/anomaly/scorer.ts';
 import { CodedError } from '../../lib/errors.ts';
@@ -32,6 +33,7 @@ function normalise(config: ConfigReader): Config {
     model,
     teaching,
     parts: config.number('parts', { fallback: 60, min: 10, max: 400, integer: true }),
+    resolution: Number(config.choice('resolution', ['224', '320', '448'], '224')) as Resolution,
     folder: teaching === 'folder' ? config.text('folder') : '',
     providers: providers.map((provider) => provider.trim()).filter((provider) => provider !== ''),
     heatmap: config.choice('heatmap', ['never', 'suspicious', 'always'], 'suspicious'),
@@ -66,8 +68,8 @@ class ScoreHandler implements Handlers {
     const scored = await scorer.score(frame, { signal });
     const ms = performance.now() - startedAt;
     inspection.anomaly = scored.section;
-    inspection.timings['queue'] = scored.timings.queue;
-    inspection.timings['score'] = ms;
+    const { queue, decode, resize, run } = scored.timings;
+    Object.assign(inspection.timings, { queue, decode, resize, run, score: ms });
     message.payload = scored.section.score;
     const picture = await this.#heatmap(frame, scored, scorer, message);
     if (picture !== undefined) message['heatmap'] = picture;

@@ -1,6 +1,7 @@
 /** Which model a node scores with: the newest on disk, or the one it is being taught. */
 import { join, resolve } from 'node:path';
 import { framesOf, picturesIn } from '../../lib/anomaly/folder-frames.ts';
+import type { Resolution } from '../../lib/anomaly/head.ts';
 import { Lesson } from '../../lib/anomaly/lesson.ts';
 import { latestModel, referenceOf, type AnomalyModel } from '../../lib/anomaly/model.ts';
 import { Scorer, type ScorerOptions } from '../../lib/anomaly/scorer.ts';
@@ -15,6 +16,8 @@ import type { Message } from '../runtime/types.ts';
 export interface KeeperOptions extends ScorerOptions {
   model: string;
   teaching: 'first-parts' | 'folder' | 'none';
+  /** Side of the square that pictures are scaled to, in pixels; counts for the next lesson. */
+  resolution: Resolution;
   /** Parts of a lesson from the running line. */
   parts: number;
   /** Of the pictures; absolute, or below the station's folder. */
@@ -50,12 +53,13 @@ export class ModelKeeper {
   /** Begins a lesson; one that is under way is given up. */
   async teach(): Promise<Message> {
     await this.#cancel();
-    const { teaching, model: name, parts, folder } = this.#context.config;
+    const { teaching, model: name, parts, resolution, folder } = this.#context.config;
     const pictures =
       teaching === 'folder' ? await picturesIn(resolve(this.#station.folder, folder)) : undefined;
     const lesson = new Lesson({
       folder: this.#folder,
       name,
+      resolution,
       parts: pictures?.length ?? parts,
       ...(pictures === undefined ? {} : { frames: framesOf(pictures) }),
       onProgress: (progress) => this.#report(progress),

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import * as ort from 'onnxruntime-node';
 import { extractFeatures, openSession, readBackbone } from '../../../lib/anomaly/backbone.ts';
-import { FEATURES, HIGHEST_PATCHES, nearestNeighbourHead, PATCHES } from '../../../lib/anomaly/head.ts';
+import { FEATURES, HIGHEST_PATCHES, nearestNeighbourHead } from '../../../lib/anomaly/head.ts';
 import { appendToModel, standaloneModel } from '../../../lib/anomaly/onnx-graph.ts';
 import { seededRandom } from '../../../lib/anomaly/random.ts';
 
+const SIDE = 28;
+const PATCHES = SIDE * SIDE;
 const random = seededRandom(7);
 
 function noisyPixels(): Uint8Array {
@@ -61,10 +63,10 @@ describe('the scoring head', function () {
   after(() => backbone.release());
 
   it('gives the distances a plain nearest-neighbour search gives, appended to the backbone', async () => {
-    const bank = bankFrom(await extractFeatures(backbone, noisyPixels()), 90);
+    const bank = bankFrom(await extractFeatures(backbone, noisyPixels(), 224), 90);
     const pixels = noisyPixels();
-    const expected = referenceMap(await extractFeatures(backbone, pixels), bank);
-    const model = await openSession(appendToModel(backboneBytes, nearestNeighbourHead(bank)));
+    const expected = referenceMap(await extractFeatures(backbone, pixels, 224), bank);
+    const model = await openSession(appendToModel(backboneBytes, nearestNeighbourHead(bank, SIDE)));
     const image = new ort.Tensor('uint8', pixels, [1, 224, 224, 3]);
     const { score, map } = await model.run({ image }, ['score', 'map']);
     await model.release();
@@ -74,9 +76,9 @@ describe('the scoring head', function () {
   });
 
   it('scores features alone as it scores the picture they came from', async () => {
-    const features = await extractFeatures(backbone, noisyPixels());
-    const bank = bankFrom(await extractFeatures(backbone, noisyPixels()), 40);
-    const head = await openSession(standaloneModel(nearestNeighbourHead(bank, { standalone: true })));
+    const features = await extractFeatures(backbone, noisyPixels(), 224);
+    const bank = bankFrom(await extractFeatures(backbone, noisyPixels(), 224), 40);
+    const head = await openSession(standaloneModel(nearestNeighbourHead(bank, SIDE, { standalone: true })));
     const feat = new ort.Tensor('float32', features, [1, FEATURES, 28, 28]);
     const { score } = await head.run({ feat }, ['score']);
     await head.release();
@@ -84,7 +86,7 @@ describe('the scoring head', function () {
   });
 
   it('finds nothing unusual in a patch the bank holds', async () => {
-    const features = await extractFeatures(backbone, noisyPixels());
+    const features = await extractFeatures(backbone, noisyPixels(), 224);
     const head = await openSession(
       standaloneModel(nearestNeighbourHead(bankFrom(features, 392), { standalone: true })),
     );
@@ -98,12 +100,12 @@ describe('the scoring head', function () {
 
   it('leaves what the backbone itself answers untouched', async () => {
     const pixels = noisyPixels();
-    const features = await extractFeatures(backbone, pixels);
+    const features = await extractFeatures(backbone, pixels, 224);
     const model = await openSession(
       appendToModel(backboneBytes, nearestNeighbourHead(bankFrom(features, 10))),
     );
     assert.deepEqual([...model.outputNames], ['feat', 'score', 'map']);
-    assert.deepEqual(await extractFeatures(model, pixels), features);
+    assert.deepEqual(await extractFeatures(model, pixels, 224), features);
     await model.release();
   });
 });
