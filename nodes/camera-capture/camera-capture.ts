@@ -1,51 +1,19 @@
 /** camera-capture: one frame for each part, or a plain reason why there is none. */
 import { CaptureError, isOutage } from '../../lib/capture/errors.ts';
 import { grabAtInterval } from '../../lib/capture/interval.ts';
-import { openSource, type SourceOptions } from '../../lib/capture/open-source.ts';
+import { openSource } from '../../lib/capture/open-source.ts';
 import { partFrame } from '../../lib/capture/part-frame.ts';
 import { partIdFrom } from '../../lib/capture/source.ts';
 import type { CameraSource, CapturedImage, FailedImage } from '../../lib/capture/source.ts';
 import { HealthMeter } from '../../lib/frame/health.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
-import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
 import { partOpener, stationOf, type OpenPart } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
-import { bringsImages, sourceOptions } from './source-config.ts';
-
-interface Config {
-  name: string;
-  stationId: string | undefined;
-  source: SourceOptions;
-  trigger: 'message' | 'interval' | 'frame';
-  intervalMs: number;
-  /** The station's own when undefined. */
-  deadlineMs: number | undefined;
-  health: boolean;
-}
-
-function normalise(config: ConfigReader): Config {
-  const source = sourceOptions(config);
-  const trigger = config.choice('trigger', ['message', 'interval', 'frame'], 'message');
-  if (trigger === 'frame' && !bringsImages(source)) {
-    throw new ConfigError(
-      'trigger',
-      'nothing arrives from this source by itself; trigger it by message or interval',
-    );
-  }
-  return {
-    name: config.text('name', ''),
-    stationId: config.text('station', '') || undefined,
-    source,
-    trigger,
-    intervalMs: config.number('intervalMs', { fallback: 1000, min: 10, max: 86_400_000 }),
-    deadlineMs: config.optionalNumber('deadlineMs', { min: 1 }),
-    health: config.boolean('health', true),
-  };
-}
+import { normalise, type CameraConfig } from './config.ts';
 
 class CameraHandler implements Handlers {
-  readonly #context: NodeContext<Config>;
+  readonly #context: NodeContext<CameraConfig>;
   readonly #source: CameraSource;
   readonly #name: string;
   readonly #meter: HealthMeter | undefined;
@@ -53,7 +21,7 @@ class CameraHandler implements Handlers {
   #stopInterval: (() => Promise<void>) | undefined;
   #outageReported = false;
 
-  constructor(context: NodeContext<Config>) {
+  constructor(context: NodeContext<CameraConfig>) {
     const { config, RED, credentials } = context;
     const { user = '', password = '' } = credentials;
     const signIn = user === '' ? {} : { credentials: { user, password } };
@@ -158,7 +126,7 @@ class CameraHandler implements Handlers {
 }
 
 export default function register(RED: NodeAPI): void {
-  registerNode<Config>(RED, {
+  registerNode<CameraConfig>(RED, {
     type: 'camera-capture',
     credentials: { user: { type: 'text' }, password: { type: 'password' } },
     normalise,

@@ -1,11 +1,22 @@
-/** Reads which camera a camera-capture node is set to. */
+/** What a camera-capture node is set to: which camera, and what makes it take a picture. */
 import { asCaptureError } from '../../lib/capture/errors.ts';
 import { cameraUrl } from '../../lib/capture/http-request.ts';
 import type { SourceOptions } from '../../lib/capture/open-source.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 
+export interface CameraConfig {
+  name: string;
+  stationId: string | undefined;
+  source: SourceOptions;
+  trigger: 'message' | 'interval' | 'frame';
+  intervalMs: number;
+  /** The station's own when undefined. */
+  deadlineMs: number | undefined;
+  health: boolean;
+}
+
 /** @throws ConfigError naming the field */
-export function sourceOptions(config: ConfigReader): SourceOptions {
+function sourceOptions(config: ConfigReader): SourceOptions {
   const kind = config.choice('source', ['folder', 'http-snapshot', 'http-mjpeg'], 'folder');
   const timeoutMs = config.number('timeoutMs', { fallback: 5000, min: 10, max: 600_000 });
   if (kind === 'folder') {
@@ -30,6 +41,26 @@ export function sourceOptions(config: ConfigReader): SourceOptions {
 }
 
 /** True when images come without being asked for. */
-export function bringsImages(source: SourceOptions): boolean {
+function bringsImages(source: SourceOptions): boolean {
   return source.kind === 'http-mjpeg' || (source.kind === 'folder' && source.mode === 'watch');
+}
+
+export function normalise(config: ConfigReader): CameraConfig {
+  const source = sourceOptions(config);
+  const trigger = config.choice('trigger', ['message', 'interval', 'frame'], 'message');
+  if (trigger === 'frame' && !bringsImages(source)) {
+    throw new ConfigError(
+      'trigger',
+      'nothing arrives from this source by itself; trigger it by message or interval',
+    );
+  }
+  return {
+    name: config.text('name', ''),
+    stationId: config.text('station', '') || undefined,
+    source,
+    trigger,
+    intervalMs: config.number('intervalMs', { fallback: 1000, min: 10, max: 86_400_000 }),
+    deadlineMs: config.optionalNumber('deadlineMs', { min: 1 }),
+    health: config.boolean('health', true),
+  };
 }
