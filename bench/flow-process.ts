@@ -95,7 +95,7 @@ function shown(id: string, fits: (status: { fill?: string; text?: string }) => b
     const listen = (event: { id: string; status: { fill?: string; text?: string } }): void => {
       if (event.id === id && fits(event.status)) resolve();
     };
-    red.events.on('node-status', listen as (event: never) => void);
+    red.events.on('node-status', listen);
   });
 }
 

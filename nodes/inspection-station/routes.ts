@@ -13,7 +13,7 @@ interface Reason {
 
 const reason = { type: 'string', minLength: 3, maxLength: 200 } as const;
 const threshold = { type: 'number' } as const;
-const MAX_PARTS = 500;
+const MAX_ROWS = 500;
 
 /** A body with these properties and no others; `reason` is always among them. */
 function body(properties: Record<string, { type: string }> = {}, required: string[] = []): object {
@@ -40,11 +40,20 @@ async function details(station: StationControl): Promise<Record<string, unknown>
   };
 }
 
-async function parts({ params, query }: AdminRequest<unknown>): Promise<unknown> {
+/** How many rows are asked for, within bounds. */
+function limitOf(query: AdminRequest<unknown>['query']): number {
   const asked = Number(query['limit'] ?? 50);
-  const limit = Number.isInteger(asked) && asked > 0 ? Math.min(asked, MAX_PARTS) : 50;
+  return Number.isInteger(asked) && asked > 0 ? Math.min(asked, MAX_ROWS) : 50;
+}
+
+async function parts({ params, query }: AdminRequest<unknown>): Promise<unknown> {
   const journal = await findStation(params['id'] ?? '').journal();
-  return journal.parts({ limit });
+  return journal.parts({ limit: limitOf(query) });
+}
+
+async function ledger({ params, query }: AdminRequest<unknown>): Promise<unknown> {
+  const journal = await findStation(params['id'] ?? '').journal();
+  return journal.ledger({ limit: limitOf(query) });
 }
 
 export function registerStationRoutes(RED: NodeAPI): void {
@@ -56,6 +65,13 @@ export function registerStationRoutes(RED: NodeAPI): void {
     handle: ({ params }) => details(findStation(params['id'] ?? '')),
   });
   adminRoute(RED, { ...read, path: '/jidoka/stations/:id/parts', handle: parts });
+  // Who did what: not for everybody who may look at parts.
+  adminRoute(RED, {
+    ...read,
+    permission: 'jidoka.audit',
+    path: '/jidoka/stations/:id/ledger',
+    handle: ledger,
+  });
 
   /** A POST of a signed-in person; answers with the arming that results. */
   function act<Body extends Reason>(

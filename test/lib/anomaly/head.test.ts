@@ -88,7 +88,7 @@ describe('the scoring head', function () {
   it('finds nothing unusual in a patch the bank holds', async () => {
     const features = await extractFeatures(backbone, noisyPixels(), 224);
     const head = await openSession(
-      standaloneModel(nearestNeighbourHead(bankFrom(features, 392), { standalone: true })),
+      standaloneModel(nearestNeighbourHead(bankFrom(features, 392), SIDE, { standalone: true })),
     );
     const feat = new ort.Tensor('float32', features, [1, FEATURES, 28, 28]);
     const { map } = await head.run({ feat }, ['map']);
@@ -102,7 +102,7 @@ describe('the scoring head', function () {
     const pixels = noisyPixels();
     const features = await extractFeatures(backbone, pixels, 224);
     const model = await openSession(
-      appendToModel(backboneBytes, nearestNeighbourHead(bankFrom(features, 10))),
+      appendToModel(backboneBytes, nearestNeighbourHead(bankFrom(features, 10), SIDE)),
     );
     assert.deepEqual([...model.outputNames], ['feat', 'score', 'map']);
     assert.deepEqual(await extractFeatures(model, pixels, 224), features);
