@@ -44,7 +44,7 @@ function bytesField(field: number, content: Uint8Array | string): Buffer {
 }
 
 /** NodeProto: one operator with its named inputs and outputs. */
-export interface GraphNode {
+interface GraphNode {
   operator: string;
   inputs: readonly string[];
   outputs: readonly string[];
@@ -52,14 +52,14 @@ export interface GraphNode {
 }
 
 /** TensorProto: a constant of the graph. BigInt64Array for shapes and axes, Float32Array for weights. */
-export interface GraphConstant {
+interface GraphConstant {
   name: string;
   shape: readonly number[];
   data: Float32Array | BigInt64Array;
 }
 
 /** ValueInfoProto of a float32 tensor that enters or leaves the graph. */
-export interface GraphValue {
+interface GraphValue {
   name: string;
   shape: readonly number[];
 }

@@ -2,13 +2,18 @@
 import { once, type EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import helper from 'node-red-node-test-helper';
-import catchNode from '@node-red/nodes/core/common/25-catch.js';
 import type { Station } from '../../lib/station/types.ts';
 import type { Message, NodeAPI } from '../../nodes/runtime/types.ts';
 
-helper.init(createRequire(import.meta.url).resolve('node-red'));
-
 type Register = (RED: NodeAPI) => void;
+
+const require = createRequire(import.meta.url);
+helper.init(require.resolve('node-red'));
+
+// Node-RED's own nodes ship without types, and belong to whichever release of Node-RED is installed.
+const catchNode = createRequire(require.resolve('node-red'))(
+  '@node-red/nodes/core/common/25-catch.js',
+) as Register;
 type FlowNode = Record<string, unknown> & { id: string; type: string };
 
 /** The parts of the helper we use; its own types say `void` where it returns promises. */
