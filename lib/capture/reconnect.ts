@@ -3,7 +3,7 @@
  * announced once each, however many attempts they take.
  */
 import { Backoff } from '../backoff.ts';
-import { isAborted, sleep, type Clock } from './clock.ts';
+import { isAborted, sleep, type Clock } from '../clock.ts';
 import { asCaptureError, type CaptureError } from './errors.ts';
 
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
