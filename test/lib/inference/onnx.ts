@@ -104,18 +104,23 @@ export function logModel(): Buffer {
   );
 }
 
-/** Answers at once for a black image (and so in the warm-up), never for a bright one. */
-export function endlessModel(): Buffer {
-  const body = Buffer.concat([
+/** Body of a Loop that goes on as long as it may and adds this value each time. */
+function addingBody(added: string): Buffer {
+  return Buffer.concat([
     bytes(2, 'body'),
     value(11, 'iteration', INT64, []),
     value(11, 'condition', BOOL, []),
     value(11, 'before', FLOAT, [1]),
     node('Identity', ['condition'], ['goOn']),
-    node('Add', ['before', 'one'], ['after']),
+    node('Add', ['before', added], ['after']),
     value(12, 'goOn', BOOL, []),
     value(12, 'after', FLOAT, [1]),
   ]);
+}
+
+/** Answers at once for a black image (and so in the warm-up), never for a bright one. */
+export function endlessModel(): Buffer {
+  const body = addingBody('one');
   return model(
     ...meanOfImage,
     floats('many', [1], [1e15]),
@@ -132,16 +137,7 @@ export function endlessModel(): Buffer {
 
 /** Never answers, whatever it is shown. */
 export function endlessAtOnceModel(): Buffer {
-  const body = Buffer.concat([
-    bytes(2, 'body'),
-    value(11, 'iteration', INT64, []),
-    value(11, 'condition', BOOL, []),
-    value(11, 'before', FLOAT, [1]),
-    node('Identity', ['condition'], ['goOn']),
-    node('Add', ['before', 'before'], ['after']),
-    value(12, 'goOn', BOOL, []),
-    value(12, 'after', FLOAT, [1]),
-  ]);
+  const body = addingBody('before');
   return model(
     ...meanOfImage,
     truth('true'),
