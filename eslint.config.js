@@ -54,7 +54,6 @@ export default defineConfig(
         $: 'readonly',
         document: 'readonly',
         window: 'readonly',
-        Jidoka: 'readonly',
       },
     },
   },
