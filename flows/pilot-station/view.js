@@ -9,6 +9,7 @@ const state = context.get('state') ?? {
   link: null,
   alarms: [],
   rejects: [],
+  reviews: [],
 };
 
 function picture(frame) {
@@ -34,7 +35,7 @@ function entryOf(id) {
   return state.rejects.find((item) => item.id === id);
 }
 
-let rejectsChanged = false;
+let listsChanged = false;
 let live = null;
 const { inspection } = msg;
 
@@ -47,13 +48,13 @@ else if (msg.status) state.link = { text: msg.status.text, fill: msg.status.fill
 else if (inspection?.ticket && msg.payload === inspection.ticket.id) {
   const entry = entryOf(inspection.part.id);
   if (entry) entry.ticket = inspection.ticket.id;
-  rejectsChanged = entry !== undefined;
+  listsChanged = entry !== undefined;
 } else if (inspection?.command) {
   const { outcome, reason, tag } = inspection.command;
   const entry = entryOf(inspection.part.id);
   if (entry) entry.command = { outcome, reason, tag };
   if (state.last?.id === inspection.part.id) state.last.command = { outcome, reason, tag };
-  rejectsChanged = entry !== undefined;
+  listsChanged = entry !== undefined;
   if (outcome !== 'confirmed') alarm(reason ?? outcome, `${tag}: ${outcome}`);
 } else if (inspection?.verdict) {
   const { decision, score, threshold, reason, calibration } = inspection.verdict;
@@ -77,7 +78,11 @@ else if (inspection?.ticket && msg.payload === inspection.ticket.id) {
   if (decision === 'reject') {
     state.rejects.unshift({ ...state.last, picture: live, ticket: null });
     state.rejects.length = Math.min(state.rejects.length, 10);
-    rejectsChanged = true;
+    listsChanged = true;
+  } else if (decision === 'review' && !state.teaching) {
+    state.reviews.unshift({ ...state.last, picture: live });
+    state.reviews.length = Math.min(state.reviews.length, 10);
+    listsChanged = true;
   }
 } else if (msg.error) alarm(msg.error.code ?? 'ERROR', msg.error.message);
 else return null;
@@ -85,7 +90,7 @@ else return null;
 context.set('state', state);
 if (live) context.set('live', live);
 const ages = [...state.ages].sort((a, b) => a - b);
-const { counts, last, teaching, model, line, link, alarms, rejects } = state;
+const { counts, last, teaching, model, line, link, alarms, rejects, reviews } = state;
 return [
   {
     payload: {
@@ -100,5 +105,5 @@ return [
       latency: { p50: quantile(ages, 0.5), p99: quantile(ages, 0.99), parts: ages.length },
     },
   },
-  rejectsChanged ? { payload: rejects } : null,
+  listsChanged ? { payload: { rejects, reviews } } : null,
 ];
