@@ -1,7 +1,7 @@
 /** The flow: Node-RED with the built package, camera-capture → anomaly-score → tolerance-gate → plc-write. */
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -101,24 +101,14 @@ function shown(id: string, fits: (status: { fill?: string; text?: string }) => b
 
 async function setup(wanted: Setup): Promise<void> {
   const userDir = mkdtempSync(join(tmpdir(), 'jidoka-bench-'));
+  writeFileSync(join(userDir, 'flows.json'), JSON.stringify(flow(wanted)));
   red.init(createServer(), {
     userDir,
     nodesDir: [root],
     nodesExcludes: ['node-red-dashboard', 'node-red-contrib-opcua'],
     disableEditor: true,
-    storageModule: {
-      init: () => Promise.resolve(),
-      getFlows: () => Promise.resolve({ flows: flow(wanted), rev: '1' }),
-      saveFlows: () => Promise.resolve('1'),
-      getCredentials: () => Promise.resolve({}),
-      saveCredentials: () => Promise.resolve(),
-      getSettings: () => Promise.resolve({}),
-      saveSettings: () => Promise.resolve(),
-      getSessions: () => Promise.resolve({}),
-      saveSessions: () => Promise.resolve(),
-      getLibraryEntry: () => Promise.resolve([]),
-      saveLibraryEntry: () => Promise.resolve(),
-    },
+    flowFile: 'flows.json',
+    credentialSecret: 'for the bench only',
     logging: { console: { level: 'warn' } },
     telemetry: { enabled: false },
   });

@@ -25,9 +25,9 @@ for (const file of globSync('flows/*/flow.json', { cwd: root })) {
     // A source belongs to the node whose id ends in its name: view.js to "pilot-view".
     const extension = extname(source);
     const name = basename(source, extension);
-    const node = flow.find(({ id }) => id.endsWith(`-${name}`));
-    const property = PROPERTY_OF[extension];
-    if (node === undefined || property === undefined) throw new Error(`${file} has no node for ${source}`);
+    const property = PROPERTY_OF[extension] ?? '';
+    const node = flow.find((candidate) => candidate.id.endsWith(`-${name}`) && property in candidate);
+    if (node === undefined) throw new Error(`${file} has no node for ${source}`);
     node[property] = readFileSync(join(dirname(path), source), 'utf8');
   }
   const after = `${JSON.stringify(flow, null, 2)}\n`;

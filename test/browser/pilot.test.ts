@@ -21,6 +21,7 @@ async function freePorts(): Promise<{ nodeRed: number; plant: number; opcua: num
 }
 
 describe('the pilot station in the browser', function () {
+  this.bail(true);
   this.timeout(300_000);
   let home: string;
   let started: ChildProcess;

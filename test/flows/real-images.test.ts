@@ -88,7 +88,7 @@ for (const version of nodeRedVersions) {
               trigger: 'message',
               deadlineMs: '15000',
             },
-            'pilot-score': { teaching: 'folder', folder: join(home, 'train') },
+            'pilot-score': { resolution: '224', teaching: 'folder', folder: join(home, 'train') },
             'pilot-gate': { alphaPercent: String(alpha * 100) },
           },
         });
