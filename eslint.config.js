@@ -54,7 +54,6 @@ export default defineConfig(
         $: 'readonly',
         document: 'readonly',
         window: 'readonly',
-        Jidoka: 'readonly',
       },
     },
     // Node-RED heeds a validator's sentence only where the function has a second parameter, used or not.

@@ -26,6 +26,8 @@ export interface PilotImages {
   teachFolder: string | undefined;
   /** How many of the first images to learn from. */
   firstParts: number;
+  /** Side of the square the model sees, in pixels. */
+  resolution: 224 | 448;
   intervalMs: number;
 }
 
@@ -55,9 +57,12 @@ export function connectPilotFlow(
   const teaching: Record<string, unknown> =
     images === undefined
       ? {}
-      : images.teachFolder === undefined
-        ? { teaching: 'first-parts', parts: String(images.firstParts) }
-        : { teaching: 'folder', folder: images.teachFolder };
+      : {
+          resolution: String(images.resolution),
+          ...(images.teachFolder === undefined
+            ? { teaching: 'first-parts', parts: String(images.firstParts) }
+            : { teaching: 'folder', folder: images.teachFolder }),
+        };
   const settings: Readonly<Record<string, Record<string, unknown>>> = {
     'pilot-station': addresses.stationFolder === '' ? {} : { folder: addresses.stationFolder },
     'pilot-plc': { endpointUrl: addresses.opcuaUrl },

@@ -13,7 +13,7 @@ import { AnomalyError } from './errors.ts';
 export const METHOD = 'patch-nn';
 
 /** A threshold that at most the share `alpha` of fresh good parts exceeds; null: too few parts to say. */
-export interface ThresholdCandidate {
+interface ThresholdCandidate {
   alpha: number;
   threshold: number | null;
 }

@@ -11,6 +11,8 @@
  * Field numbers are those of `onnx.proto` (IR version 8, github.com/onnx/onnx).
  */
 
+import { bytesField, integerField } from '../protobuf.ts';
+
 /** TensorProto.DataType of the element types we write. */
 const FLOAT = 1;
 const INT64 = 7;
@@ -19,32 +21,8 @@ const INT64 = 7;
 const ATTRIBUTE_INT = 2;
 const ATTRIBUTE_INTS = 7;
 
-const VARINT = 0;
-const LENGTH_DELIMITED = 2;
-
-function varint(value: number | bigint): Buffer {
-  const bytes: number[] = [];
-  // Negative numbers travel as their 64 bit two's complement, ten bytes long.
-  let rest = BigInt.asUintN(64, BigInt(value));
-  while (rest > 127n) {
-    bytes.push(Number(rest & 127n) | 128);
-    rest >>= 7n;
-  }
-  bytes.push(Number(rest));
-  return Buffer.from(bytes);
-}
-
-function integerField(field: number, value: number | bigint): Buffer {
-  return Buffer.concat([varint((field << 3) | VARINT), varint(value)]);
-}
-
-function bytesField(field: number, content: Uint8Array | string): Buffer {
-  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  return Buffer.concat([varint((field << 3) | LENGTH_DELIMITED), varint(bytes.length), bytes]);
-}
-
 /** NodeProto: one operator with its named inputs and outputs. */
-export interface GraphNode {
+interface GraphNode {
   operator: string;
   inputs: readonly string[];
   outputs: readonly string[];
@@ -52,14 +30,14 @@ export interface GraphNode {
 }
 
 /** TensorProto: a constant of the graph. BigInt64Array for shapes and axes, Float32Array for weights. */
-export interface GraphConstant {
+interface GraphConstant {
   name: string;
   shape: readonly number[];
   data: Float32Array | BigInt64Array;
 }
 
 /** ValueInfoProto of a float32 tensor that enters or leaves the graph. */
-export interface GraphValue {
+interface GraphValue {
   name: string;
   shape: readonly number[];
 }

@@ -24,7 +24,7 @@ import type { FromTeacher, Taught, ToTeacher } from './teach-protocol.ts';
 import type { TeachingProgress, TeachingStage } from './teaching.ts';
 
 /** Fewer parts than this say too little about what is normal. */
-export const MINIMUM_PARTS = 10;
+const MINIMUM_PARTS = 10;
 const ALPHAS = [0.005, 0.01, 0.02, 0.05, 0.1];
 const NOTE =
   'goodScores are out-of-fold: each part was scored by a bank that had not seen it. Scores of the same parts by this model itself are lower; a threshold must never come from those.';

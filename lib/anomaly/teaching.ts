@@ -14,7 +14,7 @@ import { FEATURES, nearestNeighbourHead, sideOf, type Bank } from './head.ts';
 import { appendToModel, standaloneModel } from './onnx-graph.ts';
 import { seededRandom, shuffledIndices } from './random.ts';
 
-export const FOLDS = 5;
+const FOLDS = 5;
 /** Patches looked at for one bank; beyond, a random sample stands for all. */
 const MAX_CANDIDATES = 20_000;
 

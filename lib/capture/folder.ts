@@ -10,7 +10,7 @@
  */
 import { watch, type FSWatcher } from 'node:fs';
 import { basename, join, parse, resolve } from 'node:path';
-import { isAborted, sleep, systemClock, type Clock } from './clock.ts';
+import { isAborted, sleep, systemClock, type Clock } from '../clock.ts';
 import { asCaptureError, CaptureError } from './errors.ts';
 import {
   compareNames,

@@ -10,7 +10,7 @@ export interface Credentials {
   password: string;
 }
 
-export interface DigestChallenge {
+interface DigestChallenge {
   scheme: 'digest';
   realm: string;
   nonce: string;

@@ -7,7 +7,7 @@
  * passes is watched by its connection instead (TCP keep-alive).
  */
 import { asCaptureError, CaptureError } from './errors.ts';
-import { systemClock, type Clock } from './clock.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import type { Credentials } from './http-auth.ts';
 import { CameraClient, cameraUrl, shownUrl } from './http-request.ts';
 import { LatestImage } from './latest.ts';

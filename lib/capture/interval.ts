@@ -1,5 +1,5 @@
 /** Grabs from a source at a fixed interval, never twice at once: what cannot keep up skips beats. */
-import { systemClock, type Clock } from './clock.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { asCaptureError, type CaptureError } from './errors.ts';
 import type { CameraSource, CapturedImage } from './source.ts';
 

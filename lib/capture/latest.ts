@@ -2,7 +2,7 @@
  * Brings triggers and the images of a free-running source together. An image serves one trigger,
  * and triggers are served in their order: two parts never get the same picture.
  */
-import { type Clock } from './clock.ts';
+import { type Clock } from '../clock.ts';
 import { CaptureError } from './errors.ts';
 import type { CapturedImage } from './source.ts';
 

@@ -10,7 +10,7 @@ import type { HealthSection } from '../inspection/inspection.ts';
 import { CodedError } from '../errors.ts';
 import { bytesOf, type Frame } from './frame.ts';
 
-export class HealthError extends CodedError<'IMAGE_INVALID'> {}
+class HealthError extends CodedError<'IMAGE_INVALID'> {}
 
 const MAX_SIDE = 320;
 /** Grey levels of 0..255 that count as cut off; one beside the end, because scaling rounds. */

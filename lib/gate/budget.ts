@@ -18,7 +18,7 @@ export interface Budget {
   delta: number;
 }
 
-export class BudgetError extends CodedError<'BUDGET_INVALID'> {}
+class BudgetError extends CodedError<'BUDGET_INVALID'> {}
 
 function check({ alpha, delta }: Budget): void {
   if (!(alpha > 0 && alpha < 1)) throw new BudgetError('BUDGET_INVALID', 'α must be between 0 and 1');

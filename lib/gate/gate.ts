@@ -8,7 +8,7 @@ import type { Decision, Mode, VerdictSection } from '../inspection/inspection.ts
 import { budgetedThreshold, partsNeeded, type Budget } from './budget.ts';
 
 /** What a part gets that cannot be judged. */
-export type Fallback = Exclude<Decision, 'accept'>;
+type Fallback = Exclude<Decision, 'accept'>;
 
 export interface Limits {
   /** Scores above are rejected, in the model's own units. */
@@ -42,7 +42,7 @@ export interface GateOptions {
   toleranceShare: number;
 }
 
-export class GateError extends CodedError<'TOLERANCE_OUT_OF_BOUNDS' | 'NOT_CALIBRATED'> {}
+class GateError extends CodedError<'TOLERANCE_OUT_OF_BOUNDS' | 'NOT_CALIBRATED'> {}
 
 /**
  * Limits that keep the false-reject budget on these good-part scores.

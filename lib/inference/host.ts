@@ -20,7 +20,6 @@ import {
   type Reply,
   type Request,
   type ResultReply,
-  type ValueDescription,
 } from './protocol.ts';
 import { FrameQueue, type QueuePolicy } from './queue.ts';
 
@@ -68,17 +67,7 @@ export interface InferenceResult {
   tensors: Record<string, { dims: number[]; data: Float32Array }>;
 }
 
-interface ModelInfo {
-  model: ModelReference;
-  provider: string;
-  /** Providers of the list that were tried first, and why they would not do. */
-  refused: { provider: string; message: string }[];
-  inputs: ValueDescription[];
-  outputs: ValueDescription[];
-  input: InputRecipe;
-  /** Median of the warm-up runs: the graph alone. */
-  warmMs: number;
-}
+type ModelInfo = { model: ModelReference } & Omit<LoadedReply, 'type' | 'id' | 'warmMaxMs'>;
 
 export interface LoadedModel {
   readonly info: ModelInfo;

@@ -61,13 +61,14 @@ export interface Hello {
 export interface LoadedReply {
   type: 'loaded';
   id: number;
+  /** The execution provider that runs the graph. */
   provider: string;
   /** Providers tried before it, and why they would not do. */
   refused: { provider: string; message: string }[];
   inputs: ValueDescription[];
   outputs: ValueDescription[];
   input: InputRecipe;
-  /** Median and highest of the warm-up runs after the first. */
+  /** Median and highest of the warm-up runs after the first: the graph alone. */
   warmMs: number;
   warmMaxMs: number;
 }

@@ -90,7 +90,7 @@ export interface VerdictSection {
 
 export type CommandOutcome = 'confirmed' | 'refused' | 'clamped' | 'unknown';
 
-export interface CommandSection {
+interface CommandSection {
   id: string;
   outcome: CommandOutcome;
   /** Reason code when the outcome is not `confirmed`. */
@@ -104,7 +104,7 @@ export interface CommandSection {
   ms: number;
 }
 
-export interface TicketSection {
+interface TicketSection {
   /** The number the MES gave it; empty until it has. */
   id: string;
   state: 'queued' | 'acknowledged' | 'failed';

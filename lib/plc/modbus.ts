@@ -6,14 +6,15 @@
 import { once } from 'node:events';
 import { Socket } from 'node:net';
 import type modbusSerial from 'modbus-serial';
+import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
 import { fromRegisters, parseModbusTag, toRegisters, type ModbusTag, type WordOrder } from './modbus-tag.ts';
 import { PlcError } from './plc-error.ts';
 import type { TagValue } from './tag-type.ts';
 import {
-  Backoff,
   linkDown,
   LinkNotice,
+  RECONNECT_BACKOFF,
   withDeadline,
   type LinkState,
   type Reading,
@@ -61,7 +62,13 @@ export class ModbusTransport implements Transport {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor({ host, port, unit, wordOrder = 'big', backoff = new Backoff() }: ModbusOptions) {
+  constructor({
+    host,
+    port,
+    unit,
+    wordOrder = 'big',
+    backoff = new Backoff(RECONNECT_BACKOFF),
+  }: ModbusOptions) {
     this.#host = host;
     this.#port = port;
     this.#unit = unit;

@@ -15,13 +15,14 @@ import type {
   OPCUAClient,
   UserIdentityInfo,
 } from 'node-opcua-client';
+import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
 import { PlcError, type PlcErrorCode } from './plc-error.ts';
 import { TAG_TYPES, type Range, type TagType, type TagValue } from './tag-type.ts';
 import {
-  Backoff,
   linkDown,
   LinkNotice,
+  RECONNECT_BACKOFF,
   withDeadline,
   type LinkState,
   type Reading,
@@ -125,7 +126,7 @@ export class OpcUaTransport implements Transport {
 
   constructor(options: OpcUaOptions) {
     this.#options = options;
-    this.#backoff = options.backoff ?? new Backoff();
+    this.#backoff = options.backoff ?? new Backoff(RECONNECT_BACKOFF);
   }
 
   open(): void {

@@ -84,27 +84,8 @@ export async function withDeadline<Result>(
   }
 }
 
-/** Waiting times between attempts to connect: doubling, with jitter so that many gateways do not arrive together. */
-export class Backoff {
-  readonly #firstMs: number;
-  readonly #maxMs: number;
-  #attempts = 0;
-
-  constructor({ firstMs = 500, maxMs = 10_000 } = {}) {
-    this.#firstMs = firstMs;
-    this.#maxMs = maxMs;
-  }
-
-  nextMs(): number {
-    const fullMs = Math.min(this.#maxMs, this.#firstMs * 2 ** this.#attempts);
-    this.#attempts += 1;
-    return fullMs * (0.5 + Math.random() / 2);
-  }
-
-  reset(): void {
-    this.#attempts = 0;
-  }
-}
+/** Waits between attempts to connect. */
+export const RECONNECT_BACKOFF = { firstMs: 500, maxMs: 10_000 };
 
 /** Keeps the state of a link and tells who listens. */
 export class LinkNotice {

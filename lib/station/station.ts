@@ -9,6 +9,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
 import { openInspection } from '../inspection/inspection.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { asCodedError } from '../errors.ts';
 import type { Journal, LedgerEntry } from '../journal/types.ts';
 import { Approvals, type Approval, type ApprovalRequest } from './approvals.ts';
@@ -21,24 +22,6 @@ import type { Adjustable, ArmingView, Autonomy, Calibration, Releasable, Station
 const TICK_MS = 1000;
 /** NTP slews stay far below this; a step of this size makes every time stamp of the record doubtful. */
 const MAX_CLOCK_STEP_MS = 2000;
-
-export interface Clock {
-  /** Milliseconds since 1970. */
-  wallNow(): number;
-  monotonicNow(): number;
-  /** Calls back every `intervalMs` until the returned function is called. */
-  every(intervalMs: number, callback: () => void): () => void;
-}
-
-const systemClock: Clock = {
-  wallNow: () => Date.now(),
-  monotonicNow: () => performance.now(),
-  every: (intervalMs, callback) => {
-    const timer = setInterval(callback, intervalMs);
-    timer.unref();
-    return () => clearInterval(timer);
-  },
-};
 
 export interface StationOptions {
   id: string;
@@ -119,7 +102,7 @@ class LocalStation implements StationControl {
     this.#leaseMs = options.leaseMs ?? MAX_LEASE_MS;
     this.#openJournal = options.openJournal;
     this.#clock = options.clock ?? systemClock;
-    this.#clockOffsetMs = this.#clock.wallNow() - this.#clock.monotonicNow();
+    this.#clockOffsetMs = this.#clock.wallNow() - this.#clock.now();
     this.#stopTicking = this.#clock.every(TICK_MS, () => this.#tick());
   }
 
@@ -137,7 +120,7 @@ class LocalStation implements StationControl {
 
   async nextPart(part: Partial<Pick<NewPart, 'id' | 'deadlineMs'>> = {}): Promise<Inspection> {
     // Taken before anything is awaited: the part's time runs from its trigger.
-    const monotonicNow = this.#clock.monotonicNow();
+    const monotonicNow = this.#clock.now();
     const now = new Date(this.#clock.wallNow());
     if (this.#sequence === undefined) {
       const last = await (await this.journal()).lastSequence();
@@ -156,14 +139,14 @@ class LocalStation implements StationControl {
   }
 
   arming(): ArmingView {
-    return view(this.#arming, this.#clock.monotonicNow());
+    return view(this.#arming, this.#clock.now());
   }
 
   async arm({ actor, reason, leaseMs = this.#leaseMs }: By & { leaseMs?: number }): Promise<ArmingView> {
     const event: ArmingEvent = { type: 'arm', actor, reason, leaseMs };
     this.#assertArmable();
     // Refuses what is not allowed before anything is written.
-    transition(this.#arming, event, this.#clock.monotonicNow());
+    transition(this.#arming, event, this.#clock.now());
     const narrowings = this.#narrowings;
     await this.#audit({ type: 'station.arm', actor, reason, detail: { leaseMs } }, 'ARM_REFUSED');
     if (narrowings !== this.#narrowings) {
@@ -252,11 +235,7 @@ class LocalStation implements StationControl {
 
   async release({ actor, reason, threshold }: By & { threshold?: number }): Promise<ArmingView> {
     this.#assertArmable();
-    transition(
-      this.#arming,
-      { type: 'arm', actor, reason, leaseMs: this.#leaseMs },
-      this.#clock.monotonicNow(),
-    );
+    transition(this.#arming, { type: 'arm', actor, reason, leaseMs: this.#leaseMs }, this.#clock.now());
     if (threshold !== undefined) {
       this.#assertWithinBounds(threshold);
       const detail = this.#toleranceChange(threshold);
@@ -381,7 +360,7 @@ class LocalStation implements StationControl {
 
   #apply(event: ArmingEvent): void {
     const before = this.#arming;
-    this.#arming = transition(before, event, this.#clock.monotonicNow());
+    this.#arming = transition(before, event, this.#clock.now());
     if (this.#arming === before) return;
     if (this.#arming.state !== 'ARMED') this.#approvals.withdrawAll();
     this.#changed();
@@ -420,7 +399,7 @@ class LocalStation implements StationControl {
   }
 
   #tick(): void {
-    const offsetMs = this.#clock.wallNow() - this.#clock.monotonicNow();
+    const offsetMs = this.#clock.wallNow() - this.#clock.now();
     const stepMs = offsetMs - this.#clockOffsetMs;
     this.#clockOffsetMs = offsetMs;
     if (Math.abs(stepMs) > MAX_CLOCK_STEP_MS) {

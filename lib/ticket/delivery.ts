@@ -8,14 +8,14 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Inspection } from '../inspection/inspection.ts';
+import { fullJitterMs } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
 import type { Journal, OutboxEntry, OutboxRecord } from '../journal/types.ts';
 import type { TicketClient } from './client.ts';
 import type { QualityEvent } from './event.ts';
 import { TicketError } from './ticket-error.ts';
 
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 60_000;
+const RETRY = { firstMs: 500, maxMs: 60_000 };
 /** Streams delivered at the same time. */
 const PARALLEL = 4;
 /** Failures in a row after which the MES counts as offline. */
@@ -74,11 +74,6 @@ export interface DeliveryOptions {
   tickets: TicketClient;
   random?: () => number;
   monotonicNow?: () => number;
-}
-
-/** Full jitter: anywhere between nothing and a bound that doubles with every attempt. */
-export function backoffMs(attempts: number, random: () => number): number {
-  return random() * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts, 16));
 }
 
 export class Delivery {
@@ -198,7 +193,7 @@ export class Delivery {
       const known = answer.ticketId === undefined ? {} : { ticketId: answer.ticketId };
       if (error instanceof TicketError && error.passing) {
         this.#failed();
-        const delayMs = Math.max(error.retryAfterMs, backoffMs(record.attempts, this.#random));
+        const delayMs = Math.max(error.retryAfterMs, fullJitterMs(record.attempts, this.#random(), RETRY));
         const settled = { ...known, error: { code, message } };
         await this.#quietly(() =>
           this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer: settled }),
@@ -269,7 +264,8 @@ export class Delivery {
   #failed(): void {
     this.#failuresInARow += 1;
     if (this.#failuresInARow >= PAUSE_AFTER) {
-      this.#pausedUntil = this.#now() + backoffMs(this.#failuresInARow - PAUSE_AFTER + 1, this.#random);
+      const attempt = this.#failuresInARow - PAUSE_AFTER + 1;
+      this.#pausedUntil = this.#now() + fullJitterMs(attempt, this.#random(), RETRY);
     }
     if (this.#failuresInARow >= OFFLINE_AFTER) this.#show({ ...this.#state, online: false });
   }

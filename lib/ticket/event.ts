@@ -2,7 +2,7 @@
  * The quality event an MES gets about one part: plain JSON in the vocabulary of ISA-95 (hierarchy
  * scope, equipment, material tested), the same whatever dialect carries it.
  */
-import type { Decision, Inspection, Mode, ModelReference } from '../inspection/inspection.ts';
+import type { Inspection, ModelReference, VerdictSection } from '../inspection/inspection.ts';
 
 export type Severity = 'minor' | 'major' | 'critical';
 
@@ -25,14 +25,7 @@ export interface QualityEvent {
   defectClass: string;
   severity: Severity;
   /** `inspection.verdict`; null without a verdict. */
-  verdict: {
-    decision: Decision;
-    score: number | null;
-    threshold: number | null;
-    reason: string;
-    mode: Mode;
-    calibration: string;
-  } | null;
+  verdict: VerdictSection | null;
   /** `inspection.anomaly.model`, else the model of the last inference; null without one. */
   model: ModelReference | null;
   /** The image as captured; uploaded once the ticket exists. */

@@ -1,7 +1,6 @@
 /** examples/07 as it is shipped, in a real Node-RED, against a real OPC UA server. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -12,16 +11,9 @@ import {
   SecurityPolicy,
   type UAVariable,
 } from 'node-opcua';
+import { HOST, reservePort } from '../../plant/ports.ts';
 import { flowOf } from '../package/package-files.ts';
 import { startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 describe('a trigger from the PLC', function () {
   this.timeout(90_000);
@@ -32,10 +24,10 @@ describe('a trigger from the PLC', function () {
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'jidoka-opcua-'));
-    const port = await freePort();
+    const port = await reservePort(0, 'OPC UA server');
     server = new OPCUAServer({
       port,
-      hostname: '127.0.0.1',
+      hostname: HOST,
       securityModes: [MessageSecurityMode.None],
       securityPolicies: [SecurityPolicy.None],
       serverCertificateManager: new OPCUACertificateManager({ rootFolder: join(folder, 'pki') }),

@@ -10,7 +10,7 @@ import type { Calibration, Station } from '../../lib/station/types.ts';
 import register from '../../nodes/anomaly-score/anomaly-score.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
 import { realParts, type RealParts } from '../support/good-parts.ts';
-import { load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
+import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
 import { assertPlainMessage } from '../support/message-rule.ts';
 
 describe('anomaly-score', function () {
@@ -52,20 +52,10 @@ describe('anomaly-score', function () {
       [stationStandIn(station), register],
       [
         { id: 'station', type: 'inspection-station' },
-        {
-          id: 'score',
-          type: 'anomaly-score',
-          z: 'flow',
-          station: 'station',
-          model: 'top',
-          wires: [['scored'], ['events']],
-          ...config,
-        },
-        { id: 'scored', type: 'helper', z: 'flow' },
-        { id: 'events', type: 'helper', z: 'flow' },
-        { id: 'catch', type: 'catch', z: 'flow', scope: ['score'], wires: [['caught']] },
-        { id: 'caught', type: 'helper', z: 'flow' },
-        { id: 'flow', type: 'tab' },
+        ...flowAround({ id: 'score', type: 'anomaly-score', station: 'station', model: 'top', ...config }, [
+          'scored',
+          'events',
+        ]),
       ],
     );
   }
@@ -87,7 +77,7 @@ describe('anomaly-score', function () {
   async function caughtCode(message: Message): Promise<string | undefined> {
     const caught = nextMessage('caught');
     node('score').receive(message);
-    return ((await caught)['error'] as { code?: string }).code;
+    return codeOf(await caught);
   }
 
   it('teaches itself from the first parts, lets them pass unscored, then scores', async () => {

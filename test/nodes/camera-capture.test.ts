@@ -9,20 +9,12 @@ import { openInspection } from '../../lib/inspection/inspection.ts';
 import register from '../../nodes/camera-capture/camera-capture.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
 import { CameraServer, testImage } from '../support/camera-server.ts';
-import { load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
+import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
 import { assertPlainMessage } from '../support/message-rule.ts';
 
 function flow(camera: Record<string, unknown>): Parameters<typeof load>[1] {
-  return [
-    { id: 'flow', type: 'tab' },
-    { id: 'camera', type: 'camera-capture', z: 'flow', wires: [['parts']], ...camera },
-    { id: 'parts', type: 'helper', z: 'flow' },
-    { id: 'catch', type: 'catch', z: 'flow', scope: ['camera'], wires: [['caught']] },
-    { id: 'caught', type: 'helper', z: 'flow' },
-  ];
+  return flowAround({ id: 'camera', type: 'camera-capture', ...camera }, ['parts']);
 }
-
-const codeOf = (message: Message): string | undefined => (message['error'] as { code?: string }).code;
 
 describe('camera-capture', () => {
   let folder: string;

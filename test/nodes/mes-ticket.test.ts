@@ -10,7 +10,7 @@ import mesEndpoint from '../../nodes/mes-endpoint/mes-endpoint.ts';
 import mesTicket from '../../nodes/mes-ticket/mes-ticket.ts';
 import { KeptMessages } from '../../nodes/mes-ticket/kept-messages.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
-import { load, nextMessage, node, unload } from '../support/helper.ts';
+import { codeOf, flowAround, load, nextMessage, node, unload } from '../support/helper.ts';
 import { MesServer } from '../support/mes-server.ts';
 
 function rejected(sequence: number): Inspection {
@@ -60,23 +60,19 @@ describe('mes-ticket', () => {
     await load(
       [inspectionStation, mesEndpoint, mesTicket],
       [
-        { id: 'flow', type: 'tab' },
         { id: 'station', type: 'inspection-station', name: 'Press 4', line: 'Line 2', folder },
         { id: 'mes', type: 'mes-endpoint', baseUrl: url, timeoutSeconds: '2', ...endpoint },
-        {
-          id: 'ticket',
-          type: 'mes-ticket',
-          z: 'flow',
-          station: 'station',
-          endpoint: 'mes',
-          defectClass: 'surface',
-          wires: [['acknowledged'], ['failed']],
-          ...ticket,
-        },
-        { id: 'acknowledged', type: 'helper', z: 'flow' },
-        { id: 'failed', type: 'helper', z: 'flow' },
-        { id: 'catch', type: 'catch', z: 'flow', scope: ['ticket'], wires: [['caught']] },
-        { id: 'caught', type: 'helper', z: 'flow' },
+        ...flowAround(
+          {
+            id: 'ticket',
+            type: 'mes-ticket',
+            station: 'station',
+            endpoint: 'mes',
+            defectClass: 'surface',
+            ...ticket,
+          },
+          ['acknowledged', 'failed'],
+        ),
       ],
       { mes: { token: 'secret-token' } },
     );
@@ -211,22 +207,22 @@ describe('mes-ticket', () => {
   it('refuses a message without a part', async () => {
     await deploy();
     const caught = await outcomeOf({ payload: 'no envelope' }, 'caught');
-    assert.equal((caught['error'] as { code?: string }).code, 'PART_MISSING');
+    assert.equal(codeOf(caught), 'PART_MISSING');
     assert.equal(server.requests.length, 0);
   });
 
   it('ends every input in the error of its MES or its configuration', async () => {
     await deploy({}, { baseUrl: 'http://169.254.169.254' });
     const forbidden = await outcomeOf({ inspection: rejected(1) }, 'caught');
-    assert.equal((forbidden['error'] as { code?: string }).code, 'MES_HOST_FORBIDDEN');
+    assert.equal(codeOf(forbidden), 'MES_HOST_FORBIDDEN');
     await unload();
     await deploy({ endpoint: 'nowhere' });
     const missing = await outcomeOf({ inspection: rejected(1) }, 'caught');
-    assert.equal((missing['error'] as { code?: string }).code, 'CONFIG_INVALID');
+    assert.equal(codeOf(missing), 'CONFIG_INVALID');
     await unload();
     await deploy({ severity: 'catastrophic' });
     const wrong = await outcomeOf({ inspection: rejected(1) }, 'caught');
-    assert.equal((wrong['error'] as { code?: string }).code, 'CONFIG_INVALID');
+    assert.equal(codeOf(wrong), 'CONFIG_INVALID');
   });
 });
 

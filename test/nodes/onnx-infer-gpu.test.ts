@@ -9,7 +9,7 @@ import { acquireHost } from '../../lib/inference/host.ts';
 import { openInspection } from '../../lib/inspection/inspection.ts';
 import register from '../../nodes/onnx-infer-gpu/onnx-infer-gpu.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
-import { load, nextMessage, node, unload } from '../support/helper.ts';
+import { codeOf, flowAround, load, nextMessage, node, unload } from '../support/helper.ts';
 import { assertPlainMessage } from '../support/message-rule.ts';
 import { isRunning } from '../lib/inference/fixtures.ts';
 import { colourModel, endlessModel, meanModel } from '../lib/inference/onnx.ts';
@@ -25,21 +25,13 @@ const CLASSIFY = {
 const MEAN = { model: 'mean.onnx', task: 'raw', outputs: 'score', providers: ['cpu'] };
 
 function flow(config: Record<string, unknown>): Parameters<typeof load>[1] {
-  return [
-    { id: 'infer', type: 'onnx-infer-gpu', z: 'flow', wires: [['out']], ...config },
-    { id: 'out', type: 'helper', z: 'flow' },
-    { id: 'catch', type: 'catch', z: 'flow', scope: ['infer'], wires: [['caught']] },
-    { id: 'caught', type: 'helper', z: 'flow' },
-    { id: 'flow', type: 'tab' },
-  ];
+  return flowAround({ id: 'infer', type: 'onnx-infer-gpu', ...config }, ['out']);
 }
 
 function colour(red: number, green: number, blue: number): Frame {
   const pixels = Buffer.from(Array.from({ length: 64 }, () => [red, green, blue]).flat());
   return new Frame(pixels, { width: 8, height: 8, format: 'rgb', source: 'test' });
 }
-
-const codeOf = (message: Message): unknown => (message['error'] as { code?: string }).code;
 
 /** The next badge of the node under test. */
 async function nextStatus(): Promise<{ fill?: string; shape?: string; text?: string }> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { openInspection, type Inspection } from '../../lib/inspection/inspection.ts';
 import type { Adjustable, Station } from '../../lib/station/types.ts';
 import register from '../../nodes/tolerance-gate/tolerance-gate.ts';
-import { load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
+import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
 
 const MODEL = { name: 'press-4', version: '7', digest: 'sha256:aa' };
 
@@ -15,15 +15,7 @@ function scored(score: number): Inspection {
 }
 
 function flow(gate: Record<string, unknown>): Parameters<typeof load>[1] {
-  return [
-    { id: 'gate', type: 'tolerance-gate', z: 'flow', wires: [['accept'], ['review'], ['reject']], ...gate },
-    { id: 'accept', type: 'helper', z: 'flow' },
-    { id: 'review', type: 'helper', z: 'flow' },
-    { id: 'reject', type: 'helper', z: 'flow' },
-    { id: 'catch', type: 'catch', z: 'flow', scope: ['gate'], wires: [['caught']] },
-    { id: 'caught', type: 'helper', z: 'flow' },
-    { id: 'flow', type: 'tab' },
-  ];
+  return flowAround({ id: 'gate', type: 'tolerance-gate', ...gate }, ['accept', 'review', 'reject']);
 }
 
 describe('tolerance-gate', () => {
@@ -102,7 +94,7 @@ describe('tolerance-gate', () => {
     await load([register], flow({ mode: 'fixed', threshold: 'three' }));
     node('gate').receive({ inspection: scored(1) });
     const caught = await nextMessage('caught');
-    assert.equal((caught['error'] as { code?: string }).code, 'CONFIG_INVALID');
+    assert.equal(codeOf(caught), 'CONFIG_INVALID');
   });
 
   it('ends an input in a coded error when its station is gone', async () => {

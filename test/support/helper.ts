@@ -2,13 +2,18 @@
 import { once, type EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import helper from 'node-red-node-test-helper';
-import catchNode from '@node-red/nodes/core/common/25-catch.js';
 import type { Station } from '../../lib/station/types.ts';
 import type { Message, NodeAPI } from '../../nodes/runtime/types.ts';
 
-helper.init(createRequire(import.meta.url).resolve('node-red'));
-
 type Register = (RED: NodeAPI) => void;
+
+const require = createRequire(import.meta.url);
+helper.init(require.resolve('node-red'));
+
+// Node-RED's own nodes ship without types, and belong to whichever release of Node-RED is installed.
+const catchNode = createRequire(require.resolve('node-red'))(
+  '@node-red/nodes/core/common/25-catch.js',
+) as Register;
 type FlowNode = Record<string, unknown> & { id: string; type: string };
 
 /** The parts of the helper we use; its own types say `void` where it returns promises. */
@@ -36,6 +41,19 @@ export async function load(
   await runtime.load([catchNode, ...registers], placed, credentials);
 }
 
+/**
+ * A node on a tab, with each of its outputs wired to a node of type `helper` of this name, and what the
+ * Catch node hears of it to the `helper` node `caught`.
+ */
+export function flowAround(tested: FlowNode, outputs: readonly string[]): FlowNode[] {
+  return [
+    { id: 'flow', type: 'tab' },
+    { z: 'flow', wires: outputs.map((output) => [output]), ...tested },
+    ...[...outputs, 'caught'].map((id) => ({ id, type: 'helper', z: 'flow' })),
+    { id: 'catch', type: 'catch', z: 'flow', scope: [tested.id], wires: [['caught']] },
+  ];
+}
+
 export async function unload(): Promise<void> {
   await runtime.unload();
   await runtime.stopServer();
@@ -51,6 +69,11 @@ export function node(id: string): Receiver {
 export async function nextMessage(id: string): Promise<Message> {
   const [message] = (await once(node(id), 'input')) as [Message];
   return message;
+}
+
+/** The code of the error a Catch node wrote into the message. */
+export function codeOf(message: Message): string | undefined {
+  return (message['error'] as { code?: string }).code;
 }
 
 /** Registers the type `inspection-station` with a given service object, for nodes under test alone. */

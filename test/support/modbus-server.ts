@@ -1,7 +1,7 @@
 /** A real Modbus TCP server in memory, on a free port of 127.0.0.1. */
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import modbusSerial from 'modbus-serial';
+import { HOST, reservePort } from '../../plant/ports.ts';
 
 export interface ModbusServer {
   port: number;
@@ -12,18 +12,8 @@ export interface ModbusServer {
   stop(): Promise<void>;
 }
 
-/** The library's server takes no port 0, so one is asked of the system first. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
-export async function startModbusServer(port?: number): Promise<ModbusServer> {
-  const listenPort = port ?? (await freePort());
+export async function startModbusServer(port = 0): Promise<ModbusServer> {
+  const listenPort = await reservePort(port, 'Modbus server');
   const coils = new Array<boolean>(100).fill(false);
   const registers = new Array<number>(100).fill(0);
   const writes: ModbusServer['writes'] = [];
@@ -50,7 +40,7 @@ export async function startModbusServer(port?: number): Promise<ModbusServer> {
         values.forEach((value, offset) => hold(address + offset, value));
       },
     },
-    { host: '127.0.0.1', port: listenPort, unitID: 1 },
+    { host: HOST, port: listenPort, unitID: 1 },
   );
   await once(server, 'initialized');
   return {

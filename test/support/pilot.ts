@@ -34,7 +34,7 @@ function watched(node: FlowNode, ...debugIds: string[]): FlowNode {
   return { ...node, wires: wires.map((targets) => [...targets, ...debugIds]) };
 }
 
-export function pilotFlowFor({ plant, stationFolder, change = {}, haltAfter = 0 }: PilotOptions): FlowNode[] {
+function pilotFlowFor({ plant, stationFolder, change = {}, haltAfter = 0 }: PilotOptions): FlowNode[] {
   const flow = connectPilotFlow(readPilotFlow(), {
     streamUrl: plant.camera.streamUrl,
     opcuaUrl: plant.opcua.endpointUrl,

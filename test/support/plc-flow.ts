@@ -11,7 +11,7 @@ import type { PlcEndpoint } from '../../nodes/plc-endpoint/endpoint.ts';
 import registerWrite from '../../nodes/plc-write/plc-write.ts';
 import type { NodeAPI } from '../../nodes/runtime/types.ts';
 import type { StationControl } from '../../lib/station/station.ts';
-import { load, node, unload } from './helper.ts';
+import { flowAround, load, node, unload } from './helper.ts';
 
 /** Who signs a request, in place of Node-RED's own sign-in. */
 const PERSON_HEADER = 'x-test-person';
@@ -34,25 +34,21 @@ export async function loadPlcFlow(
   await load(
     [withPersons, registerStation, registerEndpoint, registerWrite],
     [
-      { id: 'flow', type: 'tab' },
       { id: 'station', type: 'inspection-station', name: 'Press 4', line: 'L2', autonomy: 'act', ...station },
       { id: 'plc', type: 'plc-endpoint', name: 'Line PLC', ...endpoint },
-      {
-        id: 'write',
-        type: 'plc-write',
-        z: 'flow',
-        station: 'station',
-        endpoint: 'plc',
-        tag: 'ns=1;s=RejectGate',
-        value: 'true',
-        valueType: 'bool',
-        wires: [['confirmed'], ['otherwise']],
-        ...write,
-      },
-      { id: 'confirmed', type: 'helper', z: 'flow' },
-      { id: 'otherwise', type: 'helper', z: 'flow' },
-      { id: 'catch', type: 'catch', z: 'flow', scope: ['write'], wires: [['caught']] },
-      { id: 'caught', type: 'helper', z: 'flow' },
+      ...flowAround(
+        {
+          id: 'write',
+          type: 'plc-write',
+          station: 'station',
+          endpoint: 'plc',
+          tag: 'ns=1;s=RejectGate',
+          value: 'true',
+          valueType: 'bool',
+          ...write,
+        },
+        ['confirmed', 'otherwise'],
+      ),
     ],
   );
   return {

@@ -51,8 +51,8 @@ describe('the heatmap', () => {
     assert.deepEqual([width, height], [200, 100]);
   });
 
-  it('refuses a map of another size', async () => {
-    await assert.rejects(heatmap(plainFrame(10, 10, 'rgb'), new Float32Array(9), 1), {
+  it('refuses a map that is not square', async () => {
+    await assert.rejects(heatmap(plainFrame(10, 10, 'rgb'), new Float32Array(10), 1), {
       code: 'SCORE_MAP_INVALID',
     });
   });

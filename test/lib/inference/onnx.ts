@@ -1,4 +1,5 @@
 /** Writes the tiny ONNX graphs the tests run: just enough of onnx.proto3, opset 13. */
+import { bytesField, integerField } from '../../../lib/protobuf.ts';
 
 type Field = Buffer;
 
@@ -7,40 +8,25 @@ const UINT8 = 2;
 const INT64 = 7;
 const BOOL = 9;
 
-function varint(value: number | bigint): Buffer {
-  const bytes: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(value));
-  while (rest >= 128n) {
-    bytes.push(Number(rest & 127n) | 128);
-    rest >>= 7n;
-  }
-  bytes.push(Number(rest));
-  return Buffer.from(bytes);
-}
-
-function number(field: number, value: number | bigint): Field {
-  return Buffer.concat([varint(field * 8), varint(value)]);
-}
-
 function bytes(field: number, ...content: (Buffer | string)[]): Field {
-  const body = Buffer.concat(content.map((part) => Buffer.from(part)));
-  return Buffer.concat([varint(field * 8 + 2), varint(body.length), body]);
+  return bytesField(field, Buffer.concat(content.map((part) => Buffer.from(part))));
 }
 
 function value(field: number, name: string, type: number, shape: readonly (number | string)[]): Field {
   const dimensions = shape.map((dimension) =>
-    bytes(1, typeof dimension === 'number' ? number(1, dimension) : bytes(2, dimension)),
+    bytes(1, typeof dimension === 'number' ? integerField(1, dimension) : bytes(2, dimension)),
   );
-  return bytes(field, bytes(1, name), bytes(2, bytes(1, number(1, type), bytes(2, ...dimensions))));
+  return bytes(field, bytes(1, name), bytes(2, bytes(1, integerField(1, type), bytes(2, ...dimensions))));
 }
 
 type Attribute = number | readonly number[] | Buffer;
 
 /** Numbers become `i`, lists `ints`, a Buffer is a graph. */
 function attribute(name: string, content: Attribute): Field {
-  if (Buffer.isBuffer(content)) return bytes(5, bytes(1, name), bytes(6, content), number(20, 5));
-  if (typeof content === 'number') return bytes(5, bytes(1, name), number(3, content), number(20, 2));
-  return bytes(5, bytes(1, name), ...content.map((entry) => number(8, entry)), number(20, 7));
+  if (Buffer.isBuffer(content)) return bytes(5, bytes(1, name), bytes(6, content), integerField(20, 5));
+  if (typeof content === 'number')
+    return bytes(5, bytes(1, name), integerField(3, content), integerField(20, 2));
+  return bytes(5, bytes(1, name), ...content.map((entry) => integerField(8, entry)), integerField(20, 7));
 }
 
 function node(
@@ -60,15 +46,25 @@ function node(
 
 function floats(name: string, dims: readonly number[], values: readonly number[]): Field {
   const raw = Buffer.from(Float32Array.from(values).buffer);
-  return bytes(5, ...dims.map((dim) => number(1, dim)), number(2, FLOAT), bytes(8, name), bytes(9, raw));
+  return bytes(
+    5,
+    ...dims.map((dim) => integerField(1, dim)),
+    integerField(2, FLOAT),
+    bytes(8, name),
+    bytes(9, raw),
+  );
 }
 
 function truth(name: string): Field {
-  return bytes(5, number(2, BOOL), bytes(8, name), bytes(9, Buffer.from([1])));
+  return bytes(5, integerField(2, BOOL), bytes(8, name), bytes(9, Buffer.from([1])));
 }
 
 function model(...graph: Field[]): Buffer {
-  return Buffer.concat([number(1, 8), bytes(7, bytes(2, 'graph'), ...graph), bytes(8, number(2, 13))]);
+  return Buffer.concat([
+    integerField(1, 8),
+    bytes(7, bytes(2, 'graph'), ...graph),
+    bytes(8, integerField(2, 13)),
+  ]);
 }
 
 const SIDE = 8;
@@ -104,18 +100,23 @@ export function logModel(): Buffer {
   );
 }
 
-/** Answers at once for a black image (and so in the warm-up), never for a bright one. */
-export function endlessModel(): Buffer {
-  const body = Buffer.concat([
+/** Body of a Loop that goes on as long as it may and adds this value each time. */
+function addingBody(added: string): Buffer {
+  return Buffer.concat([
     bytes(2, 'body'),
     value(11, 'iteration', INT64, []),
     value(11, 'condition', BOOL, []),
     value(11, 'before', FLOAT, [1]),
     node('Identity', ['condition'], ['goOn']),
-    node('Add', ['before', 'one'], ['after']),
+    node('Add', ['before', added], ['after']),
     value(12, 'goOn', BOOL, []),
     value(12, 'after', FLOAT, [1]),
   ]);
+}
+
+/** Answers at once for a black image (and so in the warm-up), never for a bright one. */
+export function endlessModel(): Buffer {
+  const body = addingBody('one');
   return model(
     ...meanOfImage,
     floats('many', [1], [1e15]),
@@ -132,16 +133,7 @@ export function endlessModel(): Buffer {
 
 /** Never answers, whatever it is shown. */
 export function endlessAtOnceModel(): Buffer {
-  const body = Buffer.concat([
-    bytes(2, 'body'),
-    value(11, 'iteration', INT64, []),
-    value(11, 'condition', BOOL, []),
-    value(11, 'before', FLOAT, [1]),
-    node('Identity', ['condition'], ['goOn']),
-    node('Add', ['before', 'before'], ['after']),
-    value(12, 'goOn', BOOL, []),
-    value(12, 'after', FLOAT, [1]),
-  ]);
+  const body = addingBody('before');
   return model(
     ...meanOfImage,
     truth('true'),
@@ -166,7 +158,13 @@ export function colourModel(): Buffer {
 export function hungryModel(gigabytes: number): Buffer {
   return model(
     ...meanOfImage,
-    bytes(5, number(1, 2), number(2, INT64), bytes(8, 'shape'), bytes(9, int64s(gigabytes * 2 ** 20, 256))),
+    bytes(
+      5,
+      integerField(1, 2),
+      integerField(2, INT64),
+      bytes(8, 'shape'),
+      bytes(9, int64s(gigabytes * 2 ** 20, 256)),
+    ),
     node('Expand', ['mean', 'shape'], ['large']),
     node('ReduceMax', ['large'], ['score'], { axes: [0, 1], keepdims: 0 }),
     node('Identity', ['mean'], ['map']),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
+import { Backoff } from '../../../lib/backoff.ts';
 import { CommandEngine, type Command, type Outcome } from '../../../lib/plc/command.ts';
 import { ModbusTransport } from '../../../lib/plc/modbus.ts';
-import { Backoff } from '../../../lib/plc/transport.ts';
 import type { StationControl } from '../../../lib/station/station.ts';
 import { command, linkIs, person, testStation } from '../../support/commands.ts';
 import { startModbusServer, type ModbusServer } from '../../support/modbus-server.ts';

@@ -5,35 +5,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openInspection } from '../../../lib/inspection/inspection.ts';
-import { createStation, type Clock, type StationControl } from '../../../lib/station/station.ts';
+import { createStation, type StationControl } from '../../../lib/station/station.ts';
 import type { Adjustable } from '../../../lib/station/types.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryJournal } from '../../support/memory-journal.ts';
 
 const anna = { actor: 'anna', reason: 'shift start' };
-
-class ManualClock implements Clock {
-  wall = Date.UTC(2026, 0, 1);
-  monotonic = 5000;
-  #callbacks: (() => void)[] = [];
-  wallNow(): number {
-    return this.wall;
-  }
-  monotonicNow(): number {
-    return this.monotonic;
-  }
-  every(_intervalMs: number, callback: () => void): () => void {
-    this.#callbacks.push(callback);
-    return () => (this.#callbacks = []);
-  }
-  advance(ms: number, wallMs = ms): void {
-    this.monotonic += ms;
-    this.wall += wallMs;
-    for (const callback of this.#callbacks) callback();
-  }
-  get ticking(): boolean {
-    return this.#callbacks.length > 0;
-  }
-}
 
 function gate(name: string, min: number, max: number): Adjustable & { threshold: number } {
   return {
@@ -51,14 +28,14 @@ function gate(name: string, min: number, max: number): Adjustable & { threshold:
 
 describe('a station', () => {
   let folder: string;
-  let clock: ManualClock;
+  let clock: FakeClock;
   let journal: MemoryJournal;
   let station: StationControl;
   let opened: number;
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'jidoka-station-'));
-    clock = new ManualClock();
+    clock = new FakeClock();
     journal = new MemoryJournal();
     opened = 0;
     station = createStation({
@@ -115,7 +92,7 @@ describe('a station', () => {
     );
     assert.equal(parts[2].part.id, 'P-7');
     assert.equal(parts[0].part.deadlineMs, 900);
-    assert.equal(parts[0].part.startedAt, clock.monotonic);
+    assert.equal(parts[0].part.startedAt, clock.now());
   });
 
   it('is armed by a person, for a lease, after the ledger knows', async () => {
@@ -297,7 +274,7 @@ describe('a station', () => {
     await station.journal();
     const letGo = station.hold();
     const closing = station.close();
-    assert.equal(clock.ticking, false);
+    assert.equal(clock.pending, 0);
     await station.journal();
     assert.equal(journal.closed, false);
     letGo();

@@ -3,14 +3,15 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { seededRandom } from '../../../lib/anomaly/random.ts';
 import { openInspection } from '../../../lib/inspection/inspection.ts';
 import { openJournal } from '../../../lib/journal/journal.ts';
 import type { Journal } from '../../../lib/journal/types.ts';
 import type { TicketClient } from '../../../lib/ticket/client.ts';
-import { backoffMs, Delivery, type TicketBody, type TicketOutcome } from '../../../lib/ticket/delivery.ts';
+import { Delivery, type TicketBody, type TicketOutcome } from '../../../lib/ticket/delivery.ts';
 import { qualityEvent } from '../../../lib/ticket/event.ts';
 import { RestTickets } from '../../../lib/ticket/rest.ts';
-import { MesServer, seededRandom, type Manner } from '../../support/mes-server.ts';
+import { MesServer, type Manner } from '../../support/mes-server.ts';
 
 const NODE = 'ticket-node';
 const PREFIX = 'mes:endpoint:';
@@ -121,7 +122,7 @@ describe('the delivery of tickets', () => {
   function badManners(seed: number): () => Manner {
     const random = seededRandom(seed);
     return () => {
-      const drawn = random();
+      const drawn = random.uniform();
       if (drawn < 0.1) return 'busy';
       if (drawn < 0.25) return 'lose';
       return drawn < 0.3 ? 'slow' : 'good';
@@ -260,18 +261,5 @@ describe('the delivery of tickets', () => {
     await reached;
     await close(delivery);
     assert.deepEqual((await journal.counts()).outbox, { waiting: 1, delivered: 0, dead: 0 });
-  });
-});
-
-describe('the time between attempts', () => {
-  it('doubles its bound from half a second to a minute, and falls anywhere below it', () => {
-    assert.deepEqual(
-      [0, 1, 2, 6, 7, 100].map((attempts) => backoffMs(attempts, () => 1)),
-      [500, 1000, 2000, 32_000, 60_000, 60_000],
-    );
-    assert.equal(
-      backoffMs(5, () => 0),
-      0,
-    );
   });
 });

@@ -9,7 +9,7 @@ import {
   type NodeDefinition,
 } from '../../../nodes/runtime/register.ts';
 import type { Message, NodeAPI } from '../../../nodes/runtime/types.ts';
-import { load, nextMessage, node, unload } from '../../support/helper.ts';
+import { flowAround, load, nextMessage, node, unload } from '../../support/helper.ts';
 
 interface Config {
   limit: number;
@@ -32,21 +32,12 @@ function definition(part: Partial<NodeDefinition<Config>>): (RED: NodeAPI) => vo
     });
 }
 
-const flow = [
-  { id: 'tab', type: 'tab' },
-  { id: 'n', type: 'under-test', z: 'tab', wires: [['first'], ['second']] },
-  { id: 'first', type: 'helper', z: 'tab' },
-  { id: 'second', type: 'helper', z: 'tab' },
-  { id: 'catch', type: 'catch', z: 'tab', scope: ['n'], wires: [['caught']] },
-  { id: 'caught', type: 'helper', z: 'tab' },
-];
-
 async function deploy(
   part: Partial<NodeDefinition<Config>>,
   config: Record<string, unknown> = {},
 ): Promise<void> {
-  const placed = flow.map((item) => (item.id === 'n' ? { ...item, ...config } : item));
-  await load([definition(part)], placed, { n: { password: 'secret' } });
+  const flow = flowAround({ id: 'n', type: 'under-test', ...config }, ['first', 'second']);
+  await load([definition(part)], flow, { n: { password: 'secret' } });
 }
 
 function deployInput(input: Input): Promise<void> {

@@ -1,17 +1,27 @@
-/** Time as the sources see it, so that tests can run hours of outages at once. */
+/** Time as the domains see it, so that tests can run hours of outages and shifts at once. */
 
 export interface Clock {
   /** Monotonic milliseconds. */
   now(): number;
+  /** Milliseconds since 1970; people and NTP may move it. */
+  wallNow(): number;
   /** Calls back once after so many milliseconds; returns the way to cancel. */
   after(delayMs: number, callback: () => void): () => void;
+  /** Calls back every so many milliseconds, which keeps no process alive; returns the way to stop. */
+  every(intervalMs: number, callback: () => void): () => void;
 }
 
 export const systemClock: Clock = {
   now: () => performance.now(),
+  wallNow: () => Date.now(),
   after: (delayMs, callback) => {
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
+  },
+  every: (intervalMs, callback) => {
+    const timer = setInterval(callback, intervalMs);
+    timer.unref();
+    return () => clearInterval(timer);
   },
 };
 
