@@ -56,6 +56,8 @@ export default defineConfig(
         window: 'readonly',
       },
     },
+    // Node-RED heeds a validator's sentence only where the function has a second parameter, used or not.
+    rules: { 'no-unused-vars': ['error', { args: 'none' }] },
   },
   {
     // The body of a function node: Node-RED wraps it in a function.

@@ -105,7 +105,10 @@ for (const type of ourNodeTypes()) {
         const intro = text.slice(0, text.indexOf('###')).trim();
         assert.ok(intro.length > 40, 'the help opens with two or three lines of intro');
         const config = isConfigNode(registrationOf(type));
-        for (const section of config ? ['### Details'] : ['### Inputs', '### Outputs', '### Details']) {
+        // As Node-RED's own nodes have them.
+        const ports = language === 'de' ? ['Eingangsdaten', 'Ausgangsdaten'] : ['Inputs', 'Outputs'];
+        for (const title of config ? ['Details'] : [...ports, 'Details']) {
+          const section = `### ${title}`;
           assert.ok(text.includes(`\n${section}\n`), `${section} is missing`);
         }
         assert.doesNotMatch(text, /\n[ \t]+###/, 'an indented heading is shown as code');
