@@ -61,7 +61,7 @@ function environment(): NodeJS.ProcessEnv {
 
 function start({ device, memoryLimitBytes }: ChildOptions): ChildProcess {
   const entry = fileURLToPath(new URL(`./host-process${extname(import.meta.url)}`, import.meta.url));
-  const own = [process.execPath, entry, device];
+  const own = [process.execPath, entry, device, String(process.pid)];
   const limited =
     PRLIMIT === undefined || memoryLimitBytes === undefined
       ? own

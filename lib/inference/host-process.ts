@@ -95,7 +95,9 @@ async function handle(message: Envelope<Request>): Promise<void> {
 
 async function main(): Promise<void> {
   yieldToParent();
-  const watch = new Worker(new URL(`./orphan-worker${extname(import.meta.url)}`, import.meta.url));
+  const watch = new Worker(new URL(`./orphan-worker${extname(import.meta.url)}`, import.meta.url), {
+    workerData: Number(process.argv[3]),
+  });
   // a thread asks for the working directory while it starts
   await once(watch, 'online');
   watch.unref();
