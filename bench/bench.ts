@@ -159,7 +159,7 @@ try {
       detail: `Node-RED's event loop, worst of ${ROUNDS} rounds, 1 ms resolution`,
     },
   ];
-  for (const name of ['decode', 'resize', 'run', 'act'] as const) {
+  for (const name of ['capture', 'pipe', 'decode', 'resize', 'run', 'act'] as const) {
     figures.push({
       id: `flow.${name}.p50`,
       value: quantile(column(flowParts, name), 0.5),

@@ -57,6 +57,8 @@ async function part(): Promise<PartTimes> {
   const endedAt = performance.now();
   return {
     total: endedAt - startedAt,
+    capture: readAt - startedAt,
+    pipe: 0,
     decode: decodedAt - readAt,
     resize: resizedAt - decodedAt,
     run: ranAt - resizedAt,

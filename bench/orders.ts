@@ -18,10 +18,14 @@ export type Order = { order: 'setup'; setup: Setup } | { order: 'round'; parts: 
 /** Milliseconds of one part. */
 export interface PartTimes {
   total: number;
+  /** From the trigger until the encoded picture is at hand. */
+  capture: number;
+  /** To the model's process and back, waiting included. */
+  pipe: number;
   decode: number;
   resize: number;
   run: number;
-  /** Writing to the PLC and reading back. */
+  /** The command: in the flow its journal entry and its checks too; on the floor the bare write and read. */
   act: number;
 }
 

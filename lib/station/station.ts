@@ -194,7 +194,11 @@ class LocalStation implements StationControl {
   }
 
   offerCalibration(calibration: Calibration): () => void {
-    const { digest } = calibration.model;
+    const { name, version, digest } = calibration.model;
+    // A person armed the station for the model it had.
+    if (this.#arming.state === 'ARMED' && !this.#calibrations.has(digest)) {
+      void this.disarm({ actor: 'system', reason: `MODEL_CHANGED: ${name} ${version} was loaded` });
+    }
     this.#calibrations.set(digest, [...(this.#calibrations.get(digest) ?? []), calibration]);
     this.#changed();
     return () => {

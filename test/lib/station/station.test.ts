@@ -237,6 +237,17 @@ describe('a station', () => {
     await assert.rejects(station.release(anna), { code: 'ARM_REFUSED' });
   });
 
+  it('is disarmed when another model is loaded, and not when the same one is loaded again', async () => {
+    const model = { name: 'm', version: '1', digest: 'sha256:aa' };
+    station.offerCalibration({ model, goodScores: [1] });
+    await station.arm(anna);
+    station.offerCalibration({ model, goodScores: [1] });
+    assert.equal(station.arming().state, 'ARMED');
+    station.offerCalibration({ model: { ...model, version: '2', digest: 'sha256:bb' }, goodScores: [1] });
+    assert.equal(station.arming().state, 'DISARMED');
+    assert.match(station.arming().reason, /MODEL_CHANGED: m 2/);
+  });
+
   it('offers the newest calibration of a model until it is withdrawn', () => {
     const model = { name: 'm', version: '1', digest: 'sha256:aa' };
     const withdrawOld = station.offerCalibration({ model, goodScores: [1] });
