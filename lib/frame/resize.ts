@@ -133,9 +133,14 @@ function areaSpans(source: number, target: number): Spans {
   return { first, last, firstShare, lastShare };
 }
 
-/** Whole rows count this much in the sums of a column, so that shares of a row are integers too. */
-const ROW_WEIGHT_BITS = 8;
-const ROW_WEIGHT = 1 << ROW_WEIGHT_BITS;
+/**
+ * Bits of a whole row's weight in the sums of a column, so that shares of a row are integers too: as
+ * many as `rows` rows of white leave room for in an int32. Twelve keep a row that is stretched over
+ * twenty to a tenth of a grey level.
+ */
+function rowWeightBits(rows: number): number {
+  return Math.min(12, Math.floor(Math.log2(2 ** 31 / (255 * rows))));
+}
 
 /**
  * Sums the rows `first`…`last` of a column into `sums`, the outer two by their weights, four of
@@ -147,6 +152,7 @@ function sumRows(
   first: number,
   last: number,
   weights: [number, number],
+  bits: number,
   sums: Int32Array,
 ): void {
   const [firstWeight, lastWeight] = weights;
@@ -165,13 +171,12 @@ function sumRows(
     for (let i = 0; i < stride; i += 1) {
       const four =
         (data[a + i] as number) + (data[b + i] as number) + (data[c + i] as number) + (data[d + i] as number);
-      sums[i] = (sums[i] as number) + (four << ROW_WEIGHT_BITS);
+      sums[i] = (sums[i] as number) + (four << bits);
     }
   }
   for (; row < last; row += 1) {
     const a = row * stride;
-    for (let i = 0; i < stride; i += 1)
-      sums[i] = (sums[i] as number) + ((data[a + i] as number) << ROW_WEIGHT_BITS);
+    for (let i = 0; i < stride; i += 1) sums[i] = (sums[i] as number) + ((data[a + i] as number) << bits);
   }
 }
 
@@ -206,13 +211,15 @@ function areaAverage(image: RgbImage, width: number, height: number, output: Buf
   const columns = areaSpans(image.width, width);
   const rows = areaSpans(image.height, height);
   const sums = new Int32Array(image.width * 3);
+  const bits = rowWeightBits(Math.ceil(image.height / height) + 2);
+  const whole = 1 << bits;
   for (let y = 0; y < height; y += 1) {
     const first = rows.first[y] as number;
     const last = rows.last[y] as number;
-    const firstWeight = Math.max(1, Math.round((rows.firstShare[y] as number) * ROW_WEIGHT));
-    const lastWeight = Math.round((rows.lastShare[y] as number) * ROW_WEIGHT);
-    const weight = firstWeight + lastWeight + Math.max(0, last - first - 1) * ROW_WEIGHT;
-    sumRows(image.data, image.width * 3, first, last, [firstWeight, lastWeight], sums);
+    const firstWeight = Math.max(1, Math.round((rows.firstShare[y] as number) * whole));
+    const lastWeight = Math.round((rows.lastShare[y] as number) * whole);
+    const weight = firstWeight + lastWeight + Math.max(0, last - first - 1) * whole;
+    sumRows(image.data, image.width * 3, first, last, [firstWeight, lastWeight], bits, sums);
     averageColumns(sums, columns, width / (image.width * weight), output, y * stride);
   }
 }
