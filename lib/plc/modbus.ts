@@ -57,6 +57,7 @@ export class ModbusTransport implements Transport {
   readonly #backoff: Backoff;
   readonly #notice = new LinkNotice();
   #client: ModbusClient | undefined;
+  #socket: Socket | undefined;
   /** Rejects when the present client has failed, so that what is in flight fails with it. */
   #lost: { promise: Promise<never>; reject: (error: Error) => void } | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -200,6 +201,7 @@ export class ModbusTransport implements Transport {
       });
       promise.catch(() => undefined);
       this.#client = client;
+      this.#socket = socket;
       this.#lost = { promise, reject };
       this.#backoff.reset();
       this.#notice.set({ state: 'up' });
@@ -217,12 +219,15 @@ export class ModbusTransport implements Transport {
   }
 
   #drop(error: Error): void {
-    const [client, lost] = [this.#client, this.#lost];
+    const [client, socket, lost] = [this.#client, this.#socket, this.#lost];
     this.#client = undefined;
+    this.#socket = undefined;
     this.#lost = undefined;
     lost?.reject(
       error instanceof PlcError ? error : new PlcError('PLC_LINK_LOST', error.message, { cause: error }),
     );
+    // A plain close leaves what the PLC has not acknowledged with the kernel, which sends it when the cable is back.
+    socket?.resetAndDestroy();
     client?.destroy(ignore);
   }
 

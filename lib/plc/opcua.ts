@@ -4,11 +4,13 @@
  * node-opcua 2.186 holds a request issued while the link is down and runs it after the reconnect,
  * minutes later if need be (measured: a write came back Good after 61 s). So a write leaves only
  * when the channel is valid and no reconnection is under way, it is raced with our own deadline,
- * and when that expires the client is disconnected: what it holds can never run. A new client
- * follows with backoff.
+ * and when that expires the socket is reset and the client disconnected: neither what the kernel
+ * still holds nor what the library holds can arrive later. A new client follows with backoff.
  */
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type {
+  ClientSecureChannelLayer,
   ClientSession,
   DataType as OpcUaDataType,
   NodeId,
@@ -110,6 +112,8 @@ interface Connection {
   library: Library;
   client: OPCUAClient;
   session: ClientSession;
+  /** The channel in use; every reconnection makes another. */
+  channel(): ClientSecureChannelLayer | undefined;
   descriptions: Map<string, Promise<TagDescription>>;
 }
 
@@ -260,6 +264,10 @@ export class OpcUaTransport implements Transport {
   }
 
   async #openSession(library: Library, client: OPCUAClient): Promise<Connection> {
+    let channel: ClientSecureChannelLayer | undefined;
+    client.on('secure_channel_created', (created) => {
+      channel = created;
+    });
     await client.connect(this.#options.endpointUrl);
     const { user } = this.#options;
     const identity: UserIdentityInfo =
@@ -267,7 +275,7 @@ export class OpcUaTransport implements Transport {
         ? { type: library.UserTokenType.Anonymous }
         : { type: library.UserTokenType.UserName, userName: user.name, password: user.password };
     const session = await client.createSession(identity);
-    return { library, client, session, descriptions: new Map() };
+    return { library, client, session, channel: () => channel, descriptions: new Map() };
   }
 
   #watch(connection: Connection): void {
@@ -295,6 +303,7 @@ export class OpcUaTransport implements Transport {
   #replace(connection: Connection, error: Error): void {
     if (connection !== this.#connection) return;
     this.#connection = undefined;
+    resetSocket(connection);
     connection.client.disconnect().catch(() => undefined);
     this.#retry(error);
   }
@@ -316,6 +325,15 @@ type CheckedSession = ClientSession & { isChannelValid(): boolean };
 
 function isUp({ client, session }: Connection): boolean {
   return (session as CheckedSession).isChannelValid() && !client.isReconnecting && !session.isReconnecting;
+}
+
+/** Public in the library's TCP transport, though the interface that a channel shows leaves it out. */
+type TcpTransport = ReturnType<ClientSecureChannelLayer['getTransport']> & { _socket?: unknown };
+
+/** A plain close leaves what the server has not acknowledged with the kernel, which sends it when the cable is back. */
+function resetSocket({ channel }: Connection): void {
+  const socket = (channel()?.getTransport() as TcpTransport | undefined)?._socket;
+  if (socket instanceof Socket) socket.resetAndDestroy();
 }
 
 async function endSession(connection: Connection | undefined): Promise<void> {

@@ -1,5 +1,5 @@
 /** A cable that can be pulled: a TCP proxy whose links can be cut, muted and mended. */
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
@@ -9,6 +9,8 @@ export interface TcpProxy {
   cut(): void;
   /** Lets bytes reach the server and swallows its answers: the client cannot know what happened. */
   muteAnswers(): void;
+  /** Resolves when the client next ends a link, with the way it did: after a reset its kernel sends nothing more. */
+  ended(): Promise<'reset' | 'closed'>;
   mend(): void;
   close(): Promise<void>;
 }
@@ -16,6 +18,7 @@ export interface TcpProxy {
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   let state: 'open' | 'cut' | 'muted' = 'open';
   const sockets = new Set<Socket>();
+  const ends = new EventEmitter();
   const server = createServer((near) => {
     if (state === 'cut') {
       near.resetAndDestroy();
@@ -32,6 +35,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
         far.destroy();
       });
     }
+    near.on('error', ({ code }: NodeJS.ErrnoException) =>
+      ends.emit('end', code === 'ECONNRESET' ? 'reset' : code),
+    );
+    near.on('end', () => ends.emit('end', 'closed'));
     near.on('data', (bytes: Buffer) => far.write(bytes));
     far.on('data', (bytes: Buffer) => {
       if (state !== 'muted') near.write(bytes);
@@ -50,6 +57,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     },
     muteAnswers: () => (state = 'muted'),
     mend: () => (state = 'open'),
+    ended: async () => {
+      const [how] = (await once(ends, 'end')) as ['reset' | 'closed'];
+      return how;
+    },
     close: async () => {
       reset();
       server.close();

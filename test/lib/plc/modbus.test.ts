@@ -82,9 +82,11 @@ describe('a command to a real Modbus TCP server', () => {
 
   it('is unknown in time when no answer comes, and is not sent again', async () => {
     proxy.muteAnswers();
+    const ended = proxy.ended();
     const { outcome, reason, ms } = await give('coil:1', true, { timeoutMs: 100 });
     assert.deepEqual([outcome, reason], ['unknown', 'TIMEOUT']);
     assert.ok(ms < 1000, `${ms} ms`);
+    assert.equal(await ended, 'reset');
     proxy.mend();
     await linkIs(transport, 'up');
     await engine.idle();

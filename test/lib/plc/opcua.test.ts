@@ -116,11 +116,13 @@ describe('an OPC UA link', () => {
     await station.arm(person);
     await engine.execute(command(TORQUE, 41), station);
     proxy.muteAnswers();
+    const ended = proxy.ended();
     const given = command(TORQUE, 42, { timeoutMs: 100 });
     const { outcome, reason, ms } = await engine.execute(given, station);
     assert.deepEqual([outcome, reason], ['unknown', 'TIMEOUT']);
     assert.ok(ms < 1000, `${ms} ms`);
     assert.equal(transport.linkUp(), false);
+    assert.equal(await ended, 'reset');
     proxy.cut();
     proxy.mend();
     await linkIs(transport, 'up');
