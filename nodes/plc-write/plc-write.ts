@@ -9,7 +9,7 @@ import type { StationControl } from '../../lib/station/station.ts';
 import type { Releasable } from '../../lib/station/types.ts';
 import { propertyOf } from '../runtime/message.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
-import { recordPart, serviceOf } from '../runtime/station.ts';
+import { disarmForDeployed, recordPart, serviceOf } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
 import { endpointOf, type PlcEndpoint } from '../plc-endpoint/endpoint.ts';
 import { normalise, type Config } from './config.ts';
@@ -36,9 +36,7 @@ class PlcWriteHandler implements Handlers, Releasable {
       this.#endpoint.use(() => this.#checkTag()),
       ...(config.releaseValue === undefined ? [] : [this.#station.addReleasable(this)]),
     ];
-    if (this.#station.arming().state === 'ARMED') {
-      void this.#station.disarm({ actor: 'system', reason: `${this.name} was deployed` });
-    }
+    disarmForDeployed(this.name, this.#station);
     this.#endpoint.engine.recover(this.#station).catch((error: unknown) => context.fail(error));
     this.#checkTag();
   }

@@ -17,6 +17,12 @@ export function stationOf(RED: NodeAPI, id: string): Station {
   return serviceOf(RED, id, 'station', 'station') as Station;
 }
 
+/** A node that was deployed may act otherwise than the one a person has armed: somebody has to arm anew. */
+export function disarmForDeployed(name: string, station: Station | undefined): void {
+  if (station?.arming().state !== 'ARMED') return;
+  void station.disarm({ actor: 'system', reason: `${name} was deployed` });
+}
+
 export type OpenPart = (part?: Partial<Pick<NewPart, 'id' | 'deadlineMs'>>) => Promise<Inspection>;
 
 /** Opens parts of a station, or parts that are counted by this node alone and have no deadline. */

@@ -12,7 +12,7 @@ import type { Adjustable, Station } from '../../lib/station/types.ts';
 import type { ConfigReader } from '../runtime/config.ts';
 import { propertyOf } from '../runtime/message.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
-import { partOpener, recordPart, stationOf, type OpenPart } from '../runtime/station.ts';
+import { disarmForDeployed, partOpener, recordPart, stationOf, type OpenPart } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
 
 interface Config extends GateOptions {
@@ -72,6 +72,7 @@ class GateHandler implements Handlers, Adjustable {
     this.#station = config.stationId === undefined ? undefined : stationOf(RED, config.stationId);
     this.#open = partOpener(this.#station);
     this.#withdraw = this.#station?.addAdjustable(this);
+    disarmForDeployed(this.name, this.#station);
     if (config.fixed !== undefined) this.#gate.setLimits({ ...config.fixed, calibration: 'fixed' });
     status.show(config.fixed ? 'ready' : 'connecting', config.fixed ? 'ready' : 'uncalibrated');
   }
@@ -94,9 +95,7 @@ class GateHandler implements Handlers, Adjustable {
     this.#show(verdict);
     // The record follows the verdict; whatever acts on it writes its own intent first.
     recordPart(this.#context, this.#station, { ...message, inspection });
-    return (['accept', 'review', 'reject'] as const).map((port) =>
-      port === verdict.decision ? message : null,
-    );
+    return ['accept', 'review', 'reject'].map((port) => (port === verdict.decision ? message : null));
   }
 
   close(): void {

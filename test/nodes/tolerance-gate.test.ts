@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { openInspection, type Inspection } from '../../lib/inspection/inspection.ts';
 import type { Adjustable, Station } from '../../lib/station/types.ts';
 import register from '../../nodes/tolerance-gate/tolerance-gate.ts';
+import { person, testStation } from '../support/commands.ts';
 import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
 
 const MODEL = { name: 'press-4', version: '7', digest: 'sha256:aa' };
@@ -55,6 +56,7 @@ describe('tolerance-gate', () => {
     let adjustable: Adjustable | undefined;
     const station = {
       mode: 'NORMAL',
+      arming: () => ({ state: 'DISARMED' }),
       journal: () => Promise.resolve(journal),
       calibrationFor: (digest: string) =>
         digest === MODEL.digest
@@ -88,6 +90,21 @@ describe('tolerance-gate', () => {
     if (other.anomaly) other.anomaly.model = { ...MODEL, digest: 'sha256:unknown' };
     node('gate').receive({ inspection: other });
     assert.equal((await nextMessage('review')).inspection?.verdict?.reason, 'not-calibrated');
+  });
+
+  it('disarms an armed station when it is deployed, because it may decide otherwise now', async () => {
+    const { station, remove } = await testStation();
+    await station.arm(person);
+    await load(
+      [stationStandIn(station), register],
+      [
+        { id: 'station', type: 'inspection-station' },
+        ...flow({ name: 'Surface gate', station: 'station', mode: 'fixed', threshold: '3' }),
+      ],
+    );
+    const { state, actor, reason } = station.arming();
+    assert.deepEqual([state, actor, reason], ['DISARMED', 'system', 'Surface gate was deployed']);
+    await remove();
   });
 
   it('ends every input in a coded error when its configuration is wrong', async () => {
