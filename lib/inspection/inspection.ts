@@ -155,9 +155,13 @@ export function ageMs(inspection: Inspection, monotonicNow = performance.now()):
   return monotonicNow - inspection.part.startedAt;
 }
 
-/** True when the part's deadline has passed, so that nothing may act on it any more. */
+/**
+ * True when the part's deadline has passed, so that nothing may act on it any more. A part
+ * that seems triggered in the future carries the clock of an earlier process: nobody knows its age.
+ */
 export function isLate(inspection: Inspection, monotonicNow = performance.now()): boolean {
-  return ageMs(inspection, monotonicNow) > inspection.part.deadlineMs;
+  const age = ageMs(inspection, monotonicNow);
+  return !(age >= 0 && age <= inspection.part.deadlineMs);
 }
 
 /** Recognises an envelope on an untrusted message. */

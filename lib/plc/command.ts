@@ -256,8 +256,8 @@ export class CommandEngine {
     if (state !== 'ARMED') return refused('NOT_ARMED', `the station is ${state}`);
     if (mode === 'STOPPED') return refused('NOT_ARMED', 'the station has stopped itself');
     const ageMs = this.#now() - startedAt;
-    // Written so that an age that is not a number is late.
-    if (!(ageMs <= deadlineMs))
+    // Written so that an age that is not a number is late; below 0 it is from the clock of an earlier process.
+    if (!(ageMs >= 0 && ageMs <= deadlineMs))
       return refused('STALE', `${Math.round(ageMs)} ms old, due after ${deadlineMs} ms`);
     if (!this.#transport.linkUp()) return refused('LINK_DOWN', `no link to ${this.endpoint}`);
     return undefined;

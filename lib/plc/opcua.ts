@@ -113,7 +113,7 @@ interface Connection {
   client: OPCUAClient;
   session: ClientSession;
   /** The channel in use; every reconnection makes another. */
-  channel(): ClientSecureChannelLayer | undefined;
+  channel: () => ClientSecureChannelLayer | undefined;
   descriptions: Map<string, Promise<TagDescription>>;
 }
 

@@ -49,8 +49,9 @@ export interface Transport {
   read(tag: string, timeoutMs: number): Promise<Reading>;
   /**
    * Sends once, now or not at all. Rejects with `PLC_LINK_DOWN` when nothing was sent, and with
-   * `PLC_TIMEOUT` or `PLC_LINK_LOST` when the effect is not known. After either nothing of this
-   * write can leave any more.
+   * `PLC_TIMEOUT` or `PLC_LINK_LOST` when the effect is not known. After `PLC_TIMEOUT` the socket
+   * was reset, so that nothing of this write can leave any more. After `PLC_LINK_LOST` nothing is
+   * sent again, but bytes that had left us may still arrive.
    */
   write(tag: string, value: TagValue, timeoutMs: number): Promise<WriteAnswer>;
 }

@@ -46,6 +46,11 @@ export class KeptMessages {
   }
 }
 
+/** A part from the journal: the clock it was triggered by may be gone, so it is late for whoever would act on it. */
+export function rebuiltPart(inspection: Inspection): Inspection {
+  return { ...inspection, part: { ...inspection.part, startedAt: -Number.MAX_SAFE_INTEGER } };
+}
+
 /** The message on its output: acknowledged on the first, set aside on the second. */
 export function outputsOf(
   { message, startedAt }: Kept,

@@ -22,7 +22,7 @@ import {
 } from '../runtime/register.ts';
 import { recordPart, serviceOf } from '../runtime/station.ts';
 import type { Message, NodeAPI } from '../runtime/types.ts';
-import { KeptMessages, outputsOf } from './kept-messages.ts';
+import { KeptMessages, outputsOf, rebuiltPart } from './kept-messages.ts';
 
 interface Config {
   stationId: string;
@@ -85,7 +85,8 @@ class TicketHandler implements Handlers, Listener {
     for (const one of kept) this.#context.emit(outputsOf(one, outcome));
     if (kept.length > 0) return;
     // After a restart, or when too many were kept.
-    const message = { _msgid: this.#context.RED.util.generateId(), inspection: outcome.body.inspection };
+    const inspection = rebuiltPart(outcome.body.inspection);
+    const message = { _msgid: this.#context.RED.util.generateId(), inspection };
     this.#context.emit(outputsOf({ message, startedAt: null }, outcome));
   }
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Frame } from '../../lib/frame/frame.ts';
-import { openInspection, type Inspection } from '../../lib/inspection/inspection.ts';
+import { isLate, openInspection, type Inspection } from '../../lib/inspection/inspection.ts';
 import { openJournal } from '../../lib/journal/journal.ts';
 import inspectionStation from '../../nodes/inspection-station/inspection-station.ts';
 import mesEndpoint from '../../nodes/mes-endpoint/mes-endpoint.ts';
@@ -199,6 +199,7 @@ describe('mes-ticket', () => {
     const message = await outcome;
     assert.equal(message.payload, 'NC-00001');
     assert.equal(message.inspection?.part.id, 'part-1');
+    assert.ok(isLate(message.inspection), 'nothing may act on a part of an earlier run');
     assert.equal(message.inspection.ticket?.state, 'acknowledged');
     assert.equal(server.tickets.length, 1);
     assert.equal(server.tickets[0]?.evidence.size, 1);

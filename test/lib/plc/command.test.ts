@@ -142,6 +142,7 @@ describe('a command to a real OPC UA server', () => {
   it('is refused when its part is late, or when nobody knows how old it is', async () => {
     await refusal('STALE', give('RejectGate', true, { startedAt: performance.now() - 901, deadlineMs: 900 }));
     await refusal('STALE', give('RejectGate', true, { startedAt: NaN }));
+    await refusal('STALE', give('RejectGate', true, { startedAt: performance.now() + 1e6 }));
     await refusal('STALE', give('RejectGate', true, { deadlineMs: NaN }));
   });
 
