@@ -73,7 +73,8 @@ class PlcWriteHandler implements Handlers, Releasable {
     if (releaseValue === undefined || !('value' in releaseValue)) {
       throw new PlcError('PLC_RELEASE_FAILED', `${this.name} has no release value`);
     }
-    const now = { id: null, startedAt: performance.now(), deadlineMs: manner.timeoutMs };
+    const station = this.#station.name;
+    const now = { id: null, station, startedAt: performance.now(), deadlineMs: manner.timeoutMs };
     const command = { ...this.#command(now), value: releaseValue.value, actor, signal: this.#context.signal };
     const outcome = await this.#endpoint.engine.execute(command, this.#station);
     if (outcome.outcome === 'confirmed') return outcome;
@@ -89,10 +90,13 @@ class PlcWriteHandler implements Handlers, Releasable {
   }
 
   #command(
-    part: Pick<PartSection, 'startedAt' | 'deadlineMs'> & { id: string | null },
+    part: Pick<PartSection, 'station' | 'startedAt' | 'deadlineMs'> & { id: string | null },
   ): Omit<Command, 'value' | 'actor' | 'signal'> {
-    const { startedAt, deadlineMs } = part;
-    return { ...this.#context.config.manner, id: ulid(), partId: part.id, startedAt, deadlineMs };
+    const { id: partId, startedAt } = part;
+    // A part that was opened without a station has no deadline of its own.
+    const mostMs = part.station === '' ? this.#station.defaultDeadlineMs : Infinity;
+    const deadlineMs = Math.min(part.deadlineMs, mostMs);
+    return { ...this.#context.config.manner, id: ulid(), partId, startedAt, deadlineMs };
   }
 
   /** Asks the PLC for the tag as soon as there is a link, so that a wrong one shows before the first part. */

@@ -77,6 +77,17 @@ describe('plc-write', () => {
     assert.deepEqual(server.writes, []);
   });
 
+  it("gives a part that was opened without a station its own station's deadline", async () => {
+    await start({}, { deadlineMs: '500' });
+    await arm();
+    const open = { station: '', deadlineMs: Number.MAX_SAFE_INTEGER };
+    node('write').receive({ inspection: part({ ...open, startedAt: performance.now() - 501 }) });
+    assert.equal((await nextMessage('otherwise')).inspection?.command?.reason, 'STALE');
+    assert.deepEqual(server.writes, []);
+    node('write').receive({ inspection: part({ ...open, startedAt: performance.now() }) });
+    assert.equal((await nextMessage('confirmed')).payload, 'confirmed');
+  });
+
   it('takes its value from the message and refuses what does not belong on the tag', async () => {
     await start({ tag: 'ns=1;s=Torque', value: 'torque', valueType: 'msg', max: '50' });
     await arm();
