@@ -279,7 +279,11 @@ export class CommandEngine {
         if (!manual.good || manual.value !== false) return refused('MANUAL', 'the machine is run by hand');
       }
       description = await this.#transport.describe(tag);
-      if (limits.maxStep !== undefined) present = (await this.#transport.read(tag, timeoutMs)).value;
+      if (limits.maxStep !== undefined) {
+        const { value: holds, good, status } = await this.#transport.read(tag, timeoutMs);
+        if (!good) return refused('NOT_GOOD', `${tag}: ${status}, so the step cannot be judged`);
+        present = holds;
+      }
     } catch (error) {
       const { code, message } = asCodedError(error);
       const linkFailed = code === 'PLC_LINK_DOWN' || code === 'PLC_LINK_LOST';
@@ -301,7 +305,7 @@ export class CommandEngine {
   async #write(command: Command, value: TagValue, dataType: TagType, authority: Authority): Promise<Verdict> {
     const { tag, timeoutMs } = command;
     try {
-      const { result, status } = await this.#transport.write(tag, value, timeoutMs);
+      const { result, status } = await this.#transport.write(tag, value, dataType, timeoutMs);
       switch (result) {
         case 'refused':
           return refused('NOT_GOOD', status);

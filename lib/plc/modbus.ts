@@ -10,7 +10,7 @@ import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
 import { fromRegisters, parseModbusTag, toRegisters, type ModbusTag, type WordOrder } from './modbus-tag.ts';
 import { PlcError } from './plc-error.ts';
-import type { TagValue } from './tag-type.ts';
+import type { TagType, TagValue } from './tag-type.ts';
 import {
   linkDown,
   LinkNotice,
@@ -124,9 +124,10 @@ export class ModbusTransport implements Transport {
     }
   }
 
-  async write(tag: string, value: TagValue, timeoutMs: number): Promise<WriteAnswer> {
+  async write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
     const parsed = parseModbusTag(tag);
     if (!parsed.writable) return { result: 'refused', status: 'read-only area' };
+    if (parsed.dataType !== dataType) return { result: 'refused', status: `not a ${dataType}` };
     try {
       await this.#request<unknown>(`write ${tag}`, timeoutMs, (client) =>
         writeRequest(client, parsed, value, this.#wordOrder),

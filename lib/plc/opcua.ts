@@ -193,16 +193,11 @@ export class OpcUaTransport implements Transport {
     return { value, good: statusCode.value === GOOD, status: statusCode.name };
   }
 
-  async write(tag: string, value: TagValue, timeoutMs: number): Promise<WriteAnswer> {
+  async write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
+    // From here to the socket nothing is awaited.
     const connection = this.#up();
     const { library, session } = connection;
-    const { dataType } = await this.describe(tag).catch((error: unknown) => {
-      const { code } = asCodedError(error);
-      throw code === 'PLC_TIMEOUT' ? linkDown(this.#options.endpointUrl) : error;
-    });
     const nodeId = nodeIdOf(library, tag);
-    // Again, because describing may have taken time; from here to the socket nothing is awaited.
-    if (connection !== this.#connection || !isUp(connection)) throw linkDown(this.#options.endpointUrl);
     const statusCode = await withDeadline(
       session.write({
         nodeId,

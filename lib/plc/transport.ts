@@ -48,12 +48,12 @@ export interface Transport {
   /** Rejects with `PLC_LINK_DOWN`, `PLC_TIMEOUT`, `PLC_LINK_LOST` or `PLC_READ_FAILED`. */
   read(tag: string, timeoutMs: number): Promise<Reading>;
   /**
-   * Sends once, now or not at all. Rejects with `PLC_LINK_DOWN` when nothing was sent, and with
+   * Sends once, now or not at all, in the type against which the value was checked. Rejects with `PLC_LINK_DOWN` when nothing was sent, and with
    * `PLC_TIMEOUT` or `PLC_LINK_LOST` when the effect is not known. After `PLC_TIMEOUT` the socket
    * was reset, so that nothing of this write can leave any more. After `PLC_LINK_LOST` nothing is
    * sent again, but bytes that had left us may still arrive.
    */
-  write(tag: string, value: TagValue, timeoutMs: number): Promise<WriteAnswer>;
+  write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer>;
 }
 
 export function linkDown(endpoint: string): PlcError {

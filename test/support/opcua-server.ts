@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   DataType,
+  DataValue,
   LogLevel,
   OPCUACertificateManager,
   OPCUAServer,
@@ -43,6 +44,8 @@ interface Tag {
   take?: (written: number) => { held: number; status: StatusCode };
   delayMs?: number;
   readOnly?: boolean;
+  /** The server doubts what the tag shows, as after the loss of a sensor. */
+  uncertain?: boolean;
 }
 
 const TAGS: Tag[] = [
@@ -53,6 +56,7 @@ const TAGS: Tag[] = [
   { name: 'Feeder', dataType: DataType.Boolean, initial: true },
   { name: 'Manual', dataType: DataType.Boolean, initial: false },
   { name: 'Slow', dataType: DataType.Double, initial: 0, delayMs: SCAN_MS },
+  { name: 'Uncertain', dataType: DataType.Double, initial: 0, uncertain: true },
   { name: 'ReadOnly', dataType: DataType.Double, initial: 0, readOnly: true },
   {
     name: 'Clamping',
@@ -123,7 +127,7 @@ export async function startOpcUaServer({
   const writes: TestServer['writes'] = [];
   const applied = new EventEmitter();
   const device = space.addObject({ organizedBy: addressSpace.rootFolder.objects, browseName: 'Press' });
-  for (const { name, dataType, initial, range, take, delayMs, readOnly } of TAGS) {
+  for (const { name, dataType, initial, range, take, delayMs, readOnly, uncertain } of TAGS) {
     values.set(name, initial);
     const access = readOnly ? 'CurrentRead' : 'CurrentRead | CurrentWrite';
     const options = {
@@ -148,7 +152,12 @@ export async function startOpcUaServer({
         },
       },
     };
-    if (range === undefined) space.addVariable(options);
+    if (uncertain) {
+      const statusCode = StatusCodes.UncertainLastUsableValue;
+      const held = (): DataValue => new DataValue({ value: options.value.get(), statusCode });
+      const take = ({ value }: DataValue): Promise<StatusCode> => Promise.resolve(options.value.set(value));
+      space.addVariable({ ...options, value: { timestamped_get: held, timestamped_set: take } });
+    } else if (range === undefined) space.addVariable(options);
     else space.addAnalogDataItem({ ...options, engineeringUnitsRange: range });
   }
   await server.start();

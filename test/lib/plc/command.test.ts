@@ -192,6 +192,16 @@ describe('a command to a real OPC UA server', () => {
     await refusal('NOT_GOOD', engine.execute(command('not a node id', 1), station));
   });
 
+  it('is refused when its step has to be judged by a value the PLC itself doubts', async () => {
+    await refusal('NOT_GOOD', give('Uncertain', 1, { limits: { maxStep: 5 } }));
+  });
+
+  it('leaves in the type it was checked against, whatever the tag has become', async () => {
+    const { result, status } = await transport.write(tag('Recipe'), 2, 'Double', 1000);
+    assert.deepEqual([result, status], ['refused', 'BadTypeMismatch']);
+    assert.deepEqual(server.writes, []);
+  });
+
   it('is refused while the machine is run by hand', async () => {
     server.set('Manual', true);
     await refusal('MANUAL', give('RejectGate', true));

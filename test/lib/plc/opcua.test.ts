@@ -174,7 +174,7 @@ describe('an OPC UA link', () => {
     });
     commissioning.open();
     await linkIs(commissioning, 'up');
-    assert.equal((await commissioning.write(TORQUE, 12, 1000)).result, 'good');
+    assert.equal((await commissioning.write(TORQUE, 12, 'Double', 1000)).result, 'good');
     await commissioning.close();
   });
 
