@@ -123,13 +123,14 @@ export class CommandEngine {
   readonly #targets = new Map<string, Target>();
   readonly #unknownInARow = new WeakMap<Authority, number>();
   /** Commands whose effect is to be seen by reading when there is a link. */
-  readonly #unsettled = new Map<string, { record: UnsettledCommand; authority: Authority }>();
+  readonly #unsettled = new Map<string, Unsettled>();
   /** What is under way and has to end before the link may be closed. */
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #inFlight = new Set<string>();
-  readonly #recovered = new WeakSet<Authority>();
+  readonly #recoveries = new WeakMap<Authority, Promise<void>>();
   readonly #stopListening: () => void;
-  #settling = false;
+  /** How often settling was asked for since it began; 0 while nobody is at it. */
+  #settlesAsked = 0;
 
   constructor({ endpoint, transport, dryRun = false, manualTag, monotonicNow }: CommandEngineOptions) {
     this.endpoint = endpoint;
@@ -147,10 +148,18 @@ export class CommandEngine {
     return this.#track(this.#execute(command, authority));
   }
 
-  /** Settles by reading what was under way when the process ended; done once per station. */
-  async recover(authority: Authority): Promise<void> {
-    if (this.#recovered.has(authority)) return;
-    this.#recovered.add(authority);
+  /** Settles by reading what was under way when the process ended; once per station whose journal answered. */
+  recover(authority: Authority): Promise<void> {
+    let recovery = this.#recoveries.get(authority);
+    if (recovery === undefined) {
+      recovery = this.#recover(authority);
+      this.#recoveries.set(authority, recovery);
+      recovery.catch(() => this.#recoveries.delete(authority));
+    }
+    return recovery;
+  }
+
+  async #recover(authority: Authority): Promise<void> {
     const open = await (await authority.journal()).openCommands();
     for (const record of open) {
       if (record.endpoint !== this.endpoint || this.#inFlight.has(record.id)) continue;
@@ -428,30 +437,38 @@ export class CommandEngine {
     }
   }
 
-  /** Reads the tags of unknown commands and writes into the ledger what they hold. Never writes to the PLC. */
+  /**
+   * Reads the tags of unknown commands and writes into the ledger what they hold. Never writes to the
+   * PLC. Asked again while it is at it, it goes round once more: what failed before the link came
+   * back is tried again.
+   */
   async #settle(): Promise<void> {
-    if (this.#settling) return;
-    this.#settling = true;
-    try {
-      for (const [id, { record, authority }] of this.#unsettled) {
-        if (!this.#transport.linkUp()) return;
-        const { dataType } = await this.#transport.describe(record.tag);
-        const { value: holds } = await this.#transport.read(record.tag, record.timeoutMs);
-        const matches = record.value !== null && sameValue(record.value, holds, dataType, record.tolerance);
-        const journal = await authority.journal();
-        await journal.appendLedger({
-          type: 'plc.settled',
-          actor: 'system',
-          object: record.tag,
-          detail: { commandId: id, endpoint: this.endpoint, requested: record.value, holds, matches },
-        });
+    this.#settlesAsked += 1;
+    if (this.#settlesAsked > 1) return;
+    let begun: number;
+    do {
+      begun = this.#settlesAsked;
+      for (const [id, open] of [...this.#unsettled]) {
+        if (!this.#transport.linkUp()) break;
         this.#unsettled.delete(id);
+        // Behind the others, so that a tag whose reading costs the link does not block theirs for ever.
+        await this.#settleOne(open).catch(() => this.#unsettled.set(id, open));
       }
-    } catch {
-      // The link or the journal failed again: the next link-up tries again.
-    } finally {
-      this.#settling = false;
-    }
+    } while (begun !== this.#settlesAsked);
+    this.#settlesAsked = 0;
+  }
+
+  async #settleOne({ record, authority }: Unsettled): Promise<void> {
+    const { dataType } = await this.#transport.describe(record.tag);
+    const { value: holds } = await this.#transport.read(record.tag, record.timeoutMs);
+    const matches = record.value !== null && sameValue(record.value, holds, dataType, record.tolerance);
+    const journal = await authority.journal();
+    await journal.appendLedger({
+      type: 'plc.settled',
+      actor: 'system',
+      object: record.tag,
+      detail: { commandId: record.id, endpoint: this.endpoint, requested: record.value, holds, matches },
+    });
   }
 
   #target(tag: string): Target {
@@ -476,6 +493,11 @@ interface UnsettledCommand {
   value: TagValue | null;
   tolerance: number;
   timeoutMs: number;
+}
+
+interface Unsettled {
+  record: UnsettledCommand;
+  authority: Authority;
 }
 
 function unsettled({ id, tag, value }: CommandRecord): UnsettledCommand {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import fc from 'fast-check';
 import { CommandEngine, type Command, type Outcome } from '../../../lib/plc/command.ts';
 import { OpcUaTransport } from '../../../lib/plc/opcua.ts';
@@ -250,6 +251,60 @@ describe('a command to a real OPC UA server', () => {
     await refusal('DRY_RUN', dry.execute(command(tag('RejectGate'), true), station));
     await refusal('OUT_OF_RANGE', dry.execute(command(tag('RejectGate'), 1), station));
     await dry.close();
+  });
+
+  describe('of a process that has ended', () => {
+    const interrupted = (id: string, name: string): Promise<void> =>
+      journal.recordCommand({
+        id,
+        partId: 'p-0',
+        endpoint: 'plc',
+        tag: tag(name),
+        value: 40,
+        actor: 'system',
+      });
+    const settled = (): unknown[] =>
+      journal.entries.filter(({ type }) => type === 'plc.settled').map(({ detail }) => detail?.['commandId']);
+
+    it('is settled though the tag of another cannot be read', async () => {
+      await interrupted('gone', 'Nowhere');
+      await interrupted('old', 'Torque');
+      await engine.recover(station);
+      assert.deepEqual(settled(), ['old']);
+    });
+
+    it('is settled in another round when that is asked for during one that fails', async () => {
+      await interrupted('old', 'Torque');
+      const atOnce = (): Promise<void> => Promise.resolve();
+      const disk = new EventEmitter();
+      const reached = once(disk, 'reached');
+      // The first write is the outcome of the interrupted command, the second what its tag holds.
+      journal.beforeWrite = () => {
+        journal.beforeWrite = async () => {
+          journal.beforeWrite = atOnce;
+          disk.emit('reached');
+          await once(disk, 'repaired');
+        };
+        return atOnce();
+      };
+      const recovery = engine.recover(station);
+      await reached;
+      assert.equal((await give('Failing', 5)).outcome, 'unknown');
+      disk.emit('error', new Error('disk full'));
+      await recovery;
+      assert.equal(settled().length, 2);
+      assert.ok(settled().includes('old'));
+    });
+
+    it('is looked for again when the journal did not answer', async () => {
+      await interrupted('old', 'Torque');
+      const openCommands = journal.openCommands.bind(journal);
+      journal.openCommands = () => Promise.reject(new Error('disk full'));
+      await assert.rejects(engine.recover(station), /disk full/);
+      journal.openCommands = openCommands;
+      await engine.recover(station);
+      assert.deepEqual(settled(), ['old']);
+    });
   });
 
   it('settles by reading what was under way when the process ended', async () => {
