@@ -74,6 +74,11 @@ describe('anomaly-score', function () {
     }
   }
 
+  async function putGoodPictures(name: string): Promise<void> {
+    const trained = dirname(parts.goodPaths[0] ?? '');
+    await Promise.all(parts.goodPaths.map((path) => cp(path, path.replace(trained, join(folder, name)))));
+  }
+
   async function caughtCode(message: Message): Promise<string | undefined> {
     const caught = nextMessage('caught');
     node('score').receive(message);
@@ -115,9 +120,7 @@ describe('anomaly-score', function () {
   });
 
   it('teaches from a folder and ends parts that are no picture in a coded error', async () => {
-    const trained = dirname(parts.goodPaths[0] ?? '');
-    const pictures = join(folder, 'good');
-    await Promise.all(parts.goodPaths.map((path) => cp(path, path.replace(trained, pictures))));
+    await putGoodPictures('good');
     await deploy({ teaching: 'folder', folder: 'good', heatmap: 'never' });
     await event('jidoka/model');
     const scored = await send({ frame: parts.bad[0] as Frame });
@@ -145,6 +148,17 @@ describe('anomaly-score', function () {
     assert.equal(withdrawn, 1);
     const again = await send({ frame: parts.good[0] as Frame });
     assert.equal(again.inspection?.anomaly?.model.version, '2');
+  });
+
+  it('gives up the first lesson when it is told to teach twice at once', async () => {
+    await teach({ frames: parts.good, folder: join(folder, 'models'), name: 'top', coresetSize: 20 });
+    await putGoodPictures('good');
+    await deploy({ teaching: 'folder', folder: 'good' });
+    await send({ frame: parts.good[0] as Frame });
+    const taught = event('jidoka/model');
+    for (let told = 0; told < 2; told += 1) node('score').receive({ topic: 'jidoka/teach' });
+    assert.equal(((await taught).payload as { version: string }).version, '2');
+    assert.deepEqual((await readdir(join(folder, 'models', 'top'))).sort(), ['1', '2']);
   });
 
   it('leaves nothing half-made behind when it is closed while teaching', async () => {
