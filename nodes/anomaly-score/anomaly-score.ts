@@ -71,7 +71,7 @@ class ScoreHandler implements Handlers {
     const { queue, decode, resize, run } = scored.timings;
     Object.assign(inspection.timings, { queue, decode, resize, run, score: ms });
     message.payload = scored.section.score;
-    const picture = await this.#heatmap(frame, scored, scorer, message);
+    const picture = await this.#heatmap(frame, scored, scorer);
     if (picture !== undefined) message['heatmap'] = picture;
     this.#context.status.show('ready', 'scored', { ms: ms.toFixed(1) });
     return [message, null];
@@ -81,17 +81,16 @@ class ScoreHandler implements Handlers {
     await this.#keeper.close();
   }
 
-  /** A picture that cannot be made is reported; the part keeps its score and goes on. */
+  /** A picture that cannot be made is reported, without the part: that keeps its score and goes on. */
   async #heatmap(
     frame: Frame,
     { map, suspicious }: Scored,
     { normalLevel }: Scorer,
-    message: Message,
   ): Promise<Frame | undefined> {
     const { config } = this.#context;
     if (config.heatmap === 'never' || (config.heatmap === 'suspicious' && !suspicious)) return undefined;
     return heatmap(frame, map, normalLevel).catch((error: unknown) => {
-      this.#context.fail(error, message);
+      this.#context.fail(error);
       return undefined;
     });
   }

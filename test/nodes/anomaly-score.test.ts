@@ -170,6 +170,20 @@ describe('anomaly-score', function () {
     assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'MODEL_MISSING');
   });
 
+  it('reports a heatmap that cannot be made without the part, which goes on with its score', async () => {
+    await teach({ frames: parts.good, folder: join(folder, 'models'), name: 'top', coresetSize: 20 });
+    await deploy({ teaching: 'none', heatmap: 'always' });
+    const caught = nextMessage('caught');
+    // Taller than a JPEG may be.
+    const [width, height] = [1, 70_000];
+    const tall = new Frame(Buffer.alloc(width * height), { width, height, format: 'gray', source: 'test' });
+    const scored = await send({ frame: tall });
+    assert.equal(typeof scored.payload, 'number');
+    assert.equal(scored['heatmap'], undefined);
+    node('score').receive({ payload: 'no frame' });
+    assert.equal(codeOf(await caught), 'FRAME_MISSING');
+  });
+
   it('refuses a model that was changed after teaching', async () => {
     const models = join(folder, 'models');
     const { graph } = await teach({ frames: parts.good, folder: models, name: 'top', coresetSize: 20 });
