@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { teach } from '../../lib/anomaly/teach.ts';
 import { Frame } from '../../lib/frame/frame.ts';
+import { acquireHost } from '../../lib/inference/host.ts';
 import { openInspection } from '../../lib/inspection/inspection.ts';
 import type { LedgerEntry } from '../../lib/journal/types.ts';
 import type { Calibration, Station } from '../../lib/station/types.ts';
@@ -20,6 +21,7 @@ describe('anomaly-score', function () {
   let offered: Calibration[];
   let withdrawn: number;
   let ledger: LedgerEntry[];
+  let trips: { code: string; message: string }[];
 
   before(async function () {
     parts = await realParts(this);
@@ -29,6 +31,7 @@ describe('anomaly-score', function () {
     offered = [];
     withdrawn = 0;
     ledger = [];
+    trips = [];
   });
   afterEach(async () => {
     await unload();
@@ -39,6 +42,8 @@ describe('anomaly-score', function () {
     const station = {
       folder,
       mode: 'NORMAL',
+      arming: () => ({ state: trips.length > 0 ? 'TRIPPED' : 'ARMED' }),
+      trip: (cause: { code: string; message: string }) => trips.push(cause),
       nextPart: () =>
         Promise.resolve(openInspection({ station: 'press 4', sequence: 1, deadlineMs: 60_000 })),
       journal: () =>
@@ -182,6 +187,30 @@ describe('anomaly-score', function () {
     assert.equal(scored['heatmap'], undefined);
     node('score').receive({ payload: 'no frame' });
     assert.equal(codeOf(await caught), 'FRAME_MISSING');
+  });
+
+  it('trips the station, once, when the inference process keeps crashing', async () => {
+    await teach({ frames: parts.good, folder: join(folder, 'models'), name: 'top', coresetSize: 20 });
+    await deploy({ teaching: 'none' });
+    const host = acquireHost('cpu');
+    try {
+      for (let crash = 0; crash < 3; crash += 1) {
+        await send({ frame: parts.good[0] as Frame });
+        assert.ok(host.pid !== undefined);
+        process.kill(host.pid, 'SIGKILL');
+        while (host.counts.crashes <= crash) await new Promise(setImmediate);
+      }
+      assert.deepEqual(trips, []);
+      for (let part = 0; part < 2; part += 1) {
+        assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'HOST_TRIPPED');
+      }
+      assert.deepEqual(
+        trips.map(({ code }) => code),
+        ['HOST_TRIPPED'],
+      );
+    } finally {
+      await host.release();
+    }
   });
 
   it('refuses a model that was changed after teaching', async () => {
