@@ -15,6 +15,8 @@ import { serve, type PartTimes, type Setup } from './orders.ts';
 const TARGET = { width: 224, height: 224, fit: 'stretch' } as const;
 const pixels = Buffer.alloc(TARGET.width * TARGET.height * 3);
 
+/** Kept from picture to picture, as the inference host keeps it. */
+let decoded: Buffer | undefined;
 let files: string[] = [];
 let next = 0;
 let graph: InferenceSession;
@@ -40,7 +42,8 @@ async function part(): Promise<PartTimes> {
   next += 1;
   const bytes = await readFile(file);
   const readAt = performance.now();
-  const picture = await decodeRgb(bytes, 'jpeg');
+  const picture = await decodeRgb(bytes, 'jpeg', undefined, undefined, decoded);
+  decoded = picture.data;
   const decodedAt = performance.now();
   const input = new Tensor('uint8', resizeRgb(picture, TARGET, pixels).data, [1, 224, 224, 3]);
   const resizedAt = performance.now();

@@ -26,6 +26,8 @@ export interface PilotImages {
   teachFolder: string | undefined;
   /** How many of the first images to learn from. */
   firstParts: number;
+  /** The tightest false-reject budget so many good parts can promise, in percent. */
+  alphaPercent: number;
   /** Side of the square the model sees, in pixels. */
   resolution: 224 | 448;
   intervalMs: number;
@@ -69,6 +71,7 @@ export function connectPilotFlow(
     'pilot-mes': { baseUrl: addresses.mesUrl },
     'pilot-camera': camera,
     'pilot-score': teaching,
+    'pilot-gate': images === undefined ? {} : { alphaPercent: String(images.alphaPercent) },
     'pilot-line': { url: addresses.boardUrl },
   };
   return flow.map((node) => ({ ...node, ...settings[node.id] }));

@@ -31,6 +31,9 @@ const require = createRequire(import.meta.url);
 const USER = 'operator';
 const IMAGE_EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp']);
 const FIRST_PARTS = 60;
+/** The pilot flow's budget: at most this share of good parts rejected, with 1 − δ confidence. */
+const ALPHA_PERCENT = 5;
+const DELTA = 0.05;
 /** Without this many good parts teaching refuses. */
 const FEWEST_PARTS = 10;
 
@@ -55,10 +58,16 @@ async function assertFree(wanted: number, what: string, option: string): Promise
   });
 }
 
-function listImages(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
+function listImages(folder: string, recursive: boolean): string[] {
+  return readdirSync(folder, { recursive, withFileTypes: true })
     .filter((entry) => entry.isFile() && IMAGE_EXTENSIONS.has(extname(entry.name).toLowerCase()))
     .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** What the pilot promises where it can, and the tightest promise fewer good parts allow: 1 − δ^(1/n). */
+function budgetFor(goodParts: number): number {
+  const tightest = 100 * (1 - DELTA ** (1 / goodParts));
+  return Math.max(ALPHA_PERCENT, Math.ceil(tightest * 10) / 10);
 }
 
 /** Small pictures gain nothing from being blown up (AUROC 0.98 at 224, 0.94 at 448 on 288 × 384). */
@@ -76,10 +85,11 @@ function readImages(option: string | undefined, intervalMs: number): PilotImages
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     throw new StartError(`--images ${folder} is not a folder.`);
   }
-  const teachFolder = ['train_good', 'train', 'good', 'normal']
+  const teachFolder = ['train_good', join('train', 'good'), 'train', 'good', 'normal']
     .map((name) => join(folder, name))
     .find((path) => existsSync(path));
-  const images = listImages(teachFolder ?? folder);
+  // Teaching reads one folder; the camera goes through all of them.
+  const images = listImages(teachFolder ?? folder, teachFolder === undefined);
   const count = images.length;
   if (count < FEWEST_PARTS) {
     throw new StartError(
@@ -87,7 +97,9 @@ function readImages(option: string | undefined, intervalMs: number): PilotImages
     );
   }
   const resolution = resolutionFor(images[0] ?? '');
-  return { folder, teachFolder, firstParts: Math.min(FIRST_PARTS, count), resolution, intervalMs };
+  const firstParts = Math.min(FIRST_PARTS, count);
+  const alphaPercent = budgetFor(teachFolder === undefined ? firstParts : count);
+  return { folder, teachFolder, firstParts, alphaPercent, resolution, intervalMs };
 }
 
 interface Secrets {
@@ -248,6 +260,7 @@ The pilot station is running.
   Data           ${dataFolder}
 
 It first looks at ${images?.firstParts ?? FIRST_PARTS} good parts and teaches itself; then sign in on the operator page and arm it.
+With so many good parts it rejects at most ${images?.alphaPercent ?? ALPHA_PERCENT} % of good parts, 95 % sure.
 Stop with Ctrl+C.
 `);
 }

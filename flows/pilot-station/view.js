@@ -35,6 +35,9 @@ function entryOf(id) {
   return state.rejects.find((item) => item.id === id);
 }
 
+/** Nodes that act on a verdict: what goes wrong there is an alarm, not another part. */
+const ACTING = ['pilot-divert', 'pilot-feeder', 'pilot-ticket'];
+
 let listsChanged = false;
 let live = null;
 const { inspection } = msg;
@@ -45,7 +48,14 @@ else if (msg.topic === 'jidoka/model') {
   state.teaching = null;
 } else if (msg.topic === 'line') state.line = typeof msg.payload === 'object' ? msg.payload : null;
 else if (msg.status) state.link = { text: msg.status.text, fill: msg.status.fill };
-else if (inspection?.ticket && msg.payload === inspection.ticket.id) {
+else if (msg.error && ACTING.includes(msg.error.source?.id)) {
+  alarm(msg.error.code ?? 'ERROR', msg.error.message);
+} else if (inspection?.ticket?.state === 'failed') {
+  const entry = entryOf(inspection.part.id);
+  if (entry) entry.ticket = 'ticket refused by the MES';
+  listsChanged = entry !== undefined;
+  alarm('TICKET_FAILED', `part ${inspection.part.sequence}: ${msg.error?.message ?? 'set aside'}`);
+} else if (inspection?.ticket && msg.payload === inspection.ticket.id) {
   const entry = entryOf(inspection.part.id);
   if (entry) entry.ticket = inspection.ticket.id;
   listsChanged = entry !== undefined;

@@ -1,6 +1,7 @@
 /**
  * A file that is only there to be deleted. On a full disk SQLite in WAL mode can neither insert nor
  * delete nor checkpoint (measured: all three fail with SQLITE_FULL), so room has to come from outside.
+ * Nothing here throws: a disk that refuses to look or to delete has no room to give.
  */
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
@@ -20,7 +21,7 @@ export class Ballast {
   }
 
   get isThere(): boolean {
-    return (statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0) >= this.#bytes;
+    return this.#size() >= this.#bytes;
   }
 
   /** Takes the space when there is plenty: never so that the ballast itself fills the disk. */
@@ -41,15 +42,31 @@ export class Ballast {
       }
       return true;
     } catch {
-      rmSync(this.#path, { force: true });
+      this.#remove();
       return false;
     }
   }
 
-  /** Gives the space back; false when there was none to give. */
+  /** Gives the space back; false when there was none to give, or when it cannot be given. */
   free(): boolean {
-    const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
-    rmSync(this.#path, { force: true });
-    return size > 0;
+    const size = this.#size();
+    return this.#remove() && size > 0;
+  }
+
+  #size(): number {
+    try {
+      return statSync(this.#path).size;
+    } catch {
+      return 0;
+    }
+  }
+
+  #remove(): boolean {
+    try {
+      rmSync(this.#path, { force: true });
+      return true;
+    } catch {
+      return false;
+    }
   }
 }

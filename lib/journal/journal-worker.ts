@@ -53,9 +53,16 @@ function reopened(): NonNullable<typeof open> {
   return open;
 }
 
+/** Whatever happens, every request that is taken gets an answer: somebody holds a message for it. */
 function serve(first: Request): void {
+  const taken = [first];
+  const next = (): Request | undefined => {
+    const request = nextRequest();
+    if (request !== undefined) taken.push(request);
+    return request;
+  };
   try {
-    const { replies, failure, madeRoom } = commitBatch(reopened(), first, nextRequest, () => ballast.free());
+    const { replies, failure, madeRoom } = commitBatch(reopened(), first, next, () => ballast.free());
     note(failure?.code, madeRoom);
     const buffers = replies.flatMap(({ result }) =>
       result instanceof Uint8Array ? [result.buffer as ArrayBuffer] : [],
@@ -66,7 +73,7 @@ function serve(first: Request): void {
   } catch (error) {
     const { code, message, hint } = asJournalError(error, folder);
     note(code, false);
-    send({ type: 'replies', replies: [{ id: first.id, error: { code, message, hint } }] });
+    send({ type: 'replies', replies: taken.map(({ id }) => ({ id, error: { code, message, hint } })) });
   }
 }
 

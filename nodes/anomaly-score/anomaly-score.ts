@@ -3,9 +3,10 @@ import { heatmap } from '../../lib/anomaly/heatmap.ts';
 import type { Resolution } from '../../lib/anomaly/head.ts';
 import { modelFolder } from '../../lib/anomaly/model.ts';
 import type { Scored, Scorer } from '../../lib/anomaly/scorer.ts';
-import { CodedError } from '../../lib/errors.ts';
+import { asCodedError, CodedError } from '../../lib/errors.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import { isInspection } from '../../lib/inspection/inspection.ts';
+import type { Station } from '../../lib/station/types.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
 import { partOpener, stationOf, type OpenPart } from '../runtime/station.ts';
@@ -44,12 +45,14 @@ function normalise(config: ConfigReader): Config {
 class ScoreHandler implements Handlers {
   readonly #context: NodeContext<Config>;
   readonly #keeper: ModelKeeper;
+  readonly #station: Station;
   readonly #open: OpenPart;
 
-  constructor(context: NodeContext<Config>, keeper: ModelKeeper, open: OpenPart) {
+  constructor(context: NodeContext<Config>, keeper: ModelKeeper, station: Station) {
     this.#context = context;
     this.#keeper = keeper;
-    this.#open = open;
+    this.#station = station;
+    this.#open = partOpener(station);
   }
 
   async input(message: Message, signal: AbortSignal): Promise<Outputs> {
@@ -65,13 +68,13 @@ class ScoreHandler implements Handlers {
     const scorer = this.#keeper.scorerFor(frame);
     if (scorer === undefined) return [message, null];
     const startedAt = performance.now();
-    const scored = await scorer.score(frame, { signal });
+    const scored = await this.#score(scorer, frame, signal);
     const ms = performance.now() - startedAt;
     inspection.anomaly = scored.section;
     const { queue, decode, resize, run } = scored.timings;
     Object.assign(inspection.timings, { queue, decode, resize, run, score: ms });
     message.payload = scored.section.score;
-    const picture = await this.#heatmap(frame, scored, scorer, message);
+    const picture = await this.#heatmap(frame, scored, scorer);
     if (picture !== undefined) message['heatmap'] = picture;
     this.#context.status.show('ready', 'scored', { ms: ms.toFixed(1) });
     return [message, null];
@@ -81,17 +84,28 @@ class ScoreHandler implements Handlers {
     await this.#keeper.close();
   }
 
-  /** A picture that cannot be made is reported; the part keeps its score and goes on. */
+  /** A host that keeps crashing inspects nothing more: the station must not go on acting by itself. */
+  async #score(scorer: Scorer, frame: Frame, signal: AbortSignal): Promise<Scored> {
+    try {
+      return await scorer.score(frame, { signal });
+    } catch (error) {
+      const { code, message } = asCodedError(error);
+      const latched = this.#station.arming().state === 'TRIPPED';
+      if (code === 'HOST_TRIPPED' && !latched) this.#station.trip({ code, message });
+      throw error;
+    }
+  }
+
+  /** A picture that cannot be made is reported, without the part: that keeps its score and goes on. */
   async #heatmap(
     frame: Frame,
     { map, suspicious }: Scored,
     { normalLevel }: Scorer,
-    message: Message,
   ): Promise<Frame | undefined> {
     const { config } = this.#context;
     if (config.heatmap === 'never' || (config.heatmap === 'suspicious' && !suspicious)) return undefined;
     return heatmap(frame, map, normalLevel).catch((error: unknown) => {
-      this.#context.fail(error, message);
+      this.#context.fail(error);
       return undefined;
     });
   }
@@ -102,7 +116,7 @@ async function start(context: NodeContext<Config>): Promise<Handlers> {
   const keeper = new ModelKeeper(context, station);
   context.status.show('connecting', 'loading');
   await keeper.start();
-  return new ScoreHandler(context, keeper, partOpener(station));
+  return new ScoreHandler(context, keeper, station);
 }
 
 export default function register(RED: NodeAPI): void {

@@ -5,13 +5,12 @@ import type { Resolution } from '../../lib/anomaly/head.ts';
 import { Lesson } from '../../lib/anomaly/lesson.ts';
 import { latestModel, referenceOf, type AnomalyModel } from '../../lib/anomaly/model.ts';
 import { Scorer, type ScorerOptions } from '../../lib/anomaly/scorer.ts';
-import { teachingFraction } from '../../lib/anomaly/teach.ts';
-import type { TeachingProgress } from '../../lib/anomaly/teaching.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import type { Station } from '../../lib/station/types.ts';
 import type { NodeContext } from '../runtime/register.ts';
 import type { Message } from '../runtime/types.ts';
+import { TeachingReport } from './teaching-report.ts';
 
 export interface KeeperOptions extends ScorerOptions {
   model: string;
@@ -24,21 +23,21 @@ export interface KeeperOptions extends ScorerOptions {
   folder: string;
 }
 
-/** Progress is for people: four times a second at most. */
-const PROGRESS_INTERVAL_MS = 250;
-
 export class ModelKeeper {
   readonly #context: NodeContext<KeeperOptions>;
   readonly #station: Station;
+  readonly #report: TeachingReport;
   #scorer: Scorer | undefined;
   #withdraw: (() => void) | undefined;
   #lesson: Lesson | undefined;
   #lessonEnded: Promise<void> = Promise.resolve();
-  #reportedAt = -Infinity;
+  /** Ends when nothing that begins or gives up a lesson is under way. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(context: NodeContext<KeeperOptions>, station: Station) {
     this.#context = context;
     this.#station = station;
+    this.#report = new TeachingReport(context);
   }
 
   /** Loads the newest model; where there is none, teaching begins as configured. */
@@ -51,24 +50,8 @@ export class ModelKeeper {
   }
 
   /** Begins a lesson; one that is under way is given up. */
-  async teach(): Promise<Message> {
-    await this.#cancel();
-    const { teaching, model: name, parts, resolution, folder } = this.#context.config;
-    const pictures =
-      teaching === 'folder' ? await picturesIn(resolve(this.#station.folder, folder)) : undefined;
-    const lesson = new Lesson({
-      folder: this.#folder,
-      name,
-      resolution,
-      parts: pictures?.length ?? parts,
-      ...(pictures === undefined ? {} : { frames: framesOf(pictures) }),
-      onProgress: (progress) => this.#report(progress),
-    });
-    this.#lesson = lesson;
-    this.#lessonEnded = this.#finish(lesson);
-    const progress: TeachingProgress = { stage: 'features', done: 0, total: lesson.parts };
-    this.#show(progress);
-    return progressMessage(progress);
+  teach(): Promise<Message> {
+    return this.#inTurn(() => this.#begin());
   }
 
   /** The scorer for a frame; undefined while teaching, which takes the frame if it still needs it. */
@@ -84,13 +67,38 @@ export class ModelKeeper {
   }
 
   async close(): Promise<void> {
-    await this.#cancel();
+    await this.#inTurn(() => this.#cancel());
     this.#withdraw?.();
     await this.#scorer?.close();
   }
 
   get #folder(): string {
     return join(this.#station.folder, 'models');
+  }
+
+  /** One after the other: two lessons begun at once would leave one that nobody can give up. */
+  #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(action);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #begin(): Promise<Message> {
+    await this.#cancel();
+    const { teaching, model: name, parts, resolution, folder } = this.#context.config;
+    const pictures =
+      teaching === 'folder' ? await picturesIn(resolve(this.#station.folder, folder)) : undefined;
+    const lesson = new Lesson({
+      folder: this.#folder,
+      name,
+      resolution,
+      parts: pictures?.length ?? parts,
+      ...(pictures === undefined ? {} : { frames: framesOf(pictures) }),
+      onProgress: (progress) => this.#report.progress(progress),
+    });
+    this.#lesson = lesson;
+    this.#lessonEnded = this.#finish(lesson);
+    return this.#report.begin(lesson.parts);
   }
 
   async #cancel(): Promise<void> {
@@ -139,23 +147,4 @@ export class ModelKeeper {
       this.#context.fail(error);
     }
   }
-
-  #report(progress: TeachingProgress): void {
-    this.#show(progress);
-    const now = performance.now();
-    if (now - this.#reportedAt < PROGRESS_INTERVAL_MS) return;
-    this.#reportedAt = now;
-    this.#context.emit([null, progressMessage(progress)]);
-  }
-
-  #show(progress: TeachingProgress): void {
-    const { stage, done, total } = progress;
-    const { status } = this.#context;
-    if (stage === 'features') status.show('working', 'collecting', { done, total });
-    else status.show('working', 'teaching', { percent: Math.round(100 * teachingFraction(progress)) });
-  }
-}
-
-function progressMessage(progress: TeachingProgress): Message {
-  return { topic: 'jidoka/teaching', payload: { ...progress, fraction: teachingFraction(progress) } };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { teach } from '../../lib/anomaly/teach.ts';
 import { Frame } from '../../lib/frame/frame.ts';
+import { acquireHost } from '../../lib/inference/host.ts';
 import { openInspection } from '../../lib/inspection/inspection.ts';
 import type { LedgerEntry } from '../../lib/journal/types.ts';
 import type { Calibration, Station } from '../../lib/station/types.ts';
@@ -20,6 +21,7 @@ describe('anomaly-score', function () {
   let offered: Calibration[];
   let withdrawn: number;
   let ledger: LedgerEntry[];
+  let trips: { code: string; message: string }[];
 
   before(async function () {
     parts = await realParts(this);
@@ -29,6 +31,7 @@ describe('anomaly-score', function () {
     offered = [];
     withdrawn = 0;
     ledger = [];
+    trips = [];
   });
   afterEach(async () => {
     await unload();
@@ -39,6 +42,8 @@ describe('anomaly-score', function () {
     const station = {
       folder,
       mode: 'NORMAL',
+      arming: () => ({ state: trips.length > 0 ? 'TRIPPED' : 'ARMED' }),
+      trip: (cause: { code: string; message: string }) => trips.push(cause),
       nextPart: () =>
         Promise.resolve(openInspection({ station: 'press 4', sequence: 1, deadlineMs: 60_000 })),
       journal: () =>
@@ -72,6 +77,11 @@ describe('anomaly-score', function () {
       const message = await nextMessage('events');
       if (message.topic === topic) return message;
     }
+  }
+
+  async function putGoodPictures(name: string): Promise<void> {
+    const trained = dirname(parts.goodPaths[0] ?? '');
+    await Promise.all(parts.goodPaths.map((path) => cp(path, path.replace(trained, join(folder, name)))));
   }
 
   async function caughtCode(message: Message): Promise<string | undefined> {
@@ -115,9 +125,7 @@ describe('anomaly-score', function () {
   });
 
   it('teaches from a folder and ends parts that are no picture in a coded error', async () => {
-    const trained = dirname(parts.goodPaths[0] ?? '');
-    const pictures = join(folder, 'good');
-    await Promise.all(parts.goodPaths.map((path) => cp(path, path.replace(trained, pictures))));
+    await putGoodPictures('good');
     await deploy({ teaching: 'folder', folder: 'good', heatmap: 'never' });
     await event('jidoka/model');
     const scored = await send({ frame: parts.bad[0] as Frame });
@@ -147,6 +155,17 @@ describe('anomaly-score', function () {
     assert.equal(again.inspection?.anomaly?.model.version, '2');
   });
 
+  it('gives up the first lesson when it is told to teach twice at once', async () => {
+    await teach({ frames: parts.good, folder: join(folder, 'models'), name: 'top', coresetSize: 20 });
+    await putGoodPictures('good');
+    await deploy({ teaching: 'folder', folder: 'good' });
+    await send({ frame: parts.good[0] as Frame });
+    const taught = event('jidoka/model');
+    for (let told = 0; told < 2; told += 1) node('score').receive({ topic: 'jidoka/teach' });
+    assert.equal(((await taught).payload as { version: string }).version, '2');
+    assert.deepEqual((await readdir(join(folder, 'models', 'top'))).sort(), ['1', '2']);
+  });
+
   it('leaves nothing half-made behind when it is closed while teaching', async () => {
     await deploy({ parts: '12' });
     for (const frame of parts.good.slice(0, 5)) await send({ frame });
@@ -154,6 +173,44 @@ describe('anomaly-score', function () {
     assert.deepEqual(await readdir(join(folder, 'models', 'top')), []);
     await deploy({ teaching: 'none' });
     assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'MODEL_MISSING');
+  });
+
+  it('reports a heatmap that cannot be made without the part, which goes on with its score', async () => {
+    await teach({ frames: parts.good, folder: join(folder, 'models'), name: 'top', coresetSize: 20 });
+    await deploy({ teaching: 'none', heatmap: 'always' });
+    const caught = nextMessage('caught');
+    // Taller than a JPEG may be.
+    const [width, height] = [1, 70_000];
+    const tall = new Frame(Buffer.alloc(width * height), { width, height, format: 'gray', source: 'test' });
+    const scored = await send({ frame: tall });
+    assert.equal(typeof scored.payload, 'number');
+    assert.equal(scored['heatmap'], undefined);
+    node('score').receive({ payload: 'no frame' });
+    assert.equal(codeOf(await caught), 'FRAME_MISSING');
+  });
+
+  it('trips the station, once, when the inference process keeps crashing', async () => {
+    await teach({ frames: parts.good, folder: join(folder, 'models'), name: 'top', coresetSize: 20 });
+    await deploy({ teaching: 'none' });
+    const host = acquireHost('cpu');
+    try {
+      for (let crash = 0; crash < 3; crash += 1) {
+        await send({ frame: parts.good[0] as Frame });
+        assert.ok(host.pid !== undefined);
+        process.kill(host.pid, 'SIGKILL');
+        while (host.counts.crashes <= crash) await new Promise(setImmediate);
+      }
+      assert.deepEqual(trips, []);
+      for (let part = 0; part < 2; part += 1) {
+        assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'HOST_TRIPPED');
+      }
+      assert.deepEqual(
+        trips.map(({ code }) => code),
+        ['HOST_TRIPPED'],
+      );
+    } finally {
+      await host.release();
+    }
   });
 
   it('refuses a model that was changed after teaching', async () => {

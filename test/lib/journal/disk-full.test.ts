@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JournalError, openJournal, type JournalState } from '../../../lib/journal/journal.ts';
@@ -65,5 +65,24 @@ describe('a journal on a full disk', () => {
     for (const key of kept) assert.equal(await again.getValue(key), 'x'.repeat(4000));
     assert.equal(await again.getValue('after'), 1);
     await again.close();
+  });
+
+  it('answers everything that waits when its ballast cannot be deleted', async () => {
+    const own = join(folder, 'own');
+    await mkdir(join(own, 'ballast', 'in the way'), { recursive: true });
+    const journal = await openJournal({ folder: own, ballastBytes: 1 });
+    const hog = join(folder, 'somebody else');
+    await assert.rejects(writeFile(hog, Buffer.alloc(4_000_000)), { code: 'ENOSPC' });
+    const numbers = Array.from({ length: 20 }, (_, number) => number);
+    const outcomes = await Promise.allSettled(
+      numbers.map((number) => journal.setValue(`key-${number}`, 'x'.repeat(10_000))),
+    );
+    const codes = outcomes.map((outcome) =>
+      outcome.status === 'rejected' ? (outcome.reason as JournalError).code : 'kept',
+    );
+    assert.deepEqual([...new Set(codes)], ['JOURNAL_FULL']);
+    await rm(hog);
+    await journal.setValue('after', 1);
+    await journal.close();
   });
 });
