@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
 import { buildPackage } from '../support/node-red.ts';
@@ -18,6 +19,15 @@ async function freePorts(): Promise<{ nodeRed: number; plant: number; opcua: num
   await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
   assert.ok(nodeRed && plant && opcua && modbus);
   return { nodeRed, plant, opcua, modbus };
+}
+
+/** Asks again and again, for at most ten seconds. */
+async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+  const giveUpAt = performance.now() + 10_000;
+  while (!(await holds())) {
+    assert.ok(performance.now() < giveUpAt, `waited in vain for ${what}`);
+    await setTimeout(50);
+  }
 }
 
 describe('the pilot station in the browser', function () {
@@ -110,10 +120,12 @@ describe('the pilot station in the browser', function () {
     await page.waitForSelector('[data-test=lamp].reject', { timeout: 120_000 });
     await screenshot(page, 'pilot-station');
 
-    const board = (await (await fetch(`http://127.0.0.1:${ports.plant + 2}/line.json`)).json()) as {
-      counts: { diverted: number };
-    };
-    assert.ok(board.counts.diverted >= 1, 'a part was diverted on the line');
+    // The part still has to travel from the camera to the gate.
+    await until(async () => {
+      const response = await fetch(`http://127.0.0.1:${ports.plant + 2}/line.json`);
+      const { counts } = (await response.json()) as { counts: { diverted: number } };
+      return counts.diverted >= 1;
+    }, 'a part to be diverted on the line');
   });
 
   it('is disarmed by the same person and says so', async () => {
