@@ -20,7 +20,7 @@ import {
   type Handlers,
   type NodeContext,
 } from '../runtime/register.ts';
-import { recordPart, serviceOf } from '../runtime/station.ts';
+import { recordPart, serviceOf, stationOf } from '../runtime/station.ts';
 import type { Message, NodeAPI } from '../runtime/types.ts';
 import { KeptMessages, outputsOf, rebuiltPart } from './kept-messages.ts';
 
@@ -56,7 +56,7 @@ class TicketHandler implements Handlers, Listener {
 
   constructor(context: NodeContext<Config>) {
     this.#context = context;
-    this.#station = serviceOf(context.RED, context.config.stationId, 'station', 'station') as StationControl;
+    this.#station = stationOf(context.RED, context.config.stationId);
     this.#letGo = this.#station.hold();
     // What waits from an earlier run goes out without an input; each input reports a failure again.
     this.#joined().catch((error: unknown) => context.fail(error));

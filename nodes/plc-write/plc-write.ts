@@ -9,7 +9,7 @@ import type { StationControl } from '../../lib/station/station.ts';
 import type { Releasable } from '../../lib/station/types.ts';
 import { propertyOf } from '../runtime/message.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
-import { disarmForDeployed, recordPart, serviceOf } from '../runtime/station.ts';
+import { disarmForDeployed, recordPart, stationOf } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
 import { endpointOf, type PlcEndpoint } from '../plc-endpoint/endpoint.ts';
 import { normalise, type Config } from './config.ts';
@@ -27,7 +27,7 @@ class PlcWriteHandler implements Handlers, Releasable {
     const { RED, config } = context;
     this.name = config.name;
     this.#context = context;
-    this.#station = serviceOf(RED, config.stationId, 'station', 'station') as StationControl;
+    this.#station = stationOf(RED, config.stationId);
     this.#endpoint = endpointOf(RED, config.endpointId);
     const show = (): void => this.#show();
     this.#undo = [

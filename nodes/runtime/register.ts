@@ -137,12 +137,15 @@ function run<Config>(RED: NodeAPI, node: Node, raw: RawConfig, definition: NodeD
         done(asCodedError(error, abort.signal.aborted ? 'CLOSED' : 'UNEXPECTED'));
       }
     })();
-    lastEmission = emission;
-    underWay.add(emission);
-    void emission.finally(() => {
-      underWay.delete(emission);
-      if (lastEmission === emission) lastEmission = undefined;
-    });
+    // Whatever Node-RED itself throws while it takes the outcome must not hold up the next one, nor
+    // end the process as an unhandled rejection.
+    const forget = (): void => {
+      underWay.delete(settled);
+      if (lastEmission === settled) lastEmission = undefined;
+    };
+    const settled = emission.then(forget, forget);
+    lastEmission = settled;
+    underWay.add(settled);
   });
 
   node.on('close', (removed: boolean, done: () => void) => {

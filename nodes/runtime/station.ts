@@ -1,5 +1,6 @@
 /** What the nodes of a station do alike: find it, open a part, put the part on record. */
 import { openInspection, type Inspection, type NewPart } from '../../lib/inspection/inspection.ts';
+import type { StationControl } from '../../lib/station/station.ts';
 import type { Station } from '../../lib/station/types.ts';
 import { ConfigError } from './config.ts';
 import type { NodeContext } from './register.ts';
@@ -13,8 +14,8 @@ export function serviceOf(RED: NodeAPI, id: string, property: string, field: str
   return service;
 }
 
-export function stationOf(RED: NodeAPI, id: string): Station {
-  return serviceOf(RED, id, 'station', 'station') as Station;
+export function stationOf(RED: NodeAPI, id: string): StationControl {
+  return serviceOf(RED, id, 'station', 'station') as StationControl;
 }
 
 /** A node that was deployed may act otherwise than the one a person has armed: somebody has to arm anew. */
