@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { ulid } from 'ulid';
 
 /** `rgb` and `gray` are raw rows of 8 bit per channel without padding; the rest is encoded. */
-export type FrameFormat = 'jpeg' | 'png' | 'webp' | 'rgb' | 'gray';
+export type FrameFormat = 'jpeg' | 'png' | 'webp' | 'tiff' | 'rgb' | 'gray';
 
 export interface FrameProperties {
   width: number;
