@@ -56,7 +56,7 @@ for (let round = -WARM_ROUNDS; round < rounds; round += 1) {
   const started = performance.now();
   await model.run(frame);
   const between = performance.now();
-  await session.run(bytesOf(frame), frame.format, frame.width, frame.height);
+  await session.run(await bytesOf(frame), frame.format, frame.width, frame.height);
   if (round < 0) continue;
   hosted.push(between - started);
   straight.push(performance.now() - between);
