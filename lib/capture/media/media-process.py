@@ -31,12 +31,12 @@ NICENESS = 5
 PR_SET_PDEATHSIG = 1
 
 SOURCES = {
-    "rtsp": ("gstreamer", "RtspSource"),
-    "usb": ("gstreamer", "UsbSource"),
-    "video": ("gstreamer", "VideoSource"),
+    "rtsp": ("rtsp", "RtspSource"),
+    "usb": ("usb", "UsbSource"),
+    "video": ("video", "VideoSource"),
     "gige": ("gige", "GigeSource"),
 }
-LISTS = {"usb": ("gstreamer", "list_usb"), "gige": ("gige", "list_gige")}
+LISTS = {"usb": ("usb", "list_usb"), "gige": ("gige", "list_gige")}
 
 _ending = threading.Lock()
 
