@@ -4,9 +4,11 @@
  */
 import { Backoff } from '../backoff.ts';
 import { isAborted, sleep, type Clock } from '../clock.ts';
-import { asCaptureError, type CaptureError } from './errors.ts';
+import { asCaptureError, SignInRefused, type CaptureError } from './errors.ts';
 
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
+/** Five tries in 20 minutes: below what the cameras we know of lock out for (seven in a row). */
+const SIGN_IN_MS = 300_000;
 
 export interface ConnectionKeeper {
   /**
@@ -18,6 +20,10 @@ export interface ConnectionKeeper {
   connecting?(): void;
   lost(error: CaptureError): void;
   restored(): void;
+  /** Resolves when the camera came back while we wait for the next attempt, which is made at once then. */
+  back?: (signal: AbortSignal) => Promise<void>;
+  /** True where no further attempt can help. */
+  isFinal?: (error: CaptureError) => boolean;
   clock: Clock;
   /** 0 to 1; `Math.random` in production. */
   random: () => number;
@@ -25,9 +31,24 @@ export interface ConnectionKeeper {
   what: string;
 }
 
-/** Runs until the signal is aborted; never rejects. */
+/** Waits, unless the camera comes back before or we are told to stop; true where it came back. */
+async function isBackWithin(waitMs: number, keeper: ConnectionKeeper, signal: AbortSignal): Promise<boolean> {
+  const over = new AbortController();
+  const waiting = AbortSignal.any([signal, over.signal]);
+  const waits = [sleep(keeper.clock, waitMs, waiting).then(() => false)];
+  if (keeper.back !== undefined) waits.push(keeper.back(waiting).then(() => true));
+  try {
+    return await Promise.race(waits);
+  } catch {
+    return false;
+  } finally {
+    over.abort();
+  }
+}
+
+/** Runs until the signal is aborted or a failure is final; never rejects. */
 export async function keepConnected(keeper: ConnectionKeeper, signal: AbortSignal): Promise<void> {
-  const { clock, random, what } = keeper;
+  const { random, what } = keeper;
   const backoff = new Backoff(BACKOFF, random);
   let state: 'unknown' | 'up' | 'lost' = 'unknown';
   const up = (): void => {
@@ -44,12 +65,11 @@ export async function keepConnected(keeper: ConnectionKeeper, signal: AbortSigna
       reason = error;
     }
     if (isAborted(signal)) return;
-    if (state !== 'lost') keeper.lost(asCaptureError(reason, 'CAMERA_LOST', what));
+    const error = asCaptureError(reason, 'CAMERA_LOST', what);
+    if (state !== 'lost') keeper.lost(error);
     state = 'lost';
-    try {
-      await sleep(clock, backoff.nextMs(), signal);
-    } catch {
-      return;
-    }
+    if (keeper.isFinal?.(error) === true) return;
+    const waitMs = error instanceof SignInRefused ? SIGN_IN_MS : backoff.nextMs();
+    if (await isBackWithin(waitMs, keeper, signal)) backoff.reset();
   }
 }

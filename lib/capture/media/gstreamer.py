@@ -46,16 +46,19 @@ class Converter:
         for one, next_one in zip(chain, chain[1:]):
             one.link(next_one)
         self._format = None
+        self._caps = None
 
-    def pixels(self, sample):
-        structure = sample.get_caps().get_structure(0)
-        gray = structure.get_string("format") in GRAY_FORMATS
+    def pixels(self, buffer, caps):
+        gray = caps.get_structure(0).get_string("format") in GRAY_FORMATS
+        if self._caps is None or not caps.is_equal(self._caps):
+            self._caps = caps
+            self._input.set_property("caps", caps)
         if self._format != gray:
             self._format = gray
             name = "GRAY8" if gray else "RGB"
             self._filter.set_property("caps", Gst.Caps.from_string(f"video/x-raw,format={name}"))
             self._pipeline.set_state(Gst.State.PLAYING)
-        self._input.emit("push-sample", sample)
+        self._input.emit("push-buffer", buffer)
         converted = self._output.emit("try-pull-sample", SECOND_NS)
         if converted is None:
             raise CameraError("CAMERA_LOST", "the picture could not be converted")
@@ -148,13 +151,19 @@ class Pipeline:
             self.cap_rate(pad)
             pad.link(entry)
 
+    def time_ns(self, _buffer):
+        """The time by which the rate is capped: of arrival, because cameras' own time stamps may stand still."""
+        return time.monotonic_ns()
+
     def _on_rate(self, _pad, info):
-        now = time.monotonic_ns()
-        # Half a camera period of slack would need its rate; a tenth of ours keeps the mean right.
-        if self._due_ns is not None and now < self._due_ns - self._period_ns // 10:
+        now = self.time_ns(info.get_buffer())
+        period = self._period_ns
+        # A tenth of slack lets the picture pass that comes a little early; later ones make up for it.
+        waited = self._due_ns is None or not self._due_ns - period <= now < self._due_ns - period // 10
+        if not waited:
             return Gst.PadProbeReturn.DROP
         due = now if self._due_ns is None else self._due_ns
-        self._due_ns = max(due + self._period_ns, now)
+        self._due_ns = due + period if 0 <= now - due < period else now + period
         return Gst.PadProbeReturn.OK
 
     def _on_sample(self, sink):
@@ -166,8 +175,9 @@ class Pipeline:
 
     def put(self, sample):
         self.announce(sample)
-        captured_at_ms = self.captured_at_ms(sample.get_buffer())
-        self.frames.put(lambda: self._converter.pixels(sample), captured_at_ms)
+        # The sample itself belongs to the sink, which writes to it again.
+        buffer, caps = sample.get_buffer(), sample.get_caps()
+        self.frames.put(lambda: self._converter.pixels(buffer, caps), self.captured_at_ms(buffer))
 
     def announce(self, sample):
         """Tells the parent what comes, whenever that changes."""

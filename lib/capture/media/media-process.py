@@ -3,7 +3,7 @@
 Speaks JSON lines with its parent (media-child.ts). In: {"open": {"kind", ...options}} or
 {"list": kind} first, then {"take": id, "slot": path, "maxAgeMs": n}, {"cancel": id},
 {"trigger": true}; the end of stdin closes. Out: {"up"}, {"beat"}, {"took"}, {"cancelled"},
-{"cameras"}, or {"error": {"code", "message"}} and then the end.
+{"cameras"}, or {"error": {"code", "message", "hint"?}} and then the end.
 
 A source is a class with `__init__(options, frames, fail)`, `start()`, `trigger()` and `close()`;
 it hands frames to `frames` (frames.py) from threads of its own and ends with `fail(CameraError)`.
@@ -45,7 +45,8 @@ def fail(error):
     """Says why and ends; the first reason counts. From any thread."""
     if not _ending.acquire(blocking=False):
         return
-    send({"error": {"code": error.code, "message": str(error)}})
+    reason = {"code": error.code, "message": str(error)}
+    send({"error": reason if error.hint is None else {**reason, "hint": error.hint}})
     os._exit(1)
 
 

@@ -89,8 +89,17 @@ class RtspSource(Pipeline):
         return time.time() * 1000 if arrived is None else arrived
 
     def explain(self, error, debug):
-        if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_AUTHORIZED):
-            return CameraError("CAMERA_REFUSED", "the camera refuses user and password")
-        if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_FOUND):
-            return CameraError("CAMERA_REFUSED", "the camera has no stream at this address")
+        resource = Gst.ResourceError
+        if error.matches(resource.quark(), resource.NOT_AUTHORIZED):
+            return CameraError(
+                "SIGN_IN",
+                "the camera refuses user and password",
+                "Correct them and deploy. Cameras lock out who tries too often, so the next try is in 5 minutes.",
+            )
+        if error.matches(resource.quark(), resource.NOT_FOUND):
+            return CameraError(
+                "CAMERA_REFUSED",
+                "the camera has no stream at this address",
+                "Check the path of the address in the manual of the camera.",
+            )
         return super().explain(error, debug)

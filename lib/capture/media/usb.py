@@ -97,9 +97,11 @@ class UsbSource(Pipeline):
         if error.matches(resource.quark(), resource.NOT_FOUND):
             return CameraError("CAMERA_LOST", f"there is no camera at {device}")
         if error.matches(resource.quark(), resource.BUSY):
-            return CameraError("CAMERA_REFUSED", f"another program uses {device}")
+            return CameraError("CAMERA_REFUSED", f"another program uses {device}", "Close it.")
         if error.matches(resource.quark(), resource.OPEN_READ_WRITE):
-            return CameraError("CAMERA_REFUSED", f"{device} may not be opened")
+            hint = "Put the user Node-RED runs as into the group video, and restart Node-RED."
+            return CameraError("CAMERA_REFUSED", f"{device} may not be opened", hint)
         if error.matches(Gst.StreamError.quark(), Gst.StreamError.FAILED) and "not-negotiated" in debug:
-            return CameraError("CAMERA_REFUSED", f"{device} cannot be set to {self.options.get('mode')}")
+            hint = "Choose a mode from the list of the camera."
+            return CameraError("CAMERA_REFUSED", f"{device} cannot be set to {self.options.get('mode')}", hint)
         return super().explain(error, debug)

@@ -15,7 +15,7 @@ class VideoSource(Pipeline):
         self._free_run = options["freeRun"]
         self._steps = threading.Semaphore(0)
         if not os.path.isfile(options["file"]):
-            raise CameraError("NO_IMAGE", f"there is no file {options['file']}")
+            raise CameraError("CAMERA_LOST", f"there is no file {options['file']}")
         # At its own pace the picture of now is shown; step by step none may be left out.
         self.sink.set_property("sync", self._free_run)
         self.sink.set_property("drop", self._free_run)
@@ -33,6 +33,9 @@ class VideoSource(Pipeline):
     def captured_at_ms(self, _buffer):
         return None  # the moment it is shown
 
+    def time_ns(self, buffer):
+        return buffer.pts  # the decoder runs ahead of what is shown
+
     def on_end(self):
         if self.options["mode"] != "cycle":
             # In steps the pictures before the end are still to be asked for.
@@ -43,7 +46,7 @@ class VideoSource(Pipeline):
 
     def explain(self, error, debug):
         if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.OPEN_READ):
-            return CameraError("NO_IMAGE", f"{self.options['file']} may not be read")
+            return CameraError("CAMERA_REFUSED", f"{self.options['file']} may not be read")
         return CameraError("CAMERA_REFUSED", f"{self.options['file']} cannot be decoded: {error.message}")
 
     @property
