@@ -33,9 +33,12 @@ const ENVIRONMENT = ['PATH', 'HOME', 'XDG_CACHE_HOME'] as const;
  * business. HOME and XDG_CACHE_HOME say where GStreamer keeps the list of its plug-ins.
  */
 export function mediaEnvironment(): NodeJS.ProcessEnv {
-  const kept: [string, string | undefined][] = ENVIRONMENT.map((name) => [name, process.env[name]]);
-  // messages in English, whatever the machine speaks: they are ours to translate
-  return Object.fromEntries([...kept, ['LC_ALL', 'C.UTF-8']].filter(([, value]) => value !== undefined));
+  // messages in English, whatever the machine speaks: ours quote them
+  const environment: NodeJS.ProcessEnv = { LC_ALL: 'C.UTF-8' };
+  for (const name of ENVIRONMENT) {
+    if (process.env[name] !== undefined) environment[name] = process.env[name];
+  }
+  return environment;
 }
 
 const found = new Map<string, Promise<string>>();
