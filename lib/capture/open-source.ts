@@ -2,11 +2,8 @@
 import { FolderSource, type FolderOptions } from './folder.ts';
 import { HttpMjpegSource, type HttpMjpegOptions } from './http-mjpeg.ts';
 import { HttpSnapshotSource, type HttpSnapshotOptions } from './http-snapshot.ts';
-<<<<<<< HEAD
-import { rtspSource, type RtspOptions } from './rtsp.ts';
-=======
 import { MqttSource, type MqttOptions } from './mqtt.ts';
->>>>>>> main
+import { rtspSource, type RtspOptions } from './rtsp.ts';
 import type { CameraSource } from './source.ts';
 import { usbSource, type UsbOptions } from './usb.ts';
 import { videoSource, type VideoOptions } from './video.ts';
@@ -15,13 +12,10 @@ export type SourceOptions =
   | ({ kind: 'folder' } & FolderOptions)
   | ({ kind: 'http-snapshot' } & HttpSnapshotOptions)
   | ({ kind: 'http-mjpeg' } & HttpMjpegOptions)
-<<<<<<< HEAD
   | ({ kind: 'rtsp' } & RtspOptions)
   | ({ kind: 'usb' } & UsbOptions)
-  | ({ kind: 'video' } & VideoOptions);
-=======
+  | ({ kind: 'video' } & VideoOptions)
   | ({ kind: 'mqtt' } & MqttOptions);
->>>>>>> main
 
 /** @throws CaptureError `CAMERA_REFUSED` when an address, a device or a path is none */
 export function openSource(options: SourceOptions): CameraSource {
@@ -32,16 +26,13 @@ export function openSource(options: SourceOptions): CameraSource {
       return new HttpSnapshotSource(options);
     case 'http-mjpeg':
       return new HttpMjpegSource(options);
-<<<<<<< HEAD
     case 'rtsp':
       return rtspSource(options);
     case 'usb':
       return usbSource(options);
     case 'video':
       return videoSource(options);
-=======
     case 'mqtt':
       return new MqttSource(options);
->>>>>>> main
   }
 }

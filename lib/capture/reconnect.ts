@@ -12,16 +12,13 @@ import { isAborted, sleep, type Clock } from '../clock.ts';
 import { asCaptureError, SignInRefused, type CaptureError } from './errors.ts';
 
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
-<<<<<<< HEAD
-/** Five tries in 20 minutes: below what the cameras we know of lock out for (seven in a row). */
-const SIGN_IN_MS = 300_000;
-=======
 const KNOCK_MS = 1000;
+/** Four tries in 15 minutes; cameras lock accounts after five to seven in a row, most for half an hour. */
+const SIGN_IN_WAIT_MS = 300_000;
 /** The gateways of a hall see the same switch come back in the same second; each waits its share of this. */
 const SPREAD_MS = 1000;
 /** The longest wait for a camera that takes connections and brings nothing: frozen, or starting up. */
 const ANSWERING_WAIT_MS = 3000;
->>>>>>> main
 
 export interface ConnectionKeeper {
   /**
@@ -35,8 +32,6 @@ export interface ConnectionKeeper {
   connecting?(): void;
   lost(error: CaptureError): void;
   restored(): void;
-  /** Resolves when the camera came back while we wait for the next attempt, which is made at once then. */
-  back?: (signal: AbortSignal) => Promise<void>;
   /** True where no further attempt can help. */
   isFinal?: (error: CaptureError) => boolean;
   clock: Clock;
@@ -46,29 +41,9 @@ export interface ConnectionKeeper {
   what: string;
 }
 
-/** Waits, unless the camera comes back before or we are told to stop; true where it came back. */
-async function isBackWithin(waitMs: number, keeper: ConnectionKeeper, signal: AbortSignal): Promise<boolean> {
-  const over = new AbortController();
-  const waiting = AbortSignal.any([signal, over.signal]);
-  const waits = [sleep(keeper.clock, waitMs, waiting).then(() => false)];
-  if (keeper.back !== undefined) waits.push(keeper.back(waiting).then(() => true));
-  try {
-    return await Promise.race(waits);
-  } catch {
-    return false;
-  } finally {
-    over.abort();
-  }
-}
-
 /** Runs until the signal is aborted or a failure is final; never rejects. */
 export async function keepConnected(keeper: ConnectionKeeper, signal: AbortSignal): Promise<void> {
-<<<<<<< HEAD
-  const { random, what } = keeper;
-  const backoff = new Backoff(BACKOFF, random);
-=======
   const backoff = new Backoff(BACKOFF, keeper.random);
->>>>>>> main
   let state: 'unknown' | 'up' | 'lost' = 'unknown';
   const up = (): void => {
     backoff.reset();
@@ -84,24 +59,17 @@ export async function keepConnected(keeper: ConnectionKeeper, signal: AbortSigna
       reason = error;
     }
     if (isAborted(signal)) return;
-<<<<<<< HEAD
-    const error = asCaptureError(reason, 'CAMERA_LOST', what);
-    if (state !== 'lost') keeper.lost(error);
-    state = 'lost';
-    if (keeper.isFinal?.(error) === true) return;
-    const waitMs = error instanceof SignInRefused ? SIGN_IN_MS : backoff.nextMs();
-    if (await isBackWithin(waitMs, keeper, signal)) backoff.reset();
-=======
     const error = asCaptureError(reason, 'CAMERA_LOST', keeper.what);
     if (state !== 'lost') keeper.lost(error);
     state = 'lost';
+    if (keeper.isFinal?.(error) === true) return;
     try {
-      const cameBack = await wait(keeper, { waitMs: backoff.nextMs(), error, signal });
+      const waitMs = error instanceof SignInRefused ? SIGN_IN_WAIT_MS : backoff.nextMs();
+      const cameBack = await wait(keeper, { waitMs, error, signal });
       if (cameBack) backoff.reset();
     } catch {
       return;
     }
->>>>>>> main
   }
 }
 
