@@ -32,7 +32,7 @@ export async function heatmap(frame: Frame, map: ArrayLike<number>, level: numbe
     .resize(width, height, { fit: 'fill', kernel: 'cubic' })
     .raw()
     .toBuffer();
-  const jpeg = await picture(frame)
+  const jpeg = await picture(frame, await bytesOf(frame))
     .resize(width, height, { fit: 'fill' })
     .toColourspace('srgb')
     .composite([{ input: overlay, raw: { width, height, channels: 4 } }])
@@ -47,10 +47,9 @@ export async function heatmap(frame: Frame, map: ArrayLike<number>, level: numbe
   });
 }
 
-function picture(frame: Frame): Sharp {
-  const { width, height, format } = frame;
-  if (format !== 'rgb' && format !== 'gray') return sharp(bytesOf(frame));
-  return sharp(bytesOf(frame), { raw: { width, height, channels: format === 'rgb' ? 3 : 1 } });
+function picture({ width, height, format }: Frame, bytes: Buffer): Sharp {
+  if (format !== 'rgb' && format !== 'gray') return sharp(bytes);
+  return sharp(bytes, { raw: { width, height, channels: format === 'rgb' ? 3 : 1 } });
 }
 
 function overlayPixels(map: ArrayLike<number>, level: number): Buffer {

@@ -215,7 +215,7 @@ async function nextFrame(source: Source): Promise<ToTeacher> {
   const next = await source.next();
   if (next.done === true) return { type: 'end' };
   const { width, height, format } = next.value;
-  return { type: 'frame', bytes: bytesOf(next.value), width, height, format };
+  return { type: 'frame', bytes: await bytesOf(next.value), width, height, format };
 }
 
 function send(child: ChildProcess, message: ToTeacher): void {

@@ -5,11 +5,12 @@
  */
 import { imageEnd, formatOf, probeImage } from '../frame/probe.ts';
 import type { FrameFormat } from '../frame/frame.ts';
+import type { SharedPixels } from '../frame/slots.ts';
 import { CaptureError } from './errors.ts';
 
 export interface CapturedImage {
   /** Handed over: nobody but the new owner may keep or write to them. */
-  bytes: Buffer;
+  bytes: Buffer | SharedPixels;
   format: FrameFormat;
   /** Pixels. */
   width: number;

@@ -4,13 +4,15 @@
  * Node-RED clones a message for every wire after the first. A class with its own
  * `Symbol.toStringTag` is passed by reference (0.012 ms against 1.3–2.3 s for the pixels of a 1080p
  * image as a typed array, Node-RED 5.0.7), so the bytes exist once however the flow branches.
- * Nobody outside can reach them: `toBuffer()` gives a copy, and only `lib` may look with `bytesOf`.
+ * Nobody outside can reach them: `toBuffer()` gives a copy, and only `lib` may look with `bytesOf`
+ * and `holdingPixels`. Raw frames of a video camera lie in shared memory instead (`slots.ts`).
  */
 import { createHash } from 'node:crypto';
 import { ulid } from 'ulid';
+import { SharedPixels } from './slots.ts';
 
 /** `rgb` and `gray` are raw rows of 8 bit per channel without padding; the rest is encoded. */
-export type FrameFormat = 'jpeg' | 'png' | 'webp' | 'rgb' | 'gray';
+export type FrameFormat = 'jpeg' | 'png' | 'webp' | 'tiff' | 'rgb' | 'gray';
 
 export interface FrameProperties {
   width: number;
@@ -23,11 +25,11 @@ export interface FrameProperties {
 }
 
 /** Set by the class itself, so that no member of it, not even a static one, gives the bytes away. */
-let readBytes: (frame: Frame) => Buffer;
+let contentOf: (frame: Frame) => Buffer | SharedPixels;
 
 export class Frame {
   static {
-    readBytes = (frame) => frame.#bytes;
+    contentOf = (frame) => frame.#content;
   }
 
   readonly id: string;
@@ -36,12 +38,12 @@ export class Frame {
   readonly format: FrameFormat;
   readonly source: string;
   readonly #capturedAtMs: number;
-  readonly #bytes: Buffer;
+  readonly #content: Buffer | SharedPixels;
   #sha256: string | undefined;
 
   /** Takes the bytes over: the caller must not write to them afterwards. */
-  constructor(bytes: Buffer, properties: FrameProperties) {
-    this.#bytes = bytes;
+  constructor(content: Buffer | SharedPixels, properties: FrameProperties) {
+    this.#content = content;
     this.id = properties.id ?? `f-${ulid()}`;
     this.width = properties.width;
     this.height = properties.height;
@@ -61,18 +63,21 @@ export class Frame {
   }
 
   get byteLength(): number {
-    return this.#bytes.length;
+    return this.#content.length;
   }
 
   /** Hex SHA-256 of the bytes as captured, computed on first use. */
   get sha256(): string {
-    this.#sha256 ??= createHash('sha256').update(this.#bytes).digest('hex');
+    const content = this.#content;
+    if (content instanceof SharedPixels) return content.sha256;
+    this.#sha256 ??= createHash('sha256').update(content).digest('hex');
     return this.#sha256;
   }
 
   /** A copy of the bytes, for nodes that want a Buffer. */
   toBuffer(): Buffer {
-    return Buffer.from(this.#bytes);
+    const content = this.#content;
+    return content instanceof SharedPixels ? content.copy() : Buffer.from(content);
   }
 
   /** What the debug pane shows: everything but the pixels. */
@@ -89,11 +94,27 @@ export class Frame {
   }
 
   static isFrame(value: unknown): value is Frame {
-    return typeof value === 'object' && value !== null && #bytes in value;
+    return typeof value === 'object' && value !== null && #content in value;
   }
 }
 
-/** The shared bytes of a frame, without a copy. For `lib` only, and for reading only. */
-export function bytesOf(frame: Frame): Buffer {
-  return readBytes(frame);
+/** The bytes of a frame, shared where they can be. For `lib` only, and for reading only. */
+export async function bytesOf(frame: Frame): Promise<Buffer> {
+  const content = contentOf(frame);
+  return content instanceof SharedPixels ? await content.read() : content;
+}
+
+/**
+ * Lets `use` read the bytes where they are, for as long as it takes: a file in shared memory, or
+ * memory of this process. For `lib` only, and for reading only.
+ */
+export async function holdingPixels<Result>(
+  frame: Frame,
+  use: (pixels: { path: string; length: number } | Buffer) => Promise<Result>,
+): Promise<Result> {
+  const content = contentOf(frame);
+  if (!(content instanceof SharedPixels)) return await use(content);
+  return await content.held(async (path) =>
+    use(path === undefined ? await content.read() : { path, length: content.length }),
+  );
 }

@@ -94,7 +94,7 @@ async function luminanceOf(frame: Frame): Promise<Luminance> {
   const isRaw = format === 'rgb' || format === 'gray';
   const size = inspectedSize(width, height);
   try {
-    const { data, info } = await sharp(bytesOf(frame), isRaw ? { raw } : { failOn: 'error' })
+    const { data, info } = await sharp(await bytesOf(frame), isRaw ? { raw } : { failOn: 'error' })
       .resize({ ...size, fit: 'fill', kernel: 'linear' })
       .grayscale()
       .raw()

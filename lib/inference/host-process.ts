@@ -3,7 +3,7 @@
  * `protocol.ts` on file descriptor 3, does one thing at a time, and ends when that pipe closes.
  */
 import { once } from 'node:events';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmdirSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants, setPriority, tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
@@ -46,6 +46,21 @@ function yieldToParent(): void {
   }
 }
 
+let shared = Buffer.alloc(0);
+
+/** The pixels of a file in shared memory; good until the next call. */
+function readShared({ path, length }: { path: string; length: number }): Buffer {
+  if (shared.length < length) shared = Buffer.allocUnsafeSlow(length);
+  const file = openSync(path, 'r');
+  try {
+    const read = readSync(file, shared, 0, length, 0);
+    if (read !== length) throw new Error(`a frame of ${length} bytes has only ${read}`);
+  } finally {
+    closeSync(file);
+  }
+  return shared.subarray(0, length);
+}
+
 async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: Reply; payload?: Buffer }> {
   const { id } = header;
   switch (header.type) {
@@ -57,8 +72,9 @@ async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: 
     case 'run': {
       const session = sessions.get(header.model);
       if (session === undefined) throw new Error(`model ${header.model} is not loaded`);
-      const { format, width, height } = header;
-      const { prediction, tensors, timings } = await session.run(payload, format, width, height);
+      const { format, width, height, file } = header;
+      const bytes = file === undefined ? payload : readShared(file);
+      const { prediction, tensors, timings } = await session.run(bytes, format, width, height);
       const packed = packTensors(tensors);
       return {
         reply: { type: 'result', id, prediction, timings, tensors: packed.list },

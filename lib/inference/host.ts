@@ -6,7 +6,7 @@
  * that crashes the child or outlasts its watchdog ends in `NO_RESULT`, the child is started again
  * with its models, and the waiting runs go on. Every run ends in exactly one outcome.
  */
-import { bytesOf, type Frame } from '../frame/frame.ts';
+import { holdingPixels, type Frame } from '../frame/frame.ts';
 import type { ModelReference } from '../inspection/inspection.ts';
 import { ChildEnded, HostChild } from './child.ts';
 import { InferenceError } from './errors.ts';
@@ -345,7 +345,11 @@ class HostCore {
       const { format, width, height } = frame;
       const request: Request = { type: 'run', id: child.nextId(), model: model.id, format, width, height };
       hasBegun = true;
-      const { header, payload } = await this.#watched(child, model.watchdogMs, request, bytesOf(frame));
+      const { header, payload } = await holdingPixels(frame, (pixels) =>
+        Buffer.isBuffer(pixels)
+          ? this.#watched(child, model.watchdogMs, request, pixels)
+          : this.#watched(child, model.watchdogMs, { ...request, file: pixels }),
+      );
       const { prediction, timings, tensors } = header as ResultReply;
       this.counts.results += 1;
       waiting.resolve({
@@ -373,7 +377,7 @@ class HostCore {
     child: HostChild,
     limitMs: number,
     request: Request,
-    payload: Uint8Array,
+    payload?: Uint8Array,
   ): Promise<Envelope<Reply>> {
     const timer = setTimeout(() => child.kill(`gave no answer within ${Math.round(limitMs)} ms`), limitMs);
     try {

@@ -46,6 +46,8 @@ interface RunRequest {
   format: FrameFormat;
   width: number;
   height: number;
+  /** Where the pixels are when they are not the payload: a file in shared memory. */
+  file?: { path: string; length: number };
 }
 
 export type Request =

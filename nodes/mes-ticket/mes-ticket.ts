@@ -10,7 +10,7 @@ import {
   type TicketOutcome,
 } from '../../lib/ticket/delivery.ts';
 import type { Membership, MesEndpoint, TicketEntry } from '../../lib/ticket/endpoint.ts';
-import { requirePart, ticketEntry, type TicketSource } from '../../lib/ticket/entry.ts';
+import { requirePart, TicketEntries, type TicketSource } from '../../lib/ticket/entry.ts';
 import type { ConfigReader } from '../runtime/config.ts';
 import { propertyOf } from '../runtime/message.ts';
 import {
@@ -52,6 +52,7 @@ class TicketHandler implements Handlers, Listener {
   readonly #station: StationControl;
   readonly #letGo: () => void;
   readonly #kept = new KeptMessages();
+  readonly #entries = new TicketEntries();
   #membership: Promise<Membership> | undefined;
 
   constructor(context: NodeContext<Config>) {
@@ -65,7 +66,7 @@ class TicketHandler implements Handlers, Listener {
   async input(message: Message): Promise<Answer> {
     const inspection = requirePart(message.inspection);
     const membership = await this.#joined();
-    const entry = this.#entryOf(message, inspection);
+    const entry = await this.#entryOf(message, inspection);
     const kept = { message: { ...message, inspection }, startedAt: performance.now() };
     this.#kept.keep(entry.key, kept);
     const { accepted, record } = await membership.accept(entry).catch((error: unknown) => {
@@ -123,10 +124,10 @@ class TicketHandler implements Handlers, Listener {
     return mes.join({ id: this.#station.id, journal }, node.id, this);
   }
 
-  #entryOf(message: Message, inspection: Inspection): TicketEntry {
+  #entryOf(message: Message, inspection: Inspection): Promise<TicketEntry> {
     const { RED, config, node } = this.#context;
     const { defectClass, attachEvidence, severity, order } = config;
-    return ticketEntry({
+    return this.#entries.make({
       node: node.id,
       inspection,
       frame: attachEvidence && Frame.isFrame(message.frame) ? message.frame : undefined,

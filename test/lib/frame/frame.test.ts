@@ -17,7 +17,7 @@ describe('Frame', () => {
     assert.deepEqual(clone.frame.toBuffer(), bytes());
   });
 
-  it('keeps its bytes however its public members are used', () => {
+  it('keeps its bytes however its public members are used', async () => {
     const frame = frameOf();
     const { sha256 } = frame;
     frame.toBuffer().fill(0);
@@ -42,7 +42,7 @@ describe('Frame', () => {
       assert.throws(() => Object.defineProperty(frame, name, { value: 1 }), TypeError);
       assert.throws(() => Object.assign(frame, { [name]: 1 }), TypeError);
     }
-    assert.deepEqual(bytesOf(frame), bytes());
+    assert.deepEqual(await bytesOf(frame), bytes());
     assert.equal(createHash('sha256').update(frame.toBuffer()).digest('hex'), sha256);
   });
 

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { Frame } from '../../../lib/frame/frame.ts';
+import { SlotPool } from '../../../lib/frame/slots.ts';
 import { InferenceError } from '../../../lib/inference/errors.ts';
 import {
   acquireHost,
@@ -48,6 +51,21 @@ describe('inference host', () => {
     const { queue, decode, resize, run, head, total } = result.timings;
     assert.ok([queue, decode, resize, run, head].every((ms) => ms >= 0));
     assert.ok(total >= queue + decode + resize + run + head);
+  });
+
+  it('reads raw pixels where they lie in shared memory', async () => {
+    const model = await acquire().load(source(meanModel()), anomaly);
+    const pool = new SlotPool();
+    try {
+      const slot = await pool.take();
+      writeFileSync(slot.path, Buffer.alloc(64 * 64 * 3, 30));
+      const pixels = pool.filled(slot, { length: 64 * 64 * 3, sha256: '' });
+      const frame = new Frame(pixels, { width: 64, height: 64, format: 'rgb', source: 'test' });
+      const { prediction } = await model.run(frame);
+      assert.deepEqual(prediction, { task: 'anomaly', score: 30 });
+    } finally {
+      pool.close();
+    }
   });
 
   it('hands on the map and nothing the head did not ask for', async () => {

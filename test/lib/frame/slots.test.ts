@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bytesOf, Frame, holdingPixels } from '../../../lib/frame/frame.ts';
+import { SlotPool, type SharedPixels } from '../../../lib/frame/slots.ts';
+
+const LENGTH = 4 * 2 * 3;
+
+describe('SlotPool', () => {
+  let parent: string;
+  let pool: SlotPool;
+
+  beforeEach(() => {
+    parent = mkdtempSync(join(tmpdir(), 'jidoka-slots-'));
+    pool = new SlotPool({ slots: 3, parent });
+  });
+
+  afterEach(() => {
+    pool.close();
+    rmSync(parent, { recursive: true, force: true });
+  });
+
+  /** What a camera's process does. */
+  async function captured(level: number): Promise<SharedPixels> {
+    const slot = await pool.take();
+    const pixels = Buffer.alloc(LENGTH, level);
+    writeFileSync(slot.path, pixels);
+    return pool.filled(slot, {
+      length: LENGTH,
+      sha256: createHash('sha256').update(pixels).digest('hex'),
+    });
+  }
+
+  const frameOf = (pixels: SharedPixels): Frame =>
+    new Frame(pixels, { width: 4, height: 2, format: 'rgb', source: 'cam' });
+
+  it('gives a frame whose pixels are read where the camera wrote them', async () => {
+    const frame = frameOf(await captured(7));
+    const seen = await holdingPixels(frame, (pixels) => Promise.resolve(pixels));
+    assert.ok(!Buffer.isBuffer(seen) && seen.path.startsWith(pool.folder));
+    assert.deepEqual(await bytesOf(frame), Buffer.alloc(LENGTH, 7));
+    assert.deepEqual(frame.toBuffer(), Buffer.alloc(LENGTH, 7));
+    assert.equal(frame.byteLength, LENGTH);
+    assert.equal(frame.sha256, createHash('sha256').update(frame.toBuffer()).digest('hex'));
+  });
+
+  it('keeps every frame true however many follow it', async () => {
+    const frames: Frame[] = [];
+    for (let level = 0; level < 20; level += 1) frames.push(frameOf(await captured(level)));
+    for (const [level, frame] of frames.entries()) {
+      assert.deepEqual(await bytesOf(frame), Buffer.alloc(LENGTH, level));
+      assert.deepEqual(frame.toBuffer(), Buffer.alloc(LENGTH, level));
+    }
+    assert.ok(readdirSync(pool.folder).length <= 3, 'no more files than slots');
+  });
+
+  it('does not write over pixels that somebody is reading', async () => {
+    const first = frameOf(await captured(1));
+    let letGo: (() => void) | undefined;
+    const reading = holdingPixels(first, async (pixels) => {
+      assert.ok(!Buffer.isBuffer(pixels));
+      await new Promise<void>((resolve) => (letGo = resolve));
+      const { readFileSync } = await import('node:fs');
+      return readFileSync(pixels.path);
+    });
+    const others = [frameOf(await captured(2)), frameOf(await captured(3))];
+    const next = captured(4);
+    // the move of the first frame is done by now, its reader is not
+    await bytesOf(first);
+    letGo?.();
+    assert.deepEqual(await reading, Buffer.alloc(LENGTH, 1));
+    others.push(frameOf(await next));
+    assert.deepEqual(await bytesOf(first), Buffer.alloc(LENGTH, 1));
+    for (const [index, frame] of others.entries()) {
+      assert.deepEqual(await bytesOf(frame), Buffer.alloc(LENGTH, index + 2));
+    }
+  });
+
+  it('uses the slots of dead frames again without a copy', async function () {
+    const { setFlagsFromString } = await import('node:v8');
+    const { runInNewContext } = await import('node:vm');
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    setFlagsFromString('--no-expose-gc');
+    for (let level = 0; level < 3; level += 1) await captured(level);
+    collect();
+    // finalisers run in a task of their own
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    const before = process.memoryUsage().arrayBuffers;
+    for (let level = 0; level < 2; level += 1) await pool.take();
+    assert.ok(process.memoryUsage().arrayBuffers - before < LENGTH);
+  });
+
+  it('keeps the frames of a closed camera readable', async () => {
+    const frame = frameOf(await captured(9));
+    pool.close();
+    assert.deepEqual(await bytesOf(frame), Buffer.alloc(LENGTH, 9));
+    await assert.rejects(pool.take(), { code: 'CLOSED' });
+  });
+
+  it('ends the wait of a closed camera', async () => {
+    for (let slot = 0; slot < 3; slot += 1) await pool.take();
+    const waiting = pool.take();
+    pool.close();
+    await assert.rejects(waiting, { code: 'CLOSED' });
+    assert.equal(existsSync(pool.folder), false);
+  });
+
+  it('is a folder of this user only', () => {
+    assert.equal(statSync(pool.folder).mode & 0o777, 0o700);
+  });
+
+  it('removes what a killed process left behind, and nothing else', () => {
+    const orphan = join(parent, 'jidoka-frames-999999999-x');
+    const other = join(parent, 'somebody-elses');
+    for (const folder of [orphan, other]) mkdirSync(folder);
+    const second = new SlotPool({ parent });
+    assert.equal(existsSync(orphan), false);
+    assert.ok(existsSync(other) && existsSync(pool.folder));
+    second.close();
+  });
+
+  it('says so when there is no place for frames', () => {
+    assert.throws(() => new SlotPool({ parent: join(parent, 'absent') }), { code: 'FRAME_MEMORY' });
+  });
+});
