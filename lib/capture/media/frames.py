@@ -5,6 +5,7 @@ copied; pixels go into the slot file the parent named and nowhere else; every "t
 exactly one "took", "failed" or "cancelled" unless the process ends.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -17,11 +18,15 @@ BEAT_SECONDS = 0.05
 
 
 class CameraError(Exception):
-    """`code` is one of the parent's CaptureErrorCode."""
+    """`code` is one of the parent's CaptureErrorCode, or SIGN_IN where trying again soon would do harm.
 
-    def __init__(self, code, message):
+    `hint` says what a person can do about it.
+    """
+
+    def __init__(self, code, message, hint=None):
         super().__init__(message)
         self.code = code
+        self.hint = hint
 
 
 class Pixels:
@@ -61,8 +66,7 @@ def _write(slot, pixels):
     data = memoryview(pixels.data).cast("B")
     if len(data) < pixels.stride * (pixels.height - 1) + pixels.row_bytes:
         raise CameraError("IMAGE_INVALID", "the frame is smaller than its format says")
-    # Never created here: a slot the parent has taken away must not come back.
-    file = os.open(slot, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    file = os.open(slot, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     digest = hashlib.sha256()
     try:
         if pixels.stride == pixels.row_bytes:
@@ -193,6 +197,10 @@ class Frames:
                 length, sha256 = _write(take.slot, picture)
             except CameraError as error:
                 self._fail(error)
+                return
+            except OSError as error:
+                code = "FRAME_MEMORY" if error.errno == errno.ENOSPC else "CAMERA_LOST"
+                self._fail(CameraError(code, f"a frame could not be written: {error.strerror}"))
                 return
             except Exception as error:  # whatever a camera sends must end in a sentence
                 self._fail(CameraError("CAMERA_LOST", f"a frame could not be handed over: {error}"))

@@ -1,4 +1,4 @@
-"""Cameras and videos GStreamer can read: RTSP, V4L2, files.
+"""What every camera read through GStreamer shares: pipeline, newest picture, conversion, errors.
 
 Every option is set as a property; nothing a person typed is parsed as a pipeline. Decoded pictures
 stay in the decoder's own format until one is asked for.
@@ -10,7 +10,7 @@ import time
 import gi
 
 gi.require_version("Gst", "1.0")
-from gi.repository import GLib, Gst  # noqa: E402
+from gi.repository import Gst  # noqa: E402
 
 from frames import CameraError, Pixels  # noqa: E402
 
@@ -49,16 +49,19 @@ class Converter:
         for one, next_one in zip(chain, chain[1:]):
             one.link(next_one)
         self._format = None
+        self._caps = None
 
-    def pixels(self, sample):
-        structure = sample.get_caps().get_structure(0)
-        gray = structure.get_string("format") in GRAY_FORMATS
+    def pixels(self, buffer, caps):
+        gray = caps.get_structure(0).get_string("format") in GRAY_FORMATS
+        if self._caps is None or not caps.is_equal(self._caps):
+            self._caps = caps
+            self._input.set_property("caps", caps)
         if self._format != gray:
             self._format = gray
             name = "GRAY8" if gray else "RGB"
             self._filter.set_property("caps", Gst.Caps.from_string(f"video/x-raw,format={name}"))
             self._pipeline.set_state(Gst.State.PLAYING)
-        self._input.emit("push-sample", sample)
+        self._input.emit("push-buffer", buffer)
         converted = self._output.emit("try-pull-sample", SECOND_NS)
         if converted is None:
             raise CameraError("CAMERA_LOST", "the picture could not be converted")
@@ -76,9 +79,6 @@ class Converter:
 
 class Pipeline:
     """source ... ! appsink: keeps the newest picture, tells errors as CameraError."""
-
-    #: What a stream that ends in good order means.
-    end_error = CameraError("CAMERA_LOST", "the camera ended its stream")
 
     def __init__(self, options, frames, fail):
         self.options = options
@@ -114,6 +114,12 @@ class Pipeline:
         for one in reversed(elements):
             one.sync_state_with_parent()
 
+    def decode_any(self, source):
+        """source ! whatever decodes it ! sink"""
+        decoder = element("decodebin", force_sw_decoders=True)
+        decoder.connect("pad-added", self._on_decoded)
+        self.add_chain(source, decoder)
+
     def cap_rate(self, pad):
         """Lets no more than `maxFps` pictures a second through this pad."""
         if self._period_ns > 0:
@@ -132,28 +138,57 @@ class Pipeline:
         delay_ms = (clock.get_time() - self.pipeline.get_base_time() - buffer.pts) / 1e6
         return now - delay_ms if 0 <= delay_ms <= MAX_DELAY_MS else now
 
+    @property
+    def end_error(self):
+        """What a stream that ends in good order means."""
+        return CameraError("CAMERA_LOST", "the camera ended its stream")
+
+    def on_end(self):
+        """True when the stream goes on all the same."""
+        return False
+
+    def _on_decoded(self, _decoder, pad):
+        entry = self.sink.get_static_pad("sink")
+        caps = pad.get_current_caps() or pad.query_caps(None)
+        if caps.get_structure(0).get_name() == "video/x-raw" and not entry.is_linked():
+            self.cap_rate(pad)
+            pad.link(entry)
+
+    def time_ns(self, _buffer):
+        """The time by which the rate is capped: of arrival, because cameras' own time stamps may stand still."""
+        return time.monotonic_ns()
+
     def _on_rate(self, _pad, info):
-        now = time.monotonic_ns()
-        # Half a camera period of slack would need its rate; a tenth of ours keeps the mean right.
-        if self._due_ns is not None and now < self._due_ns - self._period_ns // 10:
+        now = self.time_ns(info.get_buffer())
+        period = self._period_ns
+        # A tenth of slack lets the picture pass that comes a little early; later ones make up for it.
+        waited = self._due_ns is None or not self._due_ns - period <= now < self._due_ns - period // 10
+        if not waited:
             return Gst.PadProbeReturn.DROP
         due = now if self._due_ns is None else self._due_ns
-        self._due_ns = max(due + self._period_ns, now)
+        self._due_ns = due + period if 0 <= now - due < period else now + period
         return Gst.PadProbeReturn.OK
 
     def _on_sample(self, sink):
         sample = sink.emit("pull-sample")
         if sample is None:
             return Gst.FlowReturn.EOS
-        caps = sample.get_caps()
-        if self._caps is None or not caps.is_equal(self._caps):
-            self._caps = caps
-            self._announce(caps.get_structure(0))
-        captured_at_ms = self.captured_at_ms(sample.get_buffer())
-        self.frames.put(lambda: self._converter.pixels(sample), captured_at_ms)
+        self.put(sample)
         return Gst.FlowReturn.OK
 
-    def _announce(self, structure):
+    def put(self, sample):
+        self.announce(sample)
+        # The sample itself belongs to the sink, which writes to it again.
+        buffer, caps = sample.get_buffer(), sample.get_caps()
+        self.frames.put(lambda: self._converter.pixels(buffer, caps), self.captured_at_ms(buffer))
+
+    def announce(self, sample):
+        """Tells the parent what comes, whenever that changes."""
+        caps = sample.get_caps()
+        if self._caps is not None and caps.is_equal(self._caps):
+            return
+        self._caps = caps
+        structure = caps.get_structure(0)
         width, height = structure.get_int("width")[1], structure.get_int("height")[1]
         gray = structure.get_string("format") in GRAY_FORMATS
         known, numerator, denominator = structure.get_fraction("framerate")
@@ -175,91 +210,3 @@ class Pipeline:
             else:
                 self.fail(self.explain(*message.parse_error()))
             return
-
-    def on_end(self):
-        """True when the stream goes on all the same."""
-        return False
-
-
-class RtspSource(Pipeline):
-    """options: url, transport ("tcp"|"udp"), user, password, timeoutMs, maxFps."""
-
-    # encoding-name of RFC 4566 -> depayloader, decoder, whether each picture stands alone
-    CODECS = {
-        "H264": ("rtph264depay", "avdec_h264", False),
-        "H265": ("rtph265depay", "avdec_h265", False),
-        "JPEG": ("rtpjpegdepay", "jpegdec", True),
-    }
-
-    def __init__(self, options, frames, fail):
-        super().__init__(options, frames, fail)
-        self._arrivals = {}
-        self._linked = False
-        source = element("rtspsrc", location=options["url"], latency=0, user_agent="Jidoka")
-        Gst.util_set_object_arg(source, "protocols", options.get("transport", "tcp"))
-        microseconds = int(options["timeoutMs"] * 1000)
-        source.set_property("tcp-timeout", microseconds)
-        source.set_property("timeout", microseconds)
-        if options.get("user"):
-            source.set_property("user-id", options["user"])
-            source.set_property("user-pw", options.get("password", ""))
-        source.connect("select-stream", self._on_stream)
-        source.connect("pad-added", self._on_pad)
-        self.pipeline.add(source)
-
-    def _on_stream(self, _source, _number, caps):
-        """Only the first video stream is set up; sound would cost the camera and us."""
-        return caps.get_structure(0).get_string("media") == "video"
-
-    def _on_pad(self, _source, pad):
-        if self._linked:
-            return
-        self._linked = True
-        try:
-            self._decode(pad)
-        except CameraError as error:
-            self.fail(error)
-
-    def _decode(self, pad):
-        encoding = pad.get_current_caps().get_structure(0).get_string("encoding-name")
-        codec = self.CODECS.get(encoding)
-        if codec is None:
-            raise CameraError("CAMERA_REFUSED", f"the camera sends {encoding}, which is not read")
-        depayloader = element(codec[0])
-        if depayloader.find_property("wait-for-keyframe") is not None:
-            depayloader.set_property("wait-for-keyframe", True)
-        decoder = element(codec[1])
-        if codec[1].startswith("avdec"):
-            # More threads mean a picture of delay for each, and broken pictures are no pictures.
-            decoder.set_property("max-threads", 1)
-            decoder.set_property("output-corrupt", False)
-        self.cap_rate(decoder.get_static_pad("sink" if codec[2] else "src"))
-        entry = depayloader.get_static_pad("sink")
-        entry.add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST, self._on_packet)
-        self.add_chain(depayloader, decoder)
-        decoder.link(self.sink)
-        pad.link(entry)
-
-    def _on_packet(self, _pad, info):
-        """Remembers when the first packet of a picture came: all of them carry the same time stamp."""
-        buffer = info.get_buffer()
-        if buffer is None:
-            packets = info.get_buffer_list()
-            buffer = packets.get(0) if packets is not None and packets.length() > 0 else None
-        if buffer is not None and buffer.pts not in self._arrivals:
-            self._arrivals[buffer.pts] = time.time() * 1000
-            while len(self._arrivals) > 64:
-                del self._arrivals[next(iter(self._arrivals))]
-        return Gst.PadProbeReturn.OK
-
-    def captured_at_ms(self, buffer):
-        arrived = self._arrivals.pop(buffer.pts, None)
-        return time.time() * 1000 if arrived is None else arrived
-
-    def explain(self, error, debug):
-        text = f"{error.message} {debug}"
-        if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_AUTHORIZED):
-            return CameraError("CAMERA_REFUSED", "the camera refuses user and password")
-        if error.matches(Gst.ResourceError.quark(), Gst.ResourceError.NOT_FOUND):
-            return CameraError("CAMERA_REFUSED", "the camera has no stream at this address")
-        return super().explain(error, debug)

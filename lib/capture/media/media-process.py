@@ -3,7 +3,7 @@
 Speaks JSON lines with its parent (media-child.ts). In: {"open": {"kind", ...options}} or
 {"list": kind} first, then {"take": id, "slot": path, "maxAgeMs": n}, {"cancel": id},
 {"trigger": true}; the end of stdin closes. Out: {"up"}, {"beat"}, {"took"}, {"cancelled"},
-{"failed": id, "error"}, {"cameras"}, or {"error": {"code", "message"}} and then the end.
+{"failed": id, "error"}, {"cameras"}, or {"error": {"code", "message", "hint"?}} and then the end.
 
 A source is a class with `__init__(options, frames, fail)`, `start()`, `trigger()` and `close()`;
 it hands frames to `frames` (frames.py) from threads of its own and ends with `fail(CameraError)`.
@@ -33,12 +33,12 @@ NICENESS = 5
 PR_SET_PDEATHSIG = 1
 
 SOURCES = {
-    "rtsp": ("gstreamer", "RtspSource"),
-    "usb": ("gstreamer", "UsbSource"),
-    "video": ("gstreamer", "VideoSource"),
+    "rtsp": ("rtsp", "RtspSource"),
+    "usb": ("usb", "UsbSource"),
+    "video": ("video", "VideoSource"),
     "gige": ("gige", "GigeSource"),
 }
-LISTS = {"usb": ("gstreamer", "list_usb"), "gige": ("gige", "list_gige")}
+LISTS = {"usb": ("usb", "list_usb"), "gige": ("gige", "list_gige")}
 
 _ending = threading.Lock()
 
@@ -47,7 +47,8 @@ def fail(error):
     """Says why and ends; the first reason counts. From any thread."""
     if not _ending.acquire(blocking=False):
         return
-    send({"error": {"code": error.code, "message": str(error)}})
+    reason = {"code": error.code, "message": str(error)}
+    send({"error": reason if error.hint is None else {**reason, "hint": error.hint}})
     os._exit(1)
 
 
