@@ -2,7 +2,7 @@
 
 Promises: a frame is given out at most once; one that nobody asks for is never converted, hashed or
 copied; pixels go into the slot file the parent named and nowhere else; every "take" is answered by
-exactly one "took" or "cancelled" unless the process ends.
+exactly one "took", "failed" or "cancelled" unless the process ends.
 """
 
 import errno
@@ -112,22 +112,30 @@ class Frames:
 
     # For sources
 
-    def up(self, width, height, format, fps=None):
-        """The camera delivers; `fps` where it says how many. Again when its format changes."""
-        message = {"width": width, "height": height, "format": format}
-        send({"up": message if fps is None else {**message, "fps": fps}})
+    def up(self, width, height, format, fps=None, settings=None):
+        """The camera delivers; `fps` where it says how many. Again when its format changes.
 
-    def put(self, pixels, captured_at_ms=None):
+        `settings`: what the camera says it is set to, by its own names.
+        """
+        message = {"width": width, "height": height, "format": format}
+        if fps is not None:
+            message["fps"] = fps
+        if settings is not None:
+            message["settings"] = settings
+        send({"up": message})
+
+    def put(self, pixels, captured_at_ms=None, details=None):
         """A frame came. `pixels()` is called only when it is wanted, and returns Pixels.
 
         `captured_at_ms`: milliseconds since 1970; now where the camera does not say.
+        `details`: further members of the answer.
         """
         now = time.monotonic()
         with self._changed:
             self._sequence += 1
             sequence = self._sequence
             captured = time.time() * 1000 if captured_at_ms is None else captured_at_ms
-            self._newest = (sequence, now, captured, pixels)
+            self._newest = (sequence, now, captured, pixels, details or {})
             beat = now - self._beat_at >= BEAT_SECONDS
             if beat:
                 self._beat_at = now
@@ -135,6 +143,22 @@ class Frames:
                 self._changed.notify()
         if beat:
             send({"beat": sequence})
+
+    def spoil(self, error):
+        """The frame that was waited for came broken: the answer to the take that waits longest."""
+        with self._changed:
+            take = self._takes.pop(0) if self._takes else None
+        if take is not None:
+            send({"failed": take.id, "error": {"code": error.code, "message": str(error)}})
+
+    def clear(self):
+        """What came until now is not what anybody will ask for."""
+        with self._changed:
+            self._newest = None
+
+    def beat(self, **counts):
+        """The camera lives although it sends no frame; or a count of the source has grown."""
+        send({"beat": self._sequence, **counts})
 
     # For the protocol
 
@@ -167,7 +191,7 @@ class Frames:
 
     def _give(self):
         while True:
-            take, (sequence, _, captured, pixels) = self._next()
+            take, (sequence, _, captured, pixels, details) = self._next()
             try:
                 picture = pixels()
                 length, sha256 = _write(take.slot, picture)
@@ -191,5 +215,6 @@ class Frames:
                     "sha256": sha256,
                     "capturedAt": captured,
                     "sequence": sequence,
+                    **details,
                 }
             )
