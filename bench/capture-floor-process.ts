@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { join, parse } from 'node:path';
 import mqtt from 'mqtt';
-import { stampOf } from '../test/support/rtsp-server.ts';
+import { madeAtMs } from '../test/support/rtsp-server.ts';
 import { Collector, type CaptureOrder } from './capture-orders.ts';
 import { cpuSeconds } from './process-tree.ts';
 
@@ -48,7 +48,7 @@ function rtsp({ url, width, height }: CameraSettings, found: Found): void {
       if (filled < length) continue;
       filled = 0;
       const now = Date.now();
-      const made = stampOf(frame, Number(width), 3);
+      const made = madeAtMs(frame, Number(width), 3);
       found(made === undefined ? undefined : now - made);
     }
   });

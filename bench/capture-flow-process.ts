@@ -1,7 +1,7 @@
 /** One camera-capture node in Node-RED with the built package: when does each message come? */
 import { bytesOf, type Frame } from '../lib/frame/frame.ts';
 import type { Inspection } from '../lib/inspection/inspection.ts';
-import { stampOf } from '../test/support/rtsp-server.ts';
+import { madeAtMs } from '../test/support/rtsp-server.ts';
 import { Collector, type CaptureOrder } from './capture-orders.ts';
 import { EmbeddedNodeRed } from './embedded.ts';
 import { cpuSeconds } from './process-tree.ts';
@@ -31,6 +31,6 @@ async function measure({ camera, stamp, frames }: CaptureOrder): Promise<void> {
     const { frame, inspection } = message;
     if (stamp === 'partId') return Number(inspection.part.id);
     if (stamp === 'capturedAt') return frame.capturedAt.getTime();
-    return stampOf(await bytesOf(frame), frame.width, frame.format === 'gray' ? 1 : 3);
+    return madeAtMs(await bytesOf(frame), frame.width, frame.format === 'gray' ? 1 : 3);
   }
 }

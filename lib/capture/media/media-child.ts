@@ -157,7 +157,7 @@ export class MediaChild {
       return;
     }
     const { error } = message as MediaMessage;
-    if (error === undefined) this.#options.message(message as MediaMessage);
+    if (error === undefined) this.#options.message(message);
     else this.#reason = this.#errorOf(error);
   }
 
