@@ -147,7 +147,7 @@ describe('view', () => {
             const regions = outlines.map((points, index) =>
               cuts && index > 0 ? part(`${index}`, points) : mask(points),
             );
-            regions.push(part('slanted', triangle));
+            regions.push(part('slanted', triangle), part('last', triangle));
             const source = noise(size.width, size.height);
             const turned = await applyOne(turn, source);
             const expected = await apply({ regions }, turned);
@@ -327,7 +327,8 @@ describe('view', () => {
         await applyOne({ regions: [part('down', down)] }, source),
         await applyOne({ regions: [part('up', up)] }, source),
       ];
-      const together = await apply({ regions: [part('down', down), part('up', up)] }, source);
+      const regions = [part('down', down), part('up', up)];
+      const together = await apply({ regions }, { ...source, writable: true });
       together.forEach((viewed, index) => {
         assertSame(viewed, alone[index] as ViewedImage);
       });
