@@ -6,6 +6,8 @@ export type CaptureErrorCode =
   | 'CAMERA_LOST'
   /** The camera answers but will not give an image: sign-in, wrong path, wrong kind of stream. */
   | 'CAMERA_REFUSED'
+  /** The source needs a library that is not installed. */
+  | 'LIBRARY_MISSING'
   /** No image within the time allowed for it. */
   | 'CAPTURE_TIMEOUT'
   /** The image ends before its own end marker. */
@@ -20,8 +22,6 @@ export type CaptureErrorCode =
   | 'FILE_NOT_MOVED'
   /** The trigger names a part by something that is no id. */
   | 'PART_ID_INVALID'
-  /** What reads cameras of this kind is not installed on this machine. */
-  | 'MEDIA_MISSING'
   /** No shared memory is left for frames. */
   | 'FRAME_MEMORY'
   /** The source was closed while this was under way. */
@@ -40,11 +40,11 @@ export class SignInRefused extends CaptureError {
 const OUTAGES: ReadonlySet<string> = new Set<CaptureErrorCode>([
   'CAMERA_LOST',
   'CAMERA_REFUSED',
+  'LIBRARY_MISSING',
   'CAPTURE_TIMEOUT',
   'FOLDER_UNREADABLE',
   'NO_IMAGE',
   'FILE_NOT_MOVED',
-  'MEDIA_MISSING',
   'FRAME_MEMORY',
 ]);
 

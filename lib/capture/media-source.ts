@@ -42,7 +42,7 @@ export interface MediaSourceOptions {
   /** False to trust the camera; for tests that show what happens then. */
   watchdog?: boolean;
   /** See ConnectionKeeper. */
-  back?: (signal: AbortSignal) => Promise<void>;
+  reachable?: (signal: AbortSignal) => Promise<boolean>;
   /** True for an error that is the end, such as that of a video. */
   isFinal?: (error: CaptureError) => boolean;
   /** Interpreter; found by itself where absent. */
@@ -80,7 +80,7 @@ export class MediaSource implements CameraSource {
   }
 
   start(listener: SourceListener): Promise<void> {
-    const { slots, back, isFinal, random = Math.random } = this.#options;
+    const { slots, reachable, isFinal, random = Math.random } = this.#options;
     this.#listener = listener;
     this.#isTriggered = this.#options.triggered?.(listener.image !== undefined) ?? false;
     try {
@@ -102,7 +102,7 @@ export class MediaSource implements CameraSource {
           this.#outage = undefined;
           listener.restored();
         },
-        ...(back === undefined ? {} : { back }),
+        ...(reachable === undefined ? {} : { reachable }),
         ...(isFinal === undefined ? {} : { isFinal }),
         clock: this.#clock,
         random,

@@ -2,6 +2,7 @@
 import { FolderSource, type FolderOptions } from './folder.ts';
 import { HttpMjpegSource, type HttpMjpegOptions } from './http-mjpeg.ts';
 import { HttpSnapshotSource, type HttpSnapshotOptions } from './http-snapshot.ts';
+import { MqttSource, type MqttOptions } from './mqtt.ts';
 import { rtspSource, type RtspOptions } from './rtsp.ts';
 import type { CameraSource } from './source.ts';
 import { usbSource, type UsbOptions } from './usb.ts';
@@ -13,7 +14,8 @@ export type SourceOptions =
   | ({ kind: 'http-mjpeg' } & HttpMjpegOptions)
   | ({ kind: 'rtsp' } & RtspOptions)
   | ({ kind: 'usb' } & UsbOptions)
-  | ({ kind: 'video' } & VideoOptions);
+  | ({ kind: 'video' } & VideoOptions)
+  | ({ kind: 'mqtt' } & MqttOptions);
 
 /** @throws CaptureError `CAMERA_REFUSED` when an address, a device or a path is none */
 export function openSource(options: SourceOptions): CameraSource {
@@ -30,5 +32,7 @@ export function openSource(options: SourceOptions): CameraSource {
       return usbSource(options);
     case 'video':
       return videoSource(options);
+    case 'mqtt':
+      return new MqttSource(options);
   }
 }

@@ -3,14 +3,13 @@
  * address, a command line or a log.
  */
 import { connect } from 'node:net';
-import { sleep, systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { CaptureError } from './errors.ts';
 import type { Credentials } from './http-auth.ts';
 import { MediaSource } from './media-source.ts';
 
 const DEFAULT_PORT = 554;
-/** How often a lost camera is asked whether it is back, and how long it may take to answer. */
-const ASK_EVERY_MS = 1000;
+/** How long a lost camera may take to say that it is back. */
 const ANSWER_MS = 1000;
 
 export interface RtspOptions {
@@ -54,33 +53,12 @@ export function rtspSource(options: RtspOptions): MediaSource {
     name: `rtsp://${url.host}${url.pathname}`,
     open: { url: url.href, transport, maxFps, user: credentials?.user, password: credentials?.password },
     timeoutMs,
-    back: watchForAnswer(url, clock ?? systemClock),
+    reachable: (signal) => answersRtsp(url, signal),
     ...(watchdog === undefined ? {} : { watchdog }),
     ...(python === undefined ? {} : { python }),
     ...(clock === undefined ? {} : { clock }),
     ...(random === undefined ? {} : { random }),
   });
-}
-
-/**
- * Tells when a camera that did not answer answers again, so that it is back within seconds although
- * attempts are up to 30 s apart. A camera that answers all the time and yet sends nothing is left
- * to those attempts: asking it more often would not help it.
- */
-function watchForAnswer(url: URL, clock: Clock): (signal: AbortSignal) => Promise<void> {
-  let wasSilent = false;
-  return async (signal) => {
-    for (;;) {
-      const answers = await answersRtsp(url, signal);
-      signal.throwIfAborted();
-      if (answers && wasSilent) {
-        wasSilent = false;
-        return;
-      }
-      wasSilent = !answers;
-      await sleep(clock, ASK_EVERY_MS, signal);
-    }
-  };
 }
 
 /** True when somebody at the address speaks RTSP: a frozen camera accepts connections and says nothing. */

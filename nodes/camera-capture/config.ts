@@ -1,18 +1,27 @@
 /** What a camera-capture node is set to: which camera, and what makes it take a picture. */
+import type { Trigger } from '../../lib/capture/camera.ts';
 import { asCaptureError } from '../../lib/capture/errors.ts';
 import { cameraUrl } from '../../lib/capture/http-request.ts';
+import type { WhenBusy } from '../../lib/capture/intake.ts';
 import type { SourceOptions } from '../../lib/capture/open-source.ts';
+import { checkRegions, RegionError } from '../../lib/frame/region.ts';
+import type { ViewOptions } from '../../lib/frame/view.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 
 export interface CameraConfig {
   name: string;
   stationId: string | undefined;
   source: SourceOptions;
-  trigger: 'message' | 'interval' | 'frame';
+  trigger: Trigger;
   intervalMs: number;
   /** The station's own when undefined. */
   deadlineMs: number | undefined;
+  view: ViewOptions;
+  whenBusy: WhenBusy;
+  queueLength: number;
   health: boolean;
+  /** Health out of its band takes the station down its ladder. */
+  healthTrips: boolean;
 }
 
 /** @throws ConfigError naming the field */
@@ -45,6 +54,28 @@ function bringsImages(source: SourceOptions): boolean {
   return source.kind === 'http-mjpeg' || (source.kind === 'folder' && source.mode === 'watch');
 }
 
+/** Live cameras: what is not taken is followed by something newer. Elsewhere each image is a part. */
+function isLive(source: SourceOptions): boolean {
+  return source.kind === 'http-mjpeg' && source.watchdog;
+}
+
+/** @throws ConfigError naming the field */
+function viewOptions(config: ConfigReader): ViewOptions {
+  const rotate = Number(config.choice('rotate', ['0', '90', '180', '270'], '0'));
+  try {
+    return {
+      rotate: rotate as ViewOptions['rotate'],
+      flip: config.choice('flip', ['none', 'horizontal', 'vertical'], 'none'),
+      regions: checkRegions(config.list('regions')),
+      encode: config.choice('encode', ['captured', 'jpeg', 'webp', 'png'], 'captured'),
+      quality: config.number('quality', { fallback: 90, min: 1, max: 100 }),
+    };
+  } catch (error) {
+    if (error instanceof RegionError) throw new ConfigError('regions', error.message);
+    throw error;
+  }
+}
+
 export function normalise(config: ConfigReader): CameraConfig {
   const source = sourceOptions(config);
   const trigger = config.choice('trigger', ['message', 'interval', 'frame'], 'message');
@@ -61,6 +92,12 @@ export function normalise(config: ConfigReader): CameraConfig {
     trigger,
     intervalMs: config.number('intervalMs', { fallback: 1000, min: 10, max: 86_400_000 }),
     deadlineMs: config.optionalNumber('deadlineMs', { min: 1 }),
+    view: viewOptions(config),
+    whenBusy: isLive(source)
+      ? config.choice('whenBusy', ['latest-wins', 'drop-oldest', 'block'], 'latest-wins')
+      : 'block',
+    queueLength: config.number('queueLength', { fallback: 4, min: 1, max: 100 }),
     health: config.boolean('health', true),
+    healthTrips: config.boolean('healthTrips', true),
   };
 }

@@ -23,10 +23,10 @@ GRAY_FORMATS = ("GRAY8", "GRAY16_LE", "GRAY16_BE")
 
 
 def element(factory, **properties):
-    """@raises CameraError MEDIA_MISSING where the plug-in is not installed"""
+    """@raises CameraError LIBRARY_MISSING where the plug-in is not installed"""
     made = Gst.ElementFactory.make(factory, None)
     if made is None:
-        raise CameraError("MEDIA_MISSING", f"GStreamer has no element {factory}")
+        raise CameraError("LIBRARY_MISSING", f"GStreamer has no element {factory}")
     for name, value in properties.items():
         made.set_property(name.replace("_", "-"), value)
     return made

@@ -66,7 +66,7 @@ def load(table, kind):
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, ValueError) as error:  # ValueError: a typelib is absent
-        raise CameraError("MEDIA_MISSING", str(error)) from error
+        raise CameraError("LIBRARY_MISSING", str(error)) from error
 
 
 def requests():

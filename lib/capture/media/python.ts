@@ -33,9 +33,12 @@ const ENVIRONMENT = ['PATH', 'HOME', 'XDG_CACHE_HOME'] as const;
  * business. HOME and XDG_CACHE_HOME say where GStreamer keeps the list of its plug-ins.
  */
 export function mediaEnvironment(): NodeJS.ProcessEnv {
-  const kept: [string, string | undefined][] = ENVIRONMENT.map((name) => [name, process.env[name]]);
-  // messages in English, whatever the machine speaks: they are ours to translate
-  return Object.fromEntries([...kept, ['LC_ALL', 'C.UTF-8']].filter(([, value]) => value !== undefined));
+  // messages in English, whatever the machine speaks: ours quote them
+  const environment: NodeJS.ProcessEnv = { LC_ALL: 'C.UTF-8' };
+  for (const name of ENVIRONMENT) {
+    if (process.env[name] !== undefined) environment[name] = process.env[name];
+  }
+  return environment;
 }
 
 const found = new Map<string, Promise<string>>();
@@ -59,7 +62,7 @@ async function probe(candidates: readonly string[]): Promise<string> {
  * The interpreter for cameras of this kind; looked for once, and again after it was not found.
  *
  * @param configured path or name of the one to take
- * @throws CaptureError `MEDIA_MISSING`, with the packages to install as hint
+ * @throws CaptureError `LIBRARY_MISSING`, with the packages to install as hint
  */
 export async function findPython(kind: MediaKind, configured?: string): Promise<string> {
   const key = configured ?? '';
@@ -72,6 +75,6 @@ export async function findPython(kind: MediaKind, configured?: string): Promise<
   try {
     return await search;
   } catch (error) {
-    throw new CaptureError('MEDIA_MISSING', (error as Error).message, { hint: installHint(kind) });
+    throw new CaptureError('LIBRARY_MISSING', (error as Error).message, { hint: installHint(kind) });
   }
 }
