@@ -3,7 +3,10 @@ import type { Trigger } from '../../lib/capture/camera.ts';
 import { asCaptureError } from '../../lib/capture/errors.ts';
 import { cameraUrl } from '../../lib/capture/http-request.ts';
 import type { WhenBusy } from '../../lib/capture/intake.ts';
+import { brokerUrl } from '../../lib/capture/mqtt-broker.ts';
+import { topicFilter } from '../../lib/capture/mqtt-topic.ts';
 import type { SourceOptions } from '../../lib/capture/open-source.ts';
+import { rtspUrl } from '../../lib/capture/rtsp.ts';
 import { checkRegions, RegionError } from '../../lib/frame/region.ts';
 import type { ViewOptions } from '../../lib/frame/view.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
@@ -24,39 +27,94 @@ export interface CameraConfig {
   healthTrips: boolean;
 }
 
+const SOURCES = ['folder', 'http-snapshot', 'http-mjpeg', 'rtsp', 'usb', 'video', 'mqtt'] as const;
+
+/** Reads a field with the check of the source it is for, whose sentence then names the field. */
+function checked(config: ConfigReader, field: string, check: (text: string) => unknown): string {
+  const text = config.text(field);
+  try {
+    check(text);
+  } catch (error) {
+    throw new ConfigError(field, asCaptureError(error, 'CAMERA_REFUSED', text).message);
+  }
+  return text;
+}
+
 /** @throws ConfigError naming the field */
 function sourceOptions(config: ConfigReader): SourceOptions {
-  const kind = config.choice('source', ['folder', 'http-snapshot', 'http-mjpeg'], 'folder');
+  const kind = config.choice('source', SOURCES, 'folder');
   const timeoutMs = config.number('timeoutMs', { fallback: 5000, min: 10, max: 600_000 });
-  if (kind === 'folder') {
-    return {
-      kind,
-      timeoutMs,
-      folder: config.text('folder'),
-      mode: config.choice('folderMode', ['watch', 'cycle', 'once'], 'watch'),
-      recursive: config.boolean('recursive', false),
-      doneFolder: config.text('doneFolder', '') || undefined,
-      partIdFromName: config.boolean('partIdFromName', false),
-    };
+  const watchdog = config.boolean('watchdog', true);
+  const maxFps = config.optionalNumber('maxFps', { min: 0.1, max: 1000 });
+  switch (kind) {
+    case 'folder':
+      return {
+        kind,
+        timeoutMs,
+        folder: config.text('folder'),
+        mode: config.choice('folderMode', ['watch', 'cycle', 'once'], 'watch'),
+        recursive: config.boolean('recursive', false),
+        doneFolder: config.text('doneFolder', '') || undefined,
+        partIdFromName: config.boolean('partIdFromName', false),
+      };
+    case 'http-snapshot':
+      return { kind, timeoutMs, url: checked(config, 'url', cameraUrl) };
+    case 'http-mjpeg':
+      return { kind, timeoutMs, watchdog, url: checked(config, 'url', cameraUrl) };
+    case 'rtsp':
+      return {
+        kind,
+        timeoutMs,
+        watchdog,
+        maxFps,
+        url: checked(config, 'url', rtspUrl),
+        transport: config.choice('rtspTransport', ['tcp', 'udp'], 'tcp'),
+      };
+    case 'usb':
+      return {
+        kind,
+        timeoutMs,
+        maxFps,
+        device: config.text('device', '/dev/video0'),
+        mode: config.text('usbMode', ''),
+      };
+    case 'video':
+      return {
+        kind,
+        timeoutMs,
+        maxFps,
+        file: config.text('file'),
+        mode: config.choice('videoMode', ['cycle', 'once'], 'cycle'),
+      };
+    case 'mqtt':
+      return {
+        kind,
+        timeoutMs,
+        watchdog,
+        url: checked(config, 'url', brokerUrl),
+        topic: checked(config, 'topic', topicFilter),
+      };
   }
-  const url = config.text('url');
-  try {
-    cameraUrl(url);
-  } catch (error) {
-    throw new ConfigError('url', asCaptureError(error, 'CAMERA_REFUSED', url).message);
-  }
-  if (kind === 'http-snapshot') return { kind, url, timeoutMs };
-  return { kind, url, timeoutMs, watchdog: config.boolean('watchdog', true) };
 }
 
 /** True when images come without being asked for. */
 function bringsImages(source: SourceOptions): boolean {
-  return source.kind === 'http-mjpeg' || (source.kind === 'folder' && source.mode === 'watch');
+  if (source.kind === 'folder') return source.mode === 'watch';
+  return source.kind !== 'http-snapshot';
 }
 
 /** Live cameras: what is not taken is followed by something newer. Elsewhere each image is a part. */
 function isLive(source: SourceOptions): boolean {
-  return source.kind === 'http-mjpeg' && source.watchdog;
+  switch (source.kind) {
+    case 'http-mjpeg':
+    case 'mqtt':
+      return source.watchdog;
+    case 'rtsp':
+    case 'usb':
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** @throws ConfigError naming the field */
