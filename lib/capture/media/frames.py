@@ -163,12 +163,12 @@ class Frames:
                 self._changed.notify()
         self._beat()
 
-    def fail_take(self, id, error):
-        """The frame that was made for this take cannot be used."""
+    def spoil(self, id, message):
+        """The frame that was made for this take came broken."""
         with self._changed:
             removed = self._remove(id)
         for take in removed:
-            send({"failed": take.id, "error": {"code": error.code, "message": str(error)}})
+            send({"failed": take.id, "message": message})
 
     def alive(self):
         """The camera is there although it has no reason to send a frame."""

@@ -72,8 +72,6 @@ def list_gige():
             "id": camera["id"],
             "name": f"{camera['vendor']} {camera['model']}",
             "address": camera["address"],
-            "vendor": camera["vendor"],
-            "model": camera["model"],
             "serial": camera["serial"],
         }
         for camera in _found()
@@ -435,7 +433,7 @@ class GigeSource:
                 self._frames.answer(take, lambda: self._pixels(held.buffer), arrived_ns / 1e6, details)
             else:
                 text = f"the frame {self._what} made for this trigger came broken: {problem}"
-                self._frames.fail_take(take, CameraError("IMAGE_TRUNCATED", text))
+                self._frames.spoil(take, text)
         self._turn()
 
     def _problem(self, buffer):

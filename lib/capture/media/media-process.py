@@ -3,7 +3,7 @@
 Speaks JSON lines with its parent (media-child.ts). In: {"open": {"kind", ...options}} or
 {"list": kind} first, then {"take": id, "slot": path, "maxAgeMs": n}, {"cancel": id},
 {"trigger": true}; the end of stdin closes. Out: {"up"}, {"beat"}, {"took"}, {"cancelled"},
-{"failed": id, "error"}, {"cameras"}, or {"error": {"code", "message", "hint"?}} and then the end.
+{"failed": id, "message"}, {"cameras"}, or {"error": {"code", "message", "hint"?}} and then the end.
 
 A source is a class with `__init__(options, frames, fail)`, `start()`, `trigger()`, `cancelled()` and
 `close()`; it hands frames to `frames` (frames.py) from threads of its own and ends with
