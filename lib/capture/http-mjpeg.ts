@@ -12,6 +12,7 @@ import type { Credentials } from './http-auth.ts';
 import { CameraClient, cameraUrl, shownUrl } from './http-request.ts';
 import { LatestImage } from './latest.ts';
 import { boundaryOf, MultipartParser, type StreamPart } from './multipart.ts';
+import { portAnswers, portOf } from './port.ts';
 import { keepConnected } from './reconnect.ts';
 import { MAX_IMAGE_BYTES, partIdFrom, receiveImage } from './source.ts';
 import type { CameraSource, CapturedImage, SourceListener } from './source.ts';
@@ -63,9 +64,11 @@ export class HttpMjpegSource implements CameraSource {
 
   start(listener: SourceListener): Promise<void> {
     this.#listener = listener;
+    const { host, port } = portOf(this.#url, this.#url.protocol === 'https:' ? 443 : 80);
     this.#running = keepConnected(
       {
         session: (signal, up) => this.#session(signal, up),
+        reachable: (signal) => portAnswers(host, port, signal),
         connecting: () => listener.connecting?.(),
         lost: (error) => {
           this.#outage = error;

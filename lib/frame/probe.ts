@@ -2,10 +2,11 @@
  * Reads format and dimensions of an encoded image from its header, and whether it is all there,
  * without decoding. Never throws: bytes come from cameras and folders and may be anything.
  *
- * Sources: JPEG ITU-T T.81 B.1 (markers), PNG ISO/IEC 15948 clause 5, WebP RFC 9649.
+ * Sources: JPEG ITU-T T.81 B.1 (markers), PNG ISO/IEC 15948 clause 5, WebP RFC 9649; TIFF in tiff.ts.
  */
+import { isTiff, readTiff } from './tiff.ts';
 
-export type EncodedFormat = 'jpeg' | 'png' | 'webp';
+export type EncodedFormat = 'jpeg' | 'png' | 'webp' | 'tiff';
 
 export interface ImageHeader {
   format: EncodedFormat;
@@ -26,19 +27,19 @@ export function formatOf(bytes: Buffer): EncodedFormat | undefined {
   if (bytes.length >= 12 && bytes.toString('latin1', 0, 4) === 'RIFF') {
     return bytes.toString('latin1', 8, 12) === 'WEBP' ? 'webp' : undefined;
   }
-  return undefined;
+  return isTiff(bytes) ? 'tiff' : undefined;
 }
 
 /** Format and dimensions, or undefined when the header is absent, cut short or says zero pixels. */
 export function probeImage(bytes: Buffer): ImageHeader | undefined {
   const format = formatOf(bytes);
   if (format === undefined) return undefined;
-  const size = { jpeg: jpegSize, png: pngSize, webp: webpSize }[format](bytes);
+  const size = { jpeg: jpegSize, png: pngSize, webp: webpSize, tiff: readTiff }[format](bytes);
   if (size === undefined || size.width === 0 || size.height === 0) return undefined;
-  return { format, ...size };
+  return { format, width: size.width, height: size.height };
 }
 
-/** True when the image reaches its own end: EOI marker, IEND chunk, RIFF length. */
+/** True when the image reaches its own end: EOI marker, IEND chunk, RIFF length, the last strip of a TIFF. */
 export function isCompleteImage(bytes: Buffer): boolean {
   return imageEnd(bytes) !== undefined;
 }
@@ -51,7 +52,7 @@ export function isCompleteImage(bytes: Buffer): boolean {
 export function imageEnd(bytes: Buffer): number | undefined {
   const header = probeImage(bytes);
   if (header === undefined) return undefined;
-  return { jpeg: jpegEnd, png: pngEnd, webp: webpEnd }[header.format](bytes);
+  return { jpeg: jpegEnd, png: pngEnd, webp: webpEnd, tiff: tiffEnd }[header.format](bytes);
 }
 
 type Size = Pick<ImageHeader, 'width' | 'height'>;
@@ -150,4 +151,8 @@ function webpSize(bytes: Buffer): Size | undefined {
 function webpEnd(bytes: Buffer): number | undefined {
   const end = 8 + bytes.readUInt32LE(4);
   return end <= bytes.length ? end : undefined;
+}
+
+function tiffEnd(bytes: Buffer): number | undefined {
+  return readTiff(bytes)?.end;
 }
