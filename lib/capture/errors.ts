@@ -6,6 +6,8 @@ export type CaptureErrorCode =
   | 'CAMERA_LOST'
   /** The camera answers but will not give an image: sign-in, wrong path, wrong kind of stream. */
   | 'CAMERA_REFUSED'
+  /** The source needs a library that is not installed. */
+  | 'LIBRARY_MISSING'
   /** No image within the time allowed for it. */
   | 'CAPTURE_TIMEOUT'
   /** The image ends before its own end marker. */
@@ -29,6 +31,7 @@ export class CaptureError extends CodedError<CaptureErrorCode> {}
 const OUTAGES: ReadonlySet<string> = new Set<CaptureErrorCode>([
   'CAMERA_LOST',
   'CAMERA_REFUSED',
+  'LIBRARY_MISSING',
   'CAPTURE_TIMEOUT',
   'FOLDER_UNREADABLE',
   'NO_IMAGE',

@@ -11,6 +11,7 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { basename, join, parse, resolve } from 'node:path';
 import { isAborted, sleep, systemClock, type Clock } from '../clock.ts';
+import { deliver } from './deliver.ts';
 import { asCaptureError, CaptureError } from './errors.ts';
 import {
   compareNames,
@@ -294,22 +295,17 @@ export class FolderSource implements CameraSource {
     const image = await this.#read(file, state.modified).catch((error: unknown) =>
       asCaptureError(error, 'IMAGE_INVALID', file),
     );
-    const failed = image instanceof CaptureError;
-    if (failed && !unchanged) return;
+    if (image instanceof CaptureError && !unchanged) return;
     this.#arrivals.delete(file);
     this.#known.set(file, state.identity);
-    await (failed ? this.#reject(file, image) : this.#deliver(image));
+    await this.#deliver(file, image);
     await this.#putAway(file);
   }
 
-  async #deliver(image: CapturedImage): Promise<void> {
-    if (this.#listener?.image === undefined || this.#latest.wanted) this.#latest.put(image);
-    else await this.#listener.image(image);
-  }
-
-  async #reject(file: string, error: CaptureError): Promise<void> {
+  async #deliver(file: string, image: CapturedImage | CaptureError): Promise<void> {
     const partId = this.#partIdOf(file);
-    if (this.#latest.wanted) this.#latest.putFailed(error);
-    else await this.#listener?.failed?.({ error, file, ...(partId === undefined ? {} : { partId }) });
+    const failed = image instanceof CaptureError;
+    const arrival = failed ? { error: image, file, ...(partId === undefined ? {} : { partId }) } : image;
+    await deliver(arrival, this.#latest, this.#listener);
   }
 }

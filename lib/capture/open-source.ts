@@ -2,12 +2,14 @@
 import { FolderSource, type FolderOptions } from './folder.ts';
 import { HttpMjpegSource, type HttpMjpegOptions } from './http-mjpeg.ts';
 import { HttpSnapshotSource, type HttpSnapshotOptions } from './http-snapshot.ts';
+import { MqttSource, type MqttOptions } from './mqtt.ts';
 import type { CameraSource } from './source.ts';
 
 export type SourceOptions =
   | ({ kind: 'folder' } & FolderOptions)
   | ({ kind: 'http-snapshot' } & HttpSnapshotOptions)
-  | ({ kind: 'http-mjpeg' } & HttpMjpegOptions);
+  | ({ kind: 'http-mjpeg' } & HttpMjpegOptions)
+  | ({ kind: 'mqtt' } & MqttOptions);
 
 /** @throws CaptureError `CAMERA_REFUSED` when an address is none */
 export function openSource(options: SourceOptions): CameraSource {
@@ -18,5 +20,7 @@ export function openSource(options: SourceOptions): CameraSource {
       return new HttpSnapshotSource(options);
     case 'http-mjpeg':
       return new HttpMjpegSource(options);
+    case 'mqtt':
+      return new MqttSource(options);
   }
 }

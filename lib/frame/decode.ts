@@ -26,6 +26,11 @@ export interface RgbImage {
   height: number;
 }
 
+/** Rows of grey or RGB without padding: `data.length === width * height * channels`. */
+export interface Pixels extends RgbImage {
+  channels: 1 | 3;
+}
+
 type DecodeErrorCode = 'IMAGE_INVALID' | 'IMAGE_TOO_LARGE';
 
 class DecodeError extends CodedError<DecodeErrorCode> {}
@@ -99,38 +104,59 @@ function fromGray(bytes: Buffer, reuse: Buffer | undefined): Buffer {
   return data;
 }
 
-async function fromJpeg(bytes: Buffer, reuse: Buffer | undefined): Promise<RgbImage | undefined> {
+async function fromJpeg(
+  bytes: Buffer,
+  channels: 1 | 3,
+  reuse: Buffer | undefined,
+): Promise<Pixels | undefined> {
   const turbo = await loadJpegTurbo();
   const size = probeImage(bytes);
   if (turbo === undefined || size?.format !== 'jpeg') return undefined;
   checkSize(size.width, size.height);
-  const target = bufferOf(size.width * size.height * 3, reuse);
+  const target = bufferOf(size.width * size.height * channels, reuse);
+  const format = channels === 1 ? turbo.FORMAT_GRAY : turbo.FORMAT_RGB;
   try {
-    const { width, height } = await turbo.decompress(bytes, target, { format: turbo.FORMAT_RGB });
-    return { data: target, width, height };
+    const { width, height } = await turbo.decompress(bytes, target, { format });
+    return { data: target, width, height, channels };
   } catch {
     return undefined;
   }
 }
 
-async function fromAny(bytes: Buffer): Promise<RgbImage> {
+async function fromAny(bytes: Buffer, channels: 1 | 3): Promise<Pixels> {
   const { default: sharp } = await import('sharp');
   try {
     const { data, info } = await sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error' })
       .removeAlpha()
-      .toColourspace('srgb')
+      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
       .raw()
       .toBuffer({ resolveWithObject: true });
-    return {
-      data: info.channels === 3 ? data : fromGray(data, undefined),
-      width: info.width,
-      height: info.height,
-    };
+    return { data, width: info.width, height: info.height, channels };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const code = message.includes('pixel limit') ? 'IMAGE_TOO_LARGE' : 'IMAGE_INVALID';
     throw new DecodeError(code, message, { cause: error });
   }
+}
+
+async function fromEncoded(
+  bytes: Buffer,
+  format: FrameFormat,
+  channels: 1 | 3,
+  reuse: Buffer | undefined,
+): Promise<Pixels> {
+  if (format === 'tiff') checkSamples(bytes);
+  const jpeg = format === 'jpeg' ? await fromJpeg(bytes, channels, reuse) : undefined;
+  return jpeg ?? (await fromAny(bytes, channels));
+}
+
+/** True when an encoded image holds grey levels only; false also when its header cannot be read. */
+async function isGray(bytes: Buffer): Promise<boolean> {
+  const { default: sharp } = await import('sharp');
+  const { space } = await sharp(bytes)
+    .metadata()
+    .catch(() => ({ space: undefined }));
+  return space === 'b-w' || space === 'grey16';
 }
 
 /**
@@ -155,7 +181,26 @@ export async function decodeRgb(
     const [w, h] = rawSize(bytes, 1, width, height);
     return { data: fromGray(bytes, reuse), width: w, height: h };
   }
-  if (format === 'tiff') checkSamples(bytes);
-  const jpeg = format === 'jpeg' ? await fromJpeg(bytes, reuse) : undefined;
-  return jpeg ?? (await fromAny(bytes));
+  return fromEncoded(bytes, format, 3, reuse);
+}
+
+/**
+ * As `decodeRgb`, but pictures of a monochrome camera stay one channel, and raw rows are the very
+ * bytes that came.
+ *
+ * @throws DecodeError `IMAGE_INVALID`, `IMAGE_TOO_LARGE`
+ */
+export async function decodePixels(
+  bytes: Buffer,
+  format: FrameFormat,
+  width: number,
+  height: number,
+  reuse?: Buffer,
+): Promise<Pixels> {
+  if (format === 'rgb' || format === 'gray') {
+    const channels = format === 'rgb' ? 3 : 1;
+    const [w, h] = rawSize(bytes, channels, width, height);
+    return { data: bytes, width: w, height: h, channels };
+  }
+  return fromEncoded(bytes, format, (await isGray(bytes)) ? 1 : 3, reuse);
 }
