@@ -50,6 +50,7 @@
     /** `node` is the node being edited. */
     constructor(node) {
       this.#node = node;
+      this.#fillIn();
       this.#root = $('.jidoka-camera');
       const text = (key, values) => node._(`camera-capture.${key}`, values);
       const part = (name) => this.#root.find(`.jidoka-${name}`);
@@ -89,6 +90,15 @@
       field('source').on('change', () => field('url').add(field('trigger')).trigger('change'));
       this.#root.on('input change', '[id^=node-input-]', ({ target }) => this.#changed(target.id));
       this.#showFields();
+    }
+
+    /** A node saved before a field was there has none of its value. */
+    #fillIn() {
+      for (const [name, { value }] of Object.entries(this.#node._def.defaults)) {
+        if (this.#node[name] !== undefined || typeof value === 'object') continue;
+        if (typeof value === 'boolean') field(name).prop('checked', value);
+        else field(name).val(value);
+      }
     }
 
     /** What is no form field of its own. */

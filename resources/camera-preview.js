@@ -64,11 +64,14 @@
       this.#wanted = true;
       this.#attempts = 0;
       this.#begin();
+      this.#view.stage[0].scrollIntoView({ block: 'nearest' });
     }
 
     /** With other settings, where it is running. */
     restart() {
-      if (this.#wanted) this.start();
+      if (!this.#wanted) return;
+      this.#end();
+      this.#begin();
     }
 
     stop() {
@@ -178,6 +181,7 @@
 
     #fail(problem) {
       this.#attempts += 1;
+      this.#shownAt = [];
       this.#show('lost', problem);
     }
 

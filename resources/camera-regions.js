@@ -11,6 +11,7 @@
   const HANDLE = 6;
   const LETTER = 12;
   const MIN_DRAG = 5;
+  const HATCH = 9;
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
   function rectangle([x1, y1], [x2, y2]) {
@@ -206,8 +207,15 @@
       this.#drag =
         grabbed === undefined
           ? { kind: 'region', from: at, before: points.map((each) => [...each]) }
-          : { kind: 'point', point: Number(grabbed), upright: isRectangle(points) };
+          : { kind: 'point', point: Number(grabbed), ...this.#cornerOf(points, Number(grabbed)) };
       event.preventDefault();
+    }
+
+    /** Where the point is a corner of a rectangle: that it stays one, and who shares its x. */
+    #cornerOf(points, point) {
+      if (!isRectangle(points)) return { upright: false };
+      const after = (point + 1) % 4;
+      return { upright: true, sharesX: points[after][0] === points[point][0] ? after : (point + 3) % 4 };
     }
 
     #move(event) {
@@ -230,14 +238,9 @@
         region.points = this.#shifted(drag.before, at[0] - drag.from[0], at[1] - drag.from[1]);
       } else if (drag.upright) {
         const opposite = region.points[(drag.point + 2) % 4];
-        const moved = [...at];
-        region.points = region.points.map(([x, y], index) => {
-          if (index === drag.point) return moved;
-          if (index === (drag.point + 2) % 4) return opposite;
-          // The two others share one coordinate with each of them.
-          const sharesX = x === region.points[drag.point][0];
-          return sharesX ? [moved[0], opposite[1]] : [opposite[0], moved[1]];
-        });
+        region.points[drag.point] = at;
+        region.points[drag.sharesX] = [at[0], opposite[1]];
+        region.points[(drag.sharesX + 2) % 4] = [opposite[0], at[1]];
       } else region.points[drag.point] = at;
       this.#showFigures(this.#selected);
       this.#changed();
@@ -317,6 +320,7 @@
       svg.replaceChildren();
       if (!this.#size) return;
       const scale = this.#scale;
+      this.#paintHatch(scale);
       this.#regions.forEach((region, index) => this.#paintRegion(region, index, scale));
       const draft = pointer ? [...this.#draft, pointer] : this.#draft;
       if (draft.length === 0) return;
@@ -325,6 +329,15 @@
       if (closed) return;
       for (const [cx, cy] of this.#draft)
         this.#shape('circle', { cx, cy, r: HANDLE * scale, class: 'jidoka-handle' });
+    }
+
+    /** What a mask is filled with, as wide on the screen whatever the picture's size. */
+    #paintHatch(scale) {
+      const size = HATCH * scale;
+      const box = { width: size, height: size, patternUnits: 'userSpaceOnUse' };
+      const hatch = this.#shape('pattern', { id: 'jidoka-hatch', ...box, patternTransform: 'rotate(45)' });
+      const line = { x1: 0, y1: 0, x2: 0, y2: size, 'stroke-width': size, class: 'jidoka-hatching' };
+      hatch.append(this.#shape('line', line));
     }
 
     #paintRegion({ name, kind, points }, index, scale) {

@@ -11,6 +11,7 @@ import { registerNode, type Handlers, type NodeContext } from '../runtime/regist
 import { partOpener, stationOf, type OpenPart } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
 import { normalise, type CameraConfig } from './config.ts';
+import { cameraRoutes } from './preview.ts';
 
 class CameraHandler implements Handlers {
   readonly #context: NodeContext<CameraConfig>;
@@ -126,6 +127,7 @@ class CameraHandler implements Handlers {
 }
 
 export default function register(RED: NodeAPI): void {
+  cameraRoutes(RED);
   registerNode<CameraConfig>(RED, {
     type: 'camera-capture',
     credentials: { user: { type: 'text' }, password: { type: 'password' } },
