@@ -8,6 +8,8 @@
 
   /** Sources from which pictures come without being asked for. */
   const LIVE = ['http-mjpeg', 'rtsp', 'gige', 'usb', 'video', 'mqtt'];
+  /** Those of them that may send only when a part passes. */
+  const SENT_ALONG = ['http-mjpeg', 'mqtt'];
   const CREDENTIALS = ['user', 'password'];
   /** Fields that say nothing of the picture. */
   const UNSEEN = [
@@ -29,6 +31,12 @@
   function typed(name) {
     const input = field(name);
     return input.is('[type=checkbox]') ? input.prop('checked') : String(input.val() ?? '');
+  }
+
+  /** A live camera, whose pictures may be dropped for newer ones; `valueOf` gives the value of a field. */
+  function isLive(valueOf) {
+    const source = valueOf('source');
+    return SENT_ALONG.includes(source) ? valueOf('watchdog') : ['rtsp', 'gige', 'usb'].includes(source);
   }
 
   /** True when pictures come without being asked for; `valueOf` gives the value of a field. */
@@ -131,7 +139,8 @@
       const trigger = typed('trigger');
       this.#root.find('.jidoka-interval').toggle(trigger === 'interval');
       this.#root.find('.jidoka-no-frames').toggle(trigger === 'frame' && !Jidoka.bringsImages(typed));
-      this.#root.find('.jidoka-queue').toggle(typed('whenBusy') !== 'latest-wins');
+      this.#root.find('.jidoka-live').toggle(isLive(typed));
+      this.#root.find('.jidoka-queue').toggle(isLive(typed) && typed('whenBusy') !== 'latest-wins');
       this.#root.find('.jidoka-quality').toggle(['jpeg', 'webp'].includes(typed('encode')));
       this.#root.find('.jidoka-measured').toggle(typed('health'));
       const example = { rtsp: 'rtsp://', mqtt: 'mqtt://' }[source] || 'http://';

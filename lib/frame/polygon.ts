@@ -73,26 +73,37 @@ export function boxAround(runs: Runs): Box | undefined {
   return [left, top, right - left, bottom - top];
 }
 
-/** The pixels of a box that the runs leave out, counted from the box's corner. */
+/** The pixels of a box that the runs leave out. */
 export function runsOutside(runs: Runs, [left, top, width, height]: Box): Runs {
   const gaps: number[] = [];
+  const right = left + width;
   let next = 0;
-  for (let row = 0; row < height; row += 1) {
-    let column = 0;
-    for (; runs[next] === top + row; next += 3) {
-      const start = (runs[next + 1] as number) - left;
+  for (let row = top; row < top + height; row += 1) {
+    let column = left;
+    for (; runs[next] === row; next += 3) {
+      const start = runs[next + 1] as number;
       if (start > column) gaps.push(row, column, start);
-      column = (runs[next + 2] as number) - left;
+      column = runs[next + 2] as number;
     }
-    if (column < width) gaps.push(row, column, width);
+    if (column < right) gaps.push(row, column, right);
   }
   return Int32Array.from(gaps);
 }
 
-/** Paints the runs black in rows of `width` pixels of `channels` bytes each. */
-export function paintBlack(data: Buffer, width: number, channels: number, runs: Runs): void {
+/**
+ * Paints the runs black in rows of `width` pixels of `channels` bytes each. `left` and `top` say
+ * where the first of these pixels lies in the picture that the runs count from.
+ */
+export function paintBlack(
+  data: Buffer,
+  width: number,
+  channels: number,
+  runs: Runs,
+  left = 0,
+  top = 0,
+): void {
   for (let i = 0; i < runs.length; i += 3) {
-    const row = (runs[i] as number) * width;
+    const row = ((runs[i] as number) - top) * width - left;
     data.fill(0, (row + (runs[i + 1] as number)) * channels, (row + (runs[i + 2] as number)) * channels);
   }
 }

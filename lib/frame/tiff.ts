@@ -15,6 +15,8 @@ export interface TiffHeader {
   bitsPerSample: number;
   /** 1 unsigned, 2 signed, 3 floating point. */
   sampleFormat: number;
+  /** One channel, transparency aside. */
+  isGray: boolean;
   /** Offset behind the last byte that belongs to the picture; undefined when some of them are missing. */
   end: number | undefined;
 }
@@ -22,6 +24,7 @@ export interface TiffHeader {
 const WIDTH = 256;
 const HEIGHT = 257;
 const BITS_PER_SAMPLE = 258;
+const PHOTOMETRIC_INTERPRETATION = 262;
 const STRIP_OFFSETS = 273;
 const STRIP_BYTE_COUNTS = 279;
 const TILE_OFFSETS = 324;
@@ -135,6 +138,8 @@ export function readTiff(bytes: Buffer): TiffHeader | undefined {
     height,
     bitsPerSample: first(BITS_PER_SAMPLE) ?? 1,
     sampleFormat: first(SAMPLE_FORMAT) ?? 1,
+    // WhiteIsZero and BlackIsZero
+    isGray: [0, 1].includes(first(PHOTOMETRIC_INTERPRETATION) ?? -1),
     end: end <= reader.length ? end : undefined,
   };
 }

@@ -32,7 +32,7 @@ export interface ViewOptions {
 }
 
 export interface SourceImage {
-  /** Handed over: a mask is painted into raw rows themselves. */
+  /** Handed over: raw rows may be painted into. */
   bytes: Buffer;
   format: FrameFormat;
   width: number;
@@ -58,7 +58,7 @@ export interface RefusedRegion {
 interface Part {
   region: string;
   box: Box;
-  /** What of the box lies outside of the outline, counted from the box's corner. */
+  /** What of the box lies outside of the outline. */
   outside: Runs;
 }
 
@@ -176,8 +176,12 @@ export class View {
     }
     const viewed: (ViewedImage | RefusedRegion)[] = [];
     for (const part of layout.parts) {
-      if ('error' in part) viewed.push(part);
-      else viewed.push({ ...finish(await cut(turned, part, encoding)), region: part.region, box: part.box });
+      if ('error' in part) {
+        viewed.push(part);
+      } else {
+        const pixels = await cut(turned, part, part === layout.parts.at(-1), encoding);
+        viewed.push({ ...finish(pixels), region: part.region, box: part.box });
+      }
     }
     return viewed;
   }
@@ -190,11 +194,18 @@ export class View {
   }
 }
 
-/** The box of a part, black outside of its outline. */
-async function cut(turned: Pixels, { box, outside }: Part, encoding: Encoding): Promise<Pixels> {
-  if (outside.length === 0) return encode(turned, { box }, encoding);
+/**
+ * The box of a part, black outside of its outline. The last part of a picture may paint into the
+ * picture itself, which saves a copy of the box and half a millisecond of the main thread.
+ */
+async function cut(turned: Pixels, part: Part, isLast: boolean, encoding: Encoding): Promise<Pixels> {
+  const { box, outside } = part;
+  if (outside.length === 0 || isLast) {
+    paintBlack(turned.data, turned.width, turned.channels, outside);
+    return encode(turned, { box }, encoding);
+  }
+  const [left, top, width, height] = box;
   const pixels = await encode(turned, { box }, { format: 'raw' });
-  paintBlack(pixels.data, pixels.width, pixels.channels, outside);
-  if (encoding.format === 'raw') return pixels;
-  return encode(pixels, { box: [0, 0, pixels.width, pixels.height] }, encoding);
+  paintBlack(pixels.data, width, pixels.channels, outside, left, top);
+  return encoding.format === 'raw' ? pixels : encode(pixels, { box: [0, 0, width, height] }, encoding);
 }

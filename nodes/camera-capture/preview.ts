@@ -6,7 +6,10 @@
  * it sent to an address of their choice is so with every node of Node-RED.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { DiscoveredCamera } from '../../lib/capture/discovery.ts';
+import { listUsbCameras } from '../../lib/capture/usb.ts';
 import { openSource, type SourceOptions } from '../../lib/capture/open-source.ts';
+import { CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader, migrate } from '../runtime/config.ts';
@@ -56,8 +59,7 @@ interface RunningCamera extends Node {
 type Credentials = Record<'user' | 'password', string>;
 
 function configOf(raw: Record<string, unknown>): CameraConfig {
-  const migrated = migrate(raw as RawConfig);
-  return normalise(new ConfigReader(migrated), migrated);
+  return normalise(new ConfigReader(migrate(raw as RawConfig)));
 }
 
 /** As typed; what was not touched is taken from what Node-RED keeps. */
@@ -71,7 +73,7 @@ function credentialsOf(RED: NodeAPI, { nodeId, user, password }: PreviewRequest)
 
 /** The camera an exclusive source opens, undefined for one that serves many programs. */
 function exclusive(source: SourceOptions): string | undefined {
-  return undefined;
+  return source.kind === 'usb' ? `usb ${source.device}` : undefined;
 }
 
 /** The settings a node runs with, undefined where it is not deployed or its settings are wrong. */
@@ -102,6 +104,7 @@ function heldBy(RED: NodeAPI, nodeId: string, source: SourceOptions): PreviewOpt
 function forLooking(source: SourceOptions): SourceOptions {
   const timeoutMs = Math.min(source.timeoutMs, MAX_WAIT_MS);
   if (source.kind === 'folder') return { ...source, timeoutMs, mode: 'cycle', doneFolder: undefined };
+  if (source.kind === 'video') return { ...source, timeoutMs, mode: 'cycle' };
   return { ...source, timeoutMs };
 }
 
@@ -161,7 +164,18 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
       return {};
     },
   });
+  adminRoute(RED, {
+    ...looking,
+    method: 'get',
+    path: `${PATH}/discovery`,
+    handle: ({ query }) => discover(query['kind']),
+  });
   // Before a deploy, whose nodes may want the camera for themselves, and before Node-RED ends.
   RED.events.on('flows:stopping', () => void previews.closeAll());
   return previews;
+}
+
+async function discover(kind: unknown): Promise<DiscoveredCamera[]> {
+  if (kind === 'usb') return await listUsbCameras();
+  throw new CodedError('BAD_REQUEST', 'kind must be gige or usb');
 }

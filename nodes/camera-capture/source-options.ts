@@ -4,6 +4,8 @@ import { cameraUrl } from '../../lib/capture/http-request.ts';
 import { brokerUrl } from '../../lib/capture/mqtt-broker.ts';
 import { topicFilter } from '../../lib/capture/mqtt-topic.ts';
 import type { SourceOptions } from '../../lib/capture/open-source.ts';
+import { rtspUrl } from '../../lib/capture/rtsp.ts';
+import { checkUsb } from '../../lib/capture/usb.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 
 type Kind = SourceOptions['kind'];
@@ -20,6 +22,10 @@ function checked(config: ConfigReader, field: string, check: (text: string) => u
   return text;
 }
 
+function maxFps(config: ConfigReader): number | undefined {
+  return config.optionalNumber('maxFps', { min: 0.1, max: 1000 });
+}
+
 const READERS: { [K in Kind]: (config: ConfigReader) => Options<K> } = {
   folder: (config) => ({
     folder: config.text('folder'),
@@ -32,6 +38,22 @@ const READERS: { [K in Kind]: (config: ConfigReader) => Options<K> } = {
   'http-mjpeg': (config) => ({
     url: checked(config, 'url', cameraUrl),
     watchdog: config.boolean('watchdog', true),
+  }),
+  // Whether a video camera lives is always watched: a decoder waits for ever for a frozen one.
+  rtsp: (config) => ({
+    url: checked(config, 'url', rtspUrl),
+    transport: config.choice('rtspTransport', ['tcp', 'udp'], 'tcp'),
+    maxFps: maxFps(config),
+  }),
+  usb: (config) => ({
+    device: checked(config, 'device', (device) => checkUsb({ device, mode: '' })),
+    mode: config.text('usbMode', ''),
+    maxFps: maxFps(config),
+  }),
+  video: (config) => ({
+    file: config.text('file'),
+    mode: config.choice('videoMode', ['cycle', 'once'], 'cycle'),
+    maxFps: maxFps(config),
   }),
   mqtt: (config) => ({
     url: checked(config, 'url', brokerUrl),
@@ -59,5 +81,19 @@ export function bringsImages(source: SourceOptions): boolean {
       return false;
     default:
       return true;
+  }
+}
+
+/** A live camera: what is not taken is followed by something newer. Elsewhere each image is a part. */
+export function isLive(source: SourceOptions): boolean {
+  switch (source.kind) {
+    case 'http-mjpeg':
+    case 'mqtt':
+      return source.watchdog;
+    case 'rtsp':
+    case 'usb':
+      return true;
+    default:
+      return false;
   }
 }

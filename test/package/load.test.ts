@@ -24,7 +24,7 @@ const ALLOWED = [
   /^flows\/[\w-]+\/([\w-]+\.(json|js|vue)|README\.md)$/,
   /^dist\/nodes\/[\w-]+\/[\w-]+\.(js|html)$/,
   /^dist\/nodes\/[\w-]+\/locales\/[\w-]+\/[\w-]+\.(json|html)$/,
-  /^dist\/lib\/([\w-]+\/)*[\w.-]+\.(js|json|onnx|md|sql)$/,
+  /^dist\/lib\/([\w-]+\/)*[\w.-]+\.(js|json|onnx|md|py|sql)$/,
 ];
 
 /** Warnings of Node-RED itself in a folder it has not run in before. */

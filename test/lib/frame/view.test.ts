@@ -261,6 +261,28 @@ describe('view', () => {
       }
     });
 
+    it('do not darken each other where they overlap', async () => {
+      const source = noise(20, 20);
+      const down: [number, number][] = [
+        [0, 0],
+        [16, 0],
+        [8, 16],
+      ];
+      const up: [number, number][] = [
+        [0, 16],
+        [16, 16],
+        [8, 0],
+      ];
+      const alone = [
+        await applyOne({ regions: [part('down', down)] }, source),
+        await applyOne({ regions: [part('up', up)] }, source),
+      ];
+      const together = await apply({ regions: [part('down', down), part('up', up)] }, source);
+      together.forEach((viewed, index) => {
+        assertSame(viewed, alone[index] as ViewedImage);
+      });
+    });
+
     it('come one by one in their order, clipped to the picture, and one beside it says so for itself', async () => {
       const source = await encoded(noise(40, 30), 'png');
       const view = new View({
