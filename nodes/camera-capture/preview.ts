@@ -53,7 +53,7 @@ const emptySchema = { type: 'object', additionalProperties: false };
 
 /** What the deployed node of this type lets others see. */
 interface RunningCamera extends Node {
-  camera?: { recent(): Frame | undefined };
+  camera?: { readonly recent: Frame | undefined };
 }
 
 type Credentials = Record<'user' | 'password', string>;
@@ -97,7 +97,7 @@ function heldBy(RED: NodeAPI, nodeId: string, source: SourceOptions): PreviewOpt
   if (deployed === undefined || node?.camera === undefined) return undefined;
   const camera = exclusive(source);
   const isSame = camera === undefined ? isDeepStrictEqual(deployed, source) : exclusive(deployed) === camera;
-  return isSame ? () => node.camera?.recent() : undefined;
+  return isSame ? () => node.camera?.recent : undefined;
 }
 
 /** To look at, not to work through: files stay where they are, and come again. */

@@ -56,7 +56,7 @@ for (const version of nodeRedVersions) {
     /** A part under the camera. */
     async function pass(sequence: number): Promise<void> {
       const plan = { sequence, id: `P${sequence}`, seed: sequence, defect: null, defectSeed: 1 };
-      const picture = pictures.picture(plan as unknown as Parameters<PictureSource['picture']>[0]);
+      const picture = pictures.picture(plan);
       await camera.trigger(
         plan.id,
         picture.then(({ jpeg }) => jpeg),
