@@ -101,6 +101,9 @@ class Pipeline:
     def trigger(self):
         pass
 
+    def cancelled(self):
+        pass
+
     def close(self):
         self._closing = True
         self.pipeline.set_state(Gst.State.NULL)
