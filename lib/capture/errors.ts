@@ -22,8 +22,6 @@ export type CaptureErrorCode =
   | 'FILE_NOT_MOVED'
   /** The trigger names a part by something that is no id. */
   | 'PART_ID_INVALID'
-  /** What reads cameras of this kind is not installed on this machine. */
-  | 'MEDIA_MISSING'
   /** No shared memory is left for frames. */
   | 'FRAME_MEMORY'
   /** The source was closed while this was under way. */
@@ -47,7 +45,6 @@ const OUTAGES: ReadonlySet<string> = new Set<CaptureErrorCode>([
   'FOLDER_UNREADABLE',
   'NO_IMAGE',
   'FILE_NOT_MOVED',
-  'MEDIA_MISSING',
   'FRAME_MEMORY',
 ]);
 

@@ -35,6 +35,10 @@ export interface MediaSourceOptions {
   timeoutMs: number;
   /** True where each frame is made by a software trigger of ours; nothing else says then that the camera lives. */
   triggered?: (freeRun: boolean) => boolean;
+  /** True where the process beats as long as its camera answers, also while it has no frame to send. */
+  beatsAlways?: boolean;
+  /** What the camera says it is set to, each time it has been opened. */
+  settings?: (settings: Readonly<Record<string, unknown>>) => void;
   /** False to trust the camera; for tests that show what happens then. */
   watchdog?: boolean;
   /** See ConnectionKeeper. */
@@ -121,7 +125,7 @@ export class MediaSource implements CameraSource {
       const text = `${this.name} brought no frame within ${timeoutMs} ms`;
       late.abort(new CaptureError('CAPTURE_TIMEOUT', text));
       // Nothing else tells a camera that is frozen from one that waits for its trigger.
-      if (this.#isTriggered) this.#bark(timeoutMs);
+      if (!this.#isWatched) this.#bark(timeoutMs);
     });
     try {
       return await this.#take(AbortSignal.any([signal, late.signal, this.#closed.signal]));
@@ -202,9 +206,11 @@ export class MediaSource implements CameraSource {
       if (!this.#isTriggered) up();
     }
     if (message.cancelled !== undefined) this.#takes?.cancelled(message.cancelled);
+    if (message.failed !== undefined) this.#takes?.failed(message.failed, errorOf(message.error));
     if (message.up !== undefined) {
-      const { fps } = message.up;
+      const { fps, settings } = message.up;
       if (fps !== undefined && fps > 0) this.#periodMs = 1000 / fps;
+      if (settings !== undefined) this.#options.settings?.(settings);
       if (this.#isTriggered) {
         this.#unwatch();
         up();

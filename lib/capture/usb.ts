@@ -39,7 +39,7 @@ export function usbSource({ device, mode, maxFps, timeoutMs, python }: UsbOption
   });
 }
 
-/** @throws CaptureError `MEDIA_MISSING`, `CAMERA_LOST` when the list cannot be made */
+/** @throws CaptureError `LIBRARY_MISSING`, `CAMERA_LOST` when the list cannot be made */
 export async function listUsbCameras(python?: string): Promise<DiscoveredCamera[]> {
   return await listCameras('usb', python);
 }

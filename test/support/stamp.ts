@@ -16,15 +16,15 @@ function bytesOfNumber(number: number): Buffer {
   return bytes;
 }
 
-/** Writes the number into rows of gray, `width` bytes each. */
-export function writeStamp(gray: Uint8Array, width: number, number: number): void {
+/** Writes the number into rows of gray, `stride` bytes each. */
+export function writeStamp(gray: Uint8Array, stride: number, number: number): void {
   const bytes = bytesOfNumber(number);
   const bits = [...bytes, checkSum(bytes)].map((byte) => byte.toString(2).padStart(8, '0')).join('');
   const { block, columns, rows } = STAMP;
   for (let y = 0; y < rows * block; y += 1) {
     for (let column = 0; column < columns; column += 1) {
       const bit = bits[Math.floor(y / block) * columns + column];
-      gray.fill(bit === '1' ? 235 : 16, y * width + column * block, y * width + (column + 1) * block);
+      gray.fill(bit === '1' ? 235 : 16, y * stride + column * block, y * stride + (column + 1) * block);
     }
   }
 }

@@ -88,13 +88,23 @@ def _write_all(file, data):
 
 
 class _Take:
-    __slots__ = ("id", "slot", "oldest", "cancelled")
+    __slots__ = ("id", "slot", "oldest")
 
     def __init__(self, id, slot, oldest):
         self.id = id
         self.slot = slot
         self.oldest = oldest
-        self.cancelled = False
+
+
+class _Frame:
+    __slots__ = ("sequence", "arrived", "captured", "pixels", "details")
+
+    def __init__(self, sequence, arrived, captured, pixels, details):
+        self.sequence = sequence
+        self.arrived = arrived
+        self.captured = captured
+        self.pixels = pixels
+        self.details = details
 
 
 class Frames:
@@ -105,6 +115,7 @@ class Frames:
         self._fail = fail
         self._changed = threading.Condition()
         self._takes = []
+        self._made = []  # takes with the frames made for them
         self._newest = None
         self._sequence = 0
         self._beat_at = 0.0
@@ -124,41 +135,64 @@ class Frames:
             message["settings"] = settings
         send({"up": message})
 
-    def put(self, pixels, captured_at_ms=None, details=None):
+    def put(self, pixels, captured_at_ms=None):
         """A frame came. `pixels()` is called only when it is wanted, and returns Pixels.
 
         `captured_at_ms`: milliseconds since 1970; now where the camera does not say.
-        `details`: further members of the answer.
         """
-        now = time.monotonic()
         with self._changed:
-            self._sequence += 1
-            sequence = self._sequence
-            captured = time.time() * 1000 if captured_at_ms is None else captured_at_ms
-            self._newest = (sequence, now, captured, pixels, details or {})
-            beat = now - self._beat_at >= BEAT_SECONDS
-            if beat:
-                self._beat_at = now
+            self._newest = self._frame(pixels, captured_at_ms, {})
             if self._takes:
                 self._changed.notify()
-        if beat:
-            send({"beat": sequence})
+        self._beat()
 
-    def spoil(self, error):
-        """The frame that was waited for came broken: the answer to the take that waits longest."""
+    def first(self):
+        """Id of the take that waits longest; None where nobody waits."""
         with self._changed:
-            take = self._takes.pop(0) if self._takes else None
-        if take is not None:
+            return self._takes[0].id if self._takes else None
+
+    def answer(self, id, pixels, captured_at_ms=None, details=None):
+        """The frame that was made for this take and for no other; as `put`, once for each take.
+
+        `details`: further members of the answer.
+        """
+        with self._changed:
+            frame = self._frame(pixels, captured_at_ms, details or {})
+            for take in self._remove(id):
+                self._made.append((take, frame))
+                self._changed.notify()
+        self._beat()
+
+    def fail_take(self, id, error):
+        """The frame that was made for this take cannot be used."""
+        with self._changed:
+            removed = self._remove(id)
+        for take in removed:
             send({"failed": take.id, "error": {"code": error.code, "message": str(error)}})
 
-    def clear(self):
-        """What came until now is not what anybody will ask for."""
-        with self._changed:
-            self._newest = None
+    def alive(self):
+        """The camera is there although it has no reason to send a frame."""
+        self._beat()
 
-    def beat(self, **counts):
-        """The camera lives although it sends no frame; or a count of the source has grown."""
-        send({"beat": self._sequence, **counts})
+    def _frame(self, pixels, captured_at_ms, details):
+        self._sequence += 1
+        captured = time.time() * 1000 if captured_at_ms is None else captured_at_ms
+        return _Frame(self._sequence, time.monotonic(), captured, pixels, details)
+
+    def _remove(self, id):
+        removed = [take for take in self._takes if take.id == id]
+        self._takes = [take for take in self._takes if take.id != id]
+        return removed
+
+    def _beat(self):
+        now = time.monotonic()
+        with self._changed:
+            sequence = self._sequence
+            due = now - self._beat_at >= BEAT_SECONDS
+            if due:
+                self._beat_at = now
+        if due:
+            send({"beat": sequence})
 
     # For the protocol
 
@@ -170,20 +204,19 @@ class Frames:
     def cancel(self, id):
         """Answered with "cancelled" unless the frame is on its way already."""
         with self._changed:
-            kept = [take for take in self._takes if take.id != id]
-            cancelled = len(kept) < len(self._takes)
-            self._takes = kept
-        if cancelled:
+            removed = self._remove(id)
+        if removed:
             send({"cancelled": id})
 
     def _next(self):
         """The take that waits longest and whom the newest frame is young enough for, with that frame."""
         with self._changed:
             while True:
+                if self._made:
+                    return self._made.pop(0)
                 if self._newest is not None:
-                    arrived = self._newest[1]
                     for take in self._takes:
-                        if arrived >= take.oldest:
+                        if self._newest.arrived >= take.oldest:
                             self._takes.remove(take)
                             frame, self._newest = self._newest, None
                             return take, frame
@@ -191,9 +224,9 @@ class Frames:
 
     def _give(self):
         while True:
-            take, (sequence, _, captured, pixels, details) = self._next()
+            take, frame = self._next()
             try:
-                picture = pixels()
+                picture = frame.pixels()
                 length, sha256 = _write(take.slot, picture)
             except CameraError as error:
                 self._fail(error)
@@ -213,8 +246,8 @@ class Frames:
                     "format": picture.format,
                     "length": length,
                     "sha256": sha256,
-                    "capturedAt": captured,
-                    "sequence": sequence,
-                    **details,
+                    "capturedAt": frame.captured,
+                    "sequence": frame.sequence,
+                    **frame.details,
                 }
             )

@@ -55,7 +55,14 @@ CONTROL_REGISTER = 0x0A00
 CONTROL_BITS = 0x3
 
 NOT_ANSWERING = (Aravis.DeviceError.TIMEOUT, Aravis.DeviceError.NOT_CONNECTED, Aravis.DeviceError.NOT_FOUND)
-IN_USE = "is in use: another program controls it, and it lets only one"
+
+
+def in_use(what):
+    return CameraError(
+        "CAMERA_REFUSED",
+        f"{what} is in use: another program controls it",
+        "Close the other program; a camera lets only one control it. After a crash it frees itself within seconds.",
+    )
 
 
 def list_gige():
@@ -109,7 +116,7 @@ def _explained(error, what):
     if error.matches(Aravis.device_error_quark(), Aravis.DeviceError.NOT_CONTROLLER) or error.matches(
         Aravis.device_error_quark(), Aravis.DeviceError.PROTOCOL_ERROR_ACCESS_DENIED
     ):
-        return CameraError("CAMERA_REFUSED", f"{what} {IN_USE}")
+        return in_use(what)
     if any(error.matches(Aravis.device_error_quark(), code) for code in NOT_ANSWERING):
         return CameraError("CAMERA_LOST", f"{what} does not answer ({error.message})")
     return CameraError("CAMERA_REFUSED", f"{what}: {error.message}")
@@ -211,7 +218,9 @@ class Settings:
         """What the camera says it is set to, by its own names."""
         camera = self._camera
         region = camera.get_region()
+        address = camera.get_device().get_device_address().get_address().to_string()
         settings = {
+            "GevCurrentIPAddress": address,
             "DeviceModelName": camera.get_model_name(),
             "PixelFormat": camera.get_pixel_format_as_string(),
             "OffsetX": region.x,
@@ -246,9 +255,10 @@ class GigeSource:
         self._camera = None
         self._stream = None
         self._closing = threading.Event()
-        self._turning = threading.Lock()  # held by whoever says which frames count
-        self._triggered_at = None
-        self._complete = 0
+        self._announced = False
+        self._turning = threading.Lock()
+        self._made_for = None  # id of the take the camera exposes for
+        self._triggered_at = 0.0
         self._broken = 0
         self._broken_since = None
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
@@ -257,19 +267,10 @@ class GigeSource:
         self._thread.start()
 
     def trigger(self):
-        if not self._on_demand or self._stream is None:
-            return
-        try:
-            with self._turning:
-                if self._triggered_at is not None:
-                    # The frame of the last trigger is still to come, and belongs to another part.
-                    self._camera.stop_acquisition()
-                    self._camera.start_acquisition()
-                self._frames.clear()
-                self._triggered_at = time.time()
-                self._camera.software_trigger()
-        except GLib.Error as error:
-            self._fail(_explained(error, self._what))
+        self._turn()
+
+    def cancelled(self):
+        self._turn()
 
     def close(self):
         self._closing.set()
@@ -307,7 +308,7 @@ class GigeSource:
         camera = Aravis.Camera.new(_id_of(options.get("camera", "")))
         device = camera.get_device()
         if not device.is_controller():
-            raise CameraError("CAMERA_REFUSED", f"{self._what} {IN_USE}")
+            raise in_use(self._what)
         self._camera = camera
         device.connect("control-lost", lambda _device: self._lost_control())
         # Packet sockets need root, bypass the firewall and see nothing on a loopback: one way for all.
@@ -331,6 +332,7 @@ class GigeSource:
         self._stream = stream
         if self._on_demand:
             self._announce()
+            self._turn()
 
     def _configure(self, settings):
         camera, asked = self._camera, self._options.get
@@ -367,6 +369,7 @@ class GigeSource:
         return become
 
     def _announce(self):
+        self._announced = True
         settings = self._settings
         fps = None
         if not self._on_demand and self._camera.is_frame_rate_available():
@@ -375,41 +378,65 @@ class GigeSource:
         self._frames.up(settings["Width"], settings["Height"], become, fps, settings)
 
     def _pump(self):
+        receive = self._receive_made if self._on_demand else self._receive
         alive_at = 0.0
         while not self._closing.is_set():
             buffer = self._stream.timeout_pop_buffer(POP_MICROSECONDS)
             if buffer is not None:
-                held = _Held(self._stream, buffer)
-                with self._turning:
-                    self._receive(held)
-                del held
+                receive(_Held(self._stream, buffer))
             now = time.monotonic()
             if self._on_demand and now - alive_at >= ALIVE_SECONDS:
                 alive_at = now
                 if not self._camera.get_device().read_register(CONTROL_REGISTER) & CONTROL_BITS:
                     self._lost_control()
-                self._frames.beat()
+                self._frames.alive()
+
+    def _turn(self):
+        """Exposes for the take that waits longest, one after the other."""
+        if not self._on_demand or self._stream is None:
+            return
+        try:
+            with self._turning:
+                take = self._frames.first()
+                if take is None or take == self._made_for:
+                    return
+                if self._made_for is not None:
+                    # The frame under way is for somebody who no longer waits; nobody else may get it.
+                    self._camera.stop_acquisition()
+                    self._camera.start_acquisition()
+                self._made_for = take
+                self._triggered_at = time.time()
+                self._camera.software_trigger()
+        except GLib.Error as error:
+            self._fail(_explained(error, self._what))
 
     def _receive(self, held):
-        buffer = held.buffer
-        arrived_ns = buffer.get_system_timestamp()  # of the first packet
-        if self._on_demand:
-            # The first packet of a frame cannot come before the trigger that caused it.
-            if self._triggered_at is None or arrived_ns < self._triggered_at * 1e9:
-                return
-            triggered_at, self._triggered_at = self._triggered_at, None
-        problem = self._problem(buffer)
+        """In free-run the newest frame is kept for whoever asks."""
+        problem = self._problem(held.buffer)
         if problem is not None:
-            self._count_broken(problem)
+            self._only_broken(problem)
             return
         self._broken_since = None
-        self._complete += 1
-        details = {"cameraTimestampNs": buffer.get_timestamp(), "broken": self._broken}
-        if self._on_demand:
-            details["triggerToFrameMs"] = round((time.time() - triggered_at) * 1000, 3)
-        elif self._complete == 1:
+        if not self._announced:
             self._announce()
-        self._frames.put(lambda: self._pixels(held.buffer), arrived_ns / 1e6, details)
+        self._frames.put(lambda: self._pixels(held.buffer), held.buffer.get_system_timestamp() / 1e6)
+
+    def _receive_made(self, held):
+        """On demand a frame goes to the take that caused it, or to nobody."""
+        arrived_ns = held.buffer.get_system_timestamp()  # of its first packet
+        with self._turning:
+            # Nothing of a frame can come before the trigger that caused it.
+            if self._made_for is None or arrived_ns < self._triggered_at * 1e9:
+                return
+            take, self._made_for = self._made_for, None
+            problem = self._problem(held.buffer)
+            if problem is None:
+                details = {"triggerToFrameMs": round((time.time() - self._triggered_at) * 1000, 3)}
+                self._frames.answer(take, lambda: self._pixels(held.buffer), arrived_ns / 1e6, details)
+            else:
+                text = f"the frame {self._what} made for this trigger came broken: {problem}"
+                self._frames.fail_take(take, CameraError("IMAGE_TRUNCATED", text))
+        self._turn()
 
     def _problem(self, buffer):
         """Why this is no picture; None when it is one. Only a complete buffer may be asked further."""
@@ -420,12 +447,9 @@ class GigeSource:
             return "another pixel format than was set"
         return None
 
-    def _count_broken(self, problem):
-        """Counted; the answer to a trigger; the end when nothing but broken frames comes."""
+    def _only_broken(self, problem):
+        """One broken frame is left out; nothing but broken ones is an outage that names its reason."""
         self._broken += 1
-        if self._on_demand:
-            self._frames.spoil(CameraError("IMAGE_TRUNCATED", f"a frame of {self._what} came broken: {problem}"))
-            return
         now = time.monotonic()
         if self._broken_since is None:
             self._broken_since = now
@@ -433,8 +457,8 @@ class GigeSource:
             self._leave()
             raise CameraError(
                 "CAMERA_LOST",
-                f"{self._what} sends only broken frames ({self._broken} so far, the last: {problem}); "
-                "packet size, MTU, frame rate or net.core.rmem_max do not fit",
+                f"{self._what} sends only broken frames ({self._broken}, the last: {problem})",
+                "Packet size, MTU of the network, frame rate or net.core.rmem_max do not fit each other.",
             )
 
     def _pixels(self, buffer):
@@ -459,12 +483,15 @@ class _Demosaic:
         self._pattern = pattern
 
     def pixels(self, data, width, height):
-        Gst = self._gst.Gst
-        stride = (width + 3) // 4 * 4
+        # bayer2rgb wants rows of a multiple of four bytes, and crashes on an odd width (1.22): such rows
+        # get one pixel more, of the colour that is due there.
+        even = width + width % 2
+        stride = (even + 3) // 4 * 4
         if stride != width:
-            filler = bytes(stride - width)
-            data = b"".join(data[row * width : (row + 1) * width] + filler for row in range(height))
-        caps = Gst.Caps.from_string(
-            f"video/x-bayer,format={self._pattern},width={width},height={height},framerate=0/1"
-        )
-        return self._converter.pixels(Gst.Sample.new(Gst.Buffer.new_wrapped(data), caps, None, None))
+            filler = bytes(stride - even)
+            rows = (data[row * width : (row + 1) * width] for row in range(height))
+            data = b"".join(row + row[width - 2 : even - 2] + filler for row in rows)
+        layout = f"video/x-bayer,format={self._pattern},width={even},height={height},framerate=0/1"
+        buffer = self._gst.Gst.Buffer.new_wrapped(data)
+        picture = self._converter.pixels(buffer, self._gst.Gst.Caps.from_string(layout))
+        return Pixels(width, height, RGB, picture.data, picture.stride)

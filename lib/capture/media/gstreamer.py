@@ -23,10 +23,10 @@ GRAY_FORMATS = ("GRAY8", "GRAY16_LE", "GRAY16_BE")
 
 
 def element(factory, **properties):
-    """@raises CameraError MEDIA_MISSING where the plug-in is not installed"""
+    """@raises CameraError LIBRARY_MISSING where the plug-in is not installed"""
     made = Gst.ElementFactory.make(factory, None)
     if made is None:
-        raise CameraError("MEDIA_MISSING", f"GStreamer has no element {factory}")
+        raise CameraError("LIBRARY_MISSING", f"GStreamer has no element {factory}")
     for name, value in properties.items():
         made.set_property(name.replace("_", "-"), value)
     return made
@@ -99,6 +99,9 @@ class Pipeline:
         self.pipeline.set_state(Gst.State.PLAYING)
 
     def trigger(self):
+        pass
+
+    def cancelled(self):
         pass
 
     def close(self):

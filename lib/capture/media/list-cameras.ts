@@ -22,7 +22,7 @@ function cameraOf(entry: unknown): DiscoveredCamera {
   };
 }
 
-/** @throws CaptureError `MEDIA_MISSING`, `CAMERA_LOST` when the list cannot be made */
+/** @throws CaptureError `LIBRARY_MISSING`, `CAMERA_LOST` when the list cannot be made */
 export async function listCameras(kind: MediaKind, python?: string): Promise<DiscoveredCamera[]> {
   let cameras: unknown[] | undefined;
   const child = new MediaChild({

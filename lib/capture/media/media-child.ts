@@ -165,7 +165,7 @@ export class MediaChild {
     const text = shown(message);
     const options = hint === undefined ? {} : { hint: shown(hint) };
     if (code === 'SIGN_IN') return new SignInRefused(text, options);
-    if (code === 'MEDIA_MISSING') {
+    if (code === 'LIBRARY_MISSING') {
       return new CaptureError(code, text, { hint: installHint(this.#options.kind) });
     }
     return new CaptureError(isReported(code) ? code : 'CAMERA_LOST', text, options);

@@ -5,10 +5,9 @@ Speaks JSON lines with its parent (media-child.ts). In: {"open": {"kind", ...opt
 {"trigger": true}; the end of stdin closes. Out: {"up"}, {"beat"}, {"took"}, {"cancelled"},
 {"failed": id, "error"}, {"cameras"}, or {"error": {"code", "message", "hint"?}} and then the end.
 
-A source is a class with `__init__(options, frames, fail)`, `start()`, `trigger()` and `close()`;
-it hands frames to `frames` (frames.py) from threads of its own and ends with `fail(CameraError)`.
-For a camera that exposes on demand the parent sends {"trigger"} and then the {"take"}: `trigger()`
-returns after it has thrown away every frame of before.
+A source is a class with `__init__(options, frames, fail)`, `start()`, `trigger()`, `cancelled()` and
+`close()`; it hands frames to `frames` (frames.py) from threads of its own and ends with
+`fail(CameraError)`. {"trigger"} follows the {"take"} it is for.
 
 Started as: python3 -IB media-process.py PARENT_PID. Dies with its parent, however that dies.
 """
@@ -67,7 +66,7 @@ def load(table, kind):
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, ValueError) as error:  # ValueError: a typelib is absent
-        raise CameraError("MEDIA_MISSING", str(error)) from error
+        raise CameraError("LIBRARY_MISSING", str(error)) from error
 
 
 def requests():
@@ -90,6 +89,7 @@ def serve(lines, options):
             frames.take(request["take"], request["slot"], request["maxAgeMs"])
         elif "cancel" in request:
             frames.cancel(request["cancel"])
+            source.cancelled()
         elif "trigger" in request:
             source.trigger()
     # A camera told goodbye frees its session; one that does not answer may not keep us.

@@ -62,7 +62,7 @@ async function probe(candidates: readonly string[]): Promise<string> {
  * The interpreter for cameras of this kind; looked for once, and again after it was not found.
  *
  * @param configured path or name of the one to take
- * @throws CaptureError `MEDIA_MISSING`, with the packages to install as hint
+ * @throws CaptureError `LIBRARY_MISSING`, with the packages to install as hint
  */
 export async function findPython(kind: MediaKind, configured?: string): Promise<string> {
   const key = configured ?? '';
@@ -75,6 +75,6 @@ export async function findPython(kind: MediaKind, configured?: string): Promise<
   try {
     return await search;
   } catch (error) {
-    throw new CaptureError('MEDIA_MISSING', (error as Error).message, { hint: installHint(kind) });
+    throw new CaptureError('LIBRARY_MISSING', (error as Error).message, { hint: installHint(kind) });
   }
 }

@@ -6,6 +6,7 @@ import {
   paintBlack,
   runsInside,
   runsOutside,
+  shifted,
   type Point,
   type Runs,
 } from '../../../lib/frame/polygon.ts';
@@ -112,7 +113,7 @@ describe('polygon', () => {
         const [left, top, width, height] = box;
         const inside = paintedBy(runs);
         const outside = Buffer.alloc(width * height, 255);
-        paintBlack(outside, width, 1, runsOutside(runs, box), left, top);
+        paintBlack(outside, width, 1, shifted(runsOutside(runs, box), left, top));
         for (let y = 0; y < HEIGHT; y += 1) {
           for (let x = 0; x < WIDTH; x += 1) {
             const isInBox = x >= left && x < left + width && y >= top && y < top + height;
