@@ -62,7 +62,7 @@
       this.#root = $('.jidoka-camera');
       const text = (key, values) => node._(`camera-capture.${key}`, values);
       const part = (name) => this.#root.find(`.jidoka-${name}`);
-      this.#bars = new Jidoka.HealthBars({ root: part('health'), text });
+      this.#bars = new Jidoka.HealthBars({ root: part('health'), findings: part('findings'), text });
       this.#regions = new Jidoka.RegionEditor({
         svg: part('stage').find('svg'),
         list: part('regions'),
@@ -156,7 +156,7 @@
 
     #picture(facts) {
       this.#regions.setSize({ width: facts.width, height: facts.height });
-      this.#bars.show(facts.measures || []);
+      this.#bars.show(facts.measures, facts.findings);
       this.#learned(facts);
     }
 

@@ -25,27 +25,39 @@
     return [middle - width / 2, middle + width / 2];
   }
 
+  /** An open end of a band is null. */
+  function closed(band, value) {
+    if (!band) return undefined;
+    const [low, high] = band;
+    return [low ?? Math.min(value, 0, high ?? 0), high ?? Math.max(value, 2 * Math.abs(low ?? 1))];
+  }
+
   Jidoka.HealthBars = class HealthBars {
     #root;
+    #findings;
     #text;
     /** The largest value of each measure so far. */
     #seen = {};
 
-    constructor({ root, text }) {
+    constructor({ root, findings, text }) {
       this.#root = root;
+      this.#findings = findings;
       this.#text = text;
     }
 
     /**
-     * @param measures `[{ name, value, band?: [low, high], finding? }]`, in the order they are shown
+     * @param measures `[{ name, value, band?: [low, high], isOut }]`, in the order they are shown
+     * @param findings codes of what is wrong
      */
-    show(measures) {
+    show(measures = [], findings = []) {
       this.#root.empty();
-      for (const { name, value, band, finding } of measures) {
+      const said = findings.map((finding) => this.#text(`finding.${finding}`)).join(', ');
+      this.#findings.text(said && this.#text('health.findings', { findings: said }));
+      for (const { name, value, band: ends, isOut: out } of measures) {
+        const band = closed(ends, value);
         this.#seen[name] = Math.max(this.#seen[name] || 0, Math.abs(value));
         const [from, to] = rangeOf(band, value, this.#seen[name]);
         const at = (x) => `${Math.min(100, Math.max(0, ((x - from) / (to - from)) * 100))}%`;
-        const out = Boolean(finding);
         $('<span>', { text: this.#text(`health.${name}`) })
           .toggleClass('jidoka-out', out)
           .appendTo(this.#root);

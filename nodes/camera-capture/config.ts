@@ -2,6 +2,8 @@
 import type { Trigger } from '../../lib/capture/camera.ts';
 import type { WhenBusy } from '../../lib/capture/intake.ts';
 import type { SourceOptions } from '../../lib/capture/open-source.ts';
+import { asCodedError } from '../../lib/errors.ts';
+import { Baseline } from '../../lib/frame/baseline.ts';
 import { checkRegions, RegionError } from '../../lib/frame/region.ts';
 import type { ViewOptions } from '../../lib/frame/view.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
@@ -20,8 +22,8 @@ export interface CameraConfig {
   /** Pictures that wait at most, for `drop-oldest` and `block`. */
   queueLength: number;
   health: boolean;
-  /** `Baseline.toText()` of pictures a person took for good; learned from the first ones when undefined. */
-  baseline: string | undefined;
+  /** Of pictures a person took for good; learned from the first ones when undefined. */
+  baseline: Baseline | undefined;
   /** Health out of its band takes the station down its ladder. */
   healthTrips: boolean;
 }
@@ -40,6 +42,16 @@ function viewOptions(config: ConfigReader): ViewOptions {
   } catch (error) {
     if (error instanceof RegionError) throw new ConfigError('regions', error.message);
     throw error;
+  }
+}
+
+/** @throws ConfigError naming the field */
+function baselineOf(config: ConfigReader): Baseline | undefined {
+  const text = config.text('baseline', '');
+  try {
+    return text === '' ? undefined : Baseline.fromText(text);
+  } catch (error) {
+    throw new ConfigError('baseline', asCodedError(error).message);
   }
 }
 
@@ -65,7 +77,7 @@ export function normalise(config: ConfigReader): CameraConfig {
       : 'block',
     queueLength: config.number('queueLength', { fallback: 4, min: 1, max: 100, integer: true }),
     health: config.boolean('health', true),
-    baseline: config.text('baseline', '') || undefined,
+    baseline: baselineOf(config),
     healthTrips: config.boolean('healthTrips', true),
   };
 }

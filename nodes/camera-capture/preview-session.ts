@@ -12,7 +12,9 @@ import { CodedError } from '../../lib/errors.ts';
 import { decodePixels } from '../../lib/frame/decode.ts';
 import { encode, type Flip, type Rotation } from '../../lib/frame/encode.ts';
 import { bytesOf, Frame } from '../../lib/frame/frame.ts';
+import type { Baseline } from '../../lib/frame/baseline.ts';
 import { HealthMeter } from '../../lib/frame/health.ts';
+import type { HealthReason, HealthSection } from '../../lib/inspection/inspection.ts';
 import { measuresOf, type Measure } from './measures.ts';
 
 /** A preview nobody asked of for so long has been left: the dialog's page is gone. */
@@ -23,6 +25,8 @@ const MAX_WIDTH = 960;
 const JPEG_QUALITY = 80;
 /** A picture of the running node that is older is no live picture where the camera can be asked again. */
 const FRESH_MS = 2000;
+/** Good pictures for a baseline: ten seconds of the dialog's two pictures a second. */
+const LEARN_PICTURES = 20;
 
 export interface PreviewOptions {
   /** Opens the camera; called when a picture is first needed from it. */
@@ -34,6 +38,8 @@ export interface PreviewOptions {
   rotate: Rotation;
   flip: Flip;
   health: boolean;
+  /** What good pictures of this camera measure. */
+  baseline: Baseline | undefined;
 }
 
 /** What the dialog is told of each picture. */
@@ -50,6 +56,12 @@ export interface PictureFacts {
   /** True when the picture is the running node's. */
   held: boolean;
   measures?: Measure[];
+  /** What is wrong with the picture. */
+  findings?: HealthReason[];
+  /** While a baseline is being learned. */
+  learning?: { taken: number; wanted: number };
+  /** Once, when it has been learned: `Baseline.toText()`. */
+  baseline?: string;
 }
 
 class PreviewError extends CodedError<'NO_IMAGE' | 'NOT_FOUND' | 'PREVIEW_LIMIT'> {}
@@ -57,7 +69,9 @@ class PreviewError extends CodedError<'NO_IMAGE' | 'NOT_FOUND' | 'PREVIEW_LIMIT'
 export class Preview {
   readonly id = randomUUID();
   readonly #options: PreviewOptions;
-  readonly #meter: HealthMeter | undefined;
+  #meter: HealthMeter | undefined;
+  /** Pictures taken so far for a baseline. */
+  #taken: number | undefined;
   readonly #closed = new AbortController();
   #source: Promise<CameraSource> | undefined;
   #outage: CaptureError | undefined;
@@ -66,7 +80,7 @@ export class Preview {
 
   constructor(options: PreviewOptions) {
     this.#options = options;
-    this.#meter = options.health ? new HealthMeter() : undefined;
+    this.#meter = options.health ? new HealthMeter({ baseline: options.baseline, learn: 0 }) : undefined;
   }
 
   /**
@@ -77,6 +91,12 @@ export class Preview {
   next(): Promise<PictureFacts> {
     this.#next ??= this.#take().finally(() => (this.#next = undefined));
     return this.#next;
+  }
+
+  /** Learns from the next pictures what is normal; the facts of a picture then bring the baseline. */
+  learn(): void {
+    this.#meter = new HealthMeter({ learn: LEARN_PICTURES });
+    this.#taken = 0;
   }
 
   /** The JPEG of the picture that `next` told of last; at most 960 pixels wide. */
@@ -105,7 +125,7 @@ export class Preview {
       .toBuffer({ resolveWithObject: true });
     const small = { data, width: info.width, height: info.height, channels: pixels.channels };
     const jpeg = await encode(small, { rotate, flip }, { format: 'jpeg', quality: JPEG_QUALITY });
-    const health = await this.#meter?.measure(frame);
+    const health = await this.#healthOf(frame);
     this.#picture = jpeg.data;
     return {
       width: turned ? height : width,
@@ -114,8 +134,29 @@ export class Preview {
       capturedAt: capturedAt.toISOString(),
       ageMs: Math.max(0, Date.now() - capturedAt.getTime()),
       held: held !== undefined,
-      ...(health === undefined ? {} : { measures: measuresOf(health) }),
+      ...health,
     };
+  }
+
+  async #healthOf(
+    frame: Frame,
+  ): Promise<Pick<PictureFacts, 'measures' | 'findings' | 'learning' | 'baseline'> | undefined> {
+    const meter = this.#meter;
+    if (meter === undefined) return undefined;
+    const health = await meter.measure(frame);
+    const { findings } = health;
+    return { measures: measuresOf(health, meter), findings, ...this.#learned(meter, health) };
+  }
+
+  #learned(meter: HealthMeter, { frozen }: HealthSection): Pick<PictureFacts, 'learning' | 'baseline'> {
+    // Another baseline may have been asked for while this picture was measured.
+    if (this.#taken === undefined || meter !== this.#meter) return {};
+    if (meter.baseline !== undefined) {
+      this.#taken = undefined;
+      return { baseline: meter.baseline.toText() };
+    }
+    if (!frozen) this.#taken += 1;
+    return { learning: { taken: Math.min(this.#taken, LEARN_PICTURES), wanted: LEARN_PICTURES } };
   }
 
   #heldFrame(): Frame | undefined {

@@ -20,6 +20,8 @@ import { Previews, type PreviewOptions } from './preview-session.ts';
 const PATH = '/jidoka/camera-capture';
 /** What Node-RED's editor shows instead of a stored password. */
 const UNTOUCHED = '__PWRD__';
+/** A baseline is the longest of the fields. */
+const MAX_TEXT = 24_000;
 /** Longer than that nobody waits before a dialog. */
 const MAX_WAIT_MS = 10_000;
 
@@ -45,7 +47,7 @@ const previewSchema = {
   required: ['dialog', 'nodeId', 'source'],
   maxProperties: 80,
   additionalProperties: {
-    anyOf: [{ type: 'string', maxLength: 4000 }, { type: 'boolean' }, { type: 'number' }],
+    anyOf: [{ type: 'string', maxLength: MAX_TEXT }, { type: 'boolean' }, { type: 'number' }],
   },
 };
 
@@ -119,6 +121,7 @@ function previewOptions(RED: NodeAPI, request: PreviewRequest): PreviewOptions {
     rotate: config.view.rotate,
     flip: config.view.flip,
     health: config.health,
+    baseline: config.baseline,
   };
 }
 
@@ -152,6 +155,16 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
     handle: async ({ params, response }) => {
       const jpeg = await previews.use(params['id'] ?? '', ({ picture }) => picture);
       response.set('Cache-Control', 'no-store').type('image/jpeg').send(jpeg);
+    },
+  });
+  adminRoute(RED, {
+    ...looking,
+    method: 'post',
+    path: `${PATH}/previews/:id/baseline`,
+    schema: emptySchema,
+    handle: async ({ params }) => {
+      await previews.use(params['id'] ?? '', (preview) => preview.learn());
+      return {};
     },
   });
   adminRoute(RED, {
