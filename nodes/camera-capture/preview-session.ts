@@ -22,7 +22,7 @@ export const IDLE_MS = 10_000;
 /** Each holds a connection to a camera, and decodes twice a second. */
 export const MAX_PREVIEWS = 4;
 const MAX_WIDTH = 960;
-const JPEG_QUALITY = 80;
+const JPEG = { format: 'jpeg', quality: 80 } as const;
 /** A picture of the running node that is older is no live picture where the camera can be asked again. */
 const FRESH_MS = 2000;
 /** Good pictures for a baseline: ten seconds of the dialog's two pictures a second. */
@@ -124,7 +124,7 @@ export class Preview {
       .raw()
       .toBuffer({ resolveWithObject: true });
     const small = { data, width: info.width, height: info.height, channels: pixels.channels };
-    const jpeg = await encode(small, { rotate, flip }, { format: 'jpeg', quality: JPEG_QUALITY });
+    const jpeg = await encode(small, [0, 0, info.width, info.height], { rotate, flip }, JPEG);
     const health = await this.#healthOf(frame);
     this.#picture = jpeg.data;
     return {

@@ -1,5 +1,6 @@
 /** Which camera a camera-capture node is set to: one reader of the saved fields for each kind. */
 import { asCaptureError } from '../../lib/capture/errors.ts';
+import { checkGige, GIGE_PIXEL_FORMATS, type GigePixelFormat } from '../../lib/capture/gige.ts';
 import { cameraUrl } from '../../lib/capture/http-request.ts';
 import { brokerUrl } from '../../lib/capture/mqtt-broker.ts';
 import { topicFilter } from '../../lib/capture/mqtt-topic.ts';
@@ -26,6 +27,11 @@ function maxFps(config: ConfigReader): number | undefined {
   return config.optionalNumber('maxFps', { min: 0.1, max: 1000 });
 }
 
+function pixelFormat(config: ConfigReader): GigePixelFormat | undefined {
+  if (config.text('pixelFormat', '') === '') return undefined;
+  return config.choice('pixelFormat', GIGE_PIXEL_FORMATS, 'Mono8');
+}
+
 const READERS: { [K in Kind]: (config: ConfigReader) => Options<K> } = {
   folder: (config) => ({
     folder: config.text('folder'),
@@ -45,6 +51,28 @@ const READERS: { [K in Kind]: (config: ConfigReader) => Options<K> } = {
     transport: config.choice('rtspTransport', ['tcp', 'udp'], 'tcp'),
     maxFps: maxFps(config),
   }),
+  gige: (config) => {
+    const options = {
+      camera: config.text('camera', ''),
+      cameraTrigger: config.choice('cameraTrigger', ['free-run', 'software'], 'free-run'),
+      // Where a field is empty the camera stays as it is.
+      pixelFormat: pixelFormat(config),
+      exposureUs: config.optionalNumber('exposureUs'),
+      gain: config.optionalNumber('gain'),
+      sensorX: config.optionalNumber('sensorX'),
+      sensorY: config.optionalNumber('sensorY'),
+      sensorWidth: config.optionalNumber('sensorWidth'),
+      sensorHeight: config.optionalNumber('sensorHeight'),
+      maxFps: config.optionalNumber('maxFps'),
+      packetSize: config.optionalNumber('packetSize'),
+    };
+    try {
+      checkGige(options);
+    } catch (error) {
+      throw new ConfigError('camera', asCaptureError(error, 'CAMERA_REFUSED', options.camera).message);
+    }
+    return options;
+  },
   usb: (config) => ({
     device: checked(config, 'device', (device) => checkUsb({ device, mode: '' })),
     mode: config.text('usbMode', ''),
@@ -77,10 +105,10 @@ export function bringsImages(source: SourceOptions): boolean {
   switch (source.kind) {
     case 'folder':
       return source.mode === 'watch';
-    case 'http-snapshot':
-      return false;
+    case 'gige':
+      return source.cameraTrigger === 'free-run';
     default:
-      return true;
+      return source.kind !== 'http-snapshot';
   }
 }
 
@@ -90,6 +118,8 @@ export function isLive(source: SourceOptions): boolean {
     case 'http-mjpeg':
     case 'mqtt':
       return source.watchdog;
+    case 'gige':
+      return source.cameraTrigger === 'free-run';
     case 'rtsp':
     case 'usb':
       return true;
