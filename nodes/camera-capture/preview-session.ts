@@ -14,7 +14,7 @@ import { encode, type Flip, type Rotation } from '../../lib/frame/encode.ts';
 import { bytesOf, Frame } from '../../lib/frame/frame.ts';
 import type { Baseline } from '../../lib/frame/baseline.ts';
 import { HealthMeter } from '../../lib/frame/health.ts';
-import type { HealthReason, HealthSection } from '../../lib/inspection/inspection.ts';
+import type { Box, HealthReason, HealthSection } from '../../lib/inspection/inspection.ts';
 import { measuresOf, type Measure } from './measures.ts';
 
 /** A preview nobody asked of for so long has been left: the dialog's page is gone. */
@@ -124,7 +124,8 @@ export class Preview {
       .raw()
       .toBuffer({ resolveWithObject: true });
     const small = { data, width: info.width, height: info.height, channels: pixels.channels };
-    const jpeg = await encode(small, { rotate, flip }, { format: 'jpeg', quality: JPEG_QUALITY });
+    const whole: Box = [0, 0, info.width, info.height];
+    const jpeg = await encode(small, whole, { rotate, flip }, { format: 'jpeg', quality: JPEG_QUALITY });
     const health = await this.#healthOf(frame);
     this.#picture = jpeg.data;
     return {

@@ -1,6 +1,7 @@
 /** Which camera a camera-capture node is set to: one reader of the saved fields for each kind. */
 import { asCaptureError } from '../../lib/capture/errors.ts';
 import { cameraUrl } from '../../lib/capture/http-request.ts';
+import { checkGige, GIGE_PIXEL_FORMATS } from '../../lib/capture/gige.ts';
 import { brokerUrl } from '../../lib/capture/mqtt-broker.ts';
 import { topicFilter } from '../../lib/capture/mqtt-topic.ts';
 import type { SourceOptions } from '../../lib/capture/open-source.ts';
@@ -45,6 +46,25 @@ const READERS: { [K in Kind]: (config: ConfigReader) => Options<K> } = {
     transport: config.choice('rtspTransport', ['tcp', 'udp'], 'tcp'),
     maxFps: maxFps(config),
   }),
+  gige: (config) => {
+    const number = (field: string): number | undefined => config.optionalNumber(field, { min: 0 });
+    const format = config.choice('pixelFormat', ['', ...GIGE_PIXEL_FORMATS], '');
+    const options = {
+      camera: config.text('camera', ''),
+      cameraTrigger: config.choice('cameraTrigger', ['free-run', 'software'], 'free-run'),
+      pixelFormat: format === '' ? undefined : format,
+      exposureUs: number('exposureUs'),
+      gain: config.optionalNumber('gain'),
+      sensorX: number('sensorX'),
+      sensorY: number('sensorY'),
+      sensorWidth: number('sensorWidth'),
+      sensorHeight: number('sensorHeight'),
+      packetSize: number('packetSize'),
+      maxFps: maxFps(config),
+    };
+    checked(config, 'source', () => checkGige(options));
+    return options;
+  },
   usb: (config) => ({
     device: checked(config, 'device', (device) => checkUsb({ device, mode: '' })),
     mode: config.text('usbMode', ''),
@@ -91,6 +111,7 @@ export function isLive(source: SourceOptions): boolean {
     case 'mqtt':
       return source.watchdog;
     case 'rtsp':
+    case 'gige':
     case 'usb':
       return true;
     default:
