@@ -7,6 +7,8 @@ export interface DiscoveredCamera {
   name: string;
   /** Where it is, where that is not the id. */
   address?: string;
+  /** As printed on the camera. */
+  serial?: string;
   /** What it can be set to, in the words the source takes. */
   modes?: string[];
 }

@@ -35,6 +35,10 @@ export interface MediaSourceOptions {
   timeoutMs: number;
   /** True where each frame is made by a software trigger of ours; nothing else says then that the camera lives. */
   triggered?: (freeRun: boolean) => boolean;
+  /** True where the process beats as long as its camera answers, also while it has no frame to send. */
+  beatsAlways?: boolean;
+  /** What the camera says it is set to, each time it has been opened. */
+  settings?: (settings: Readonly<Record<string, unknown>>) => void;
   /** False to trust the camera; for tests that show what happens then. */
   watchdog?: boolean;
   /** See ConnectionKeeper. */
@@ -68,6 +72,11 @@ export class MediaSource implements CameraSource {
     this.#options = options;
     this.name = options.name;
     this.#clock = options.clock ?? systemClock;
+  }
+
+  /** True while beats are due; without them nothing tells a frozen camera from one that waits for its trigger. */
+  get #isWatched(): boolean {
+    return !this.#isTriggered || this.#options.beatsAlways === true;
   }
 
   /** Process id of the camera's process while there is one. */
@@ -120,8 +129,7 @@ export class MediaSource implements CameraSource {
     const cancel = this.#clock.after(timeoutMs, () => {
       const text = `${this.name} brought no frame within ${timeoutMs} ms`;
       late.abort(new CaptureError('CAPTURE_TIMEOUT', text));
-      // Nothing else tells a camera that is frozen from one that waits for its trigger.
-      if (this.#isTriggered) this.#bark(timeoutMs);
+      if (!this.#isWatched) this.#bark(timeoutMs);
     });
     try {
       return await this.#take(AbortSignal.any([signal, late.signal, this.#closed.signal]));
@@ -189,8 +197,11 @@ export class MediaSource implements CameraSource {
       try {
         image = await this.#take(signal);
       } catch (error) {
-        if (error instanceof CaptureError && error.code === 'FRAME_MEMORY') throw error;
-        return; // the process has ended, which says why
+        if (!(error instanceof CaptureError)) return;
+        if (error.code === 'FRAME_MEMORY') throw error;
+        if (error.code !== 'IMAGE_TRUNCATED') return; // the process has ended, which says why
+        await this.#listener?.failed?.({ error });
+        continue;
       }
       await this.#listener?.image?.(image);
     }
@@ -202,11 +213,14 @@ export class MediaSource implements CameraSource {
       if (!this.#isTriggered) up();
     }
     if (message.cancelled !== undefined) this.#takes?.cancelled(message.cancelled);
+    if (message.failed !== undefined) this.#takes?.failed(message);
     if (message.up !== undefined) {
-      const { fps } = message.up;
+      const { fps, settings } = message.up;
       if (fps !== undefined && fps > 0) this.#periodMs = 1000 / fps;
+      if (settings !== undefined) this.#options.settings?.(settings);
       if (this.#isTriggered) {
         this.#unwatch();
+        if (this.#isWatched) this.#watch(MIN_WATCHDOG_MS);
         up();
       }
     }
@@ -222,12 +236,12 @@ export class MediaSource implements CameraSource {
   #beat(sequence: number): void {
     const at = this.#clock.now();
     const last = this.#lastBeat;
-    if (last !== undefined && sequence > last.sequence) {
+    if (last !== undefined && sequence > last.sequence && !this.#isTriggered) {
       const gap = (at - last.at) / (sequence - last.sequence);
       this.#periodMs = (this.#periodMs ?? gap) * (1 - PERIOD_WEIGHT) + gap * PERIOD_WEIGHT;
     }
     this.#lastBeat = { at, sequence };
-    if (!this.#isTriggered) this.#watch(Math.max(MIN_WATCHDOG_MS, WATCHDOG_PERIODS * (this.#periodMs ?? 0)));
+    if (this.#isWatched) this.#watch(Math.max(MIN_WATCHDOG_MS, WATCHDOG_PERIODS * (this.#periodMs ?? 0)));
   }
 
   #watch(limitMs: number): void {

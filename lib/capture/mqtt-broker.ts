@@ -2,7 +2,6 @@
  * One connection to an MQTT broker: where it is, how it is begun and ended, and in plain words why it
  * is refused. The one place that loads the library.
  */
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { MqttClient } from 'mqtt';
 import { asCaptureError, CaptureError } from './errors.ts';
@@ -94,12 +93,16 @@ async function loadLibrary(): Promise<typeof import('mqtt')> {
 /** Takes leave of the broker and lets go of the connection, whatever state both are in. */
 export async function leave(client: MqttClient): Promise<void> {
   const { stream } = client;
+  const closed = new Promise<void>((resolve) => {
+    if (stream.closed) resolve();
+    else stream.once('close', resolve);
+  });
   if (client.connected) {
     const timeout = setTimeout(() => stream.destroy(), LEAVE_MS);
     stream.once('close', () => clearTimeout(timeout));
     client.end(false);
   } else client.end(true);
-  if (!stream.closed) await once(stream, 'close');
+  await closed;
 }
 
 /** Return codes of a refused connection: MQTT 3.1.1, table 3.1; 3 is a broker that is not ready. */

@@ -28,7 +28,7 @@ export class PacketWatch {
 
   /**
    * @returns how many packets this chunk completed
-   * @throws CaptureError `IMAGE_INVALID` when a packet announces more than allowed, or a length that none can have
+   * @throws CaptureError `IMAGE_INVALID` when a packet announces more than allowed, `CAMERA_LOST` when it is none
    */
   push(chunk: Buffer): number {
     let completed = 0;
@@ -61,7 +61,7 @@ export class PacketWatch {
     this.#lengthBytes += 1;
     if ((byte & CONTINUES) !== 0) {
       if (this.#lengthBytes === MAX_LENGTH_BYTES) {
-        throw new CaptureError('CAMERA_REFUSED', 'what answers there does not speak MQTT');
+        throw new CaptureError('CAMERA_LOST', 'what answers there does not speak MQTT');
       }
       return;
     }

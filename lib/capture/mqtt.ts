@@ -166,7 +166,9 @@ export class MqttSource implements CameraSource {
   ): Promise<MqttClient> {
     const client = await connectBroker(this.#url, { credentials: this.#options.credentials, fail });
     client.handleMessage = (packet, done) => {
-      this.#receive(packet, broken.aborted ? undefined : up).then(() => done(), fail);
+      this.#receive(packet, broken.aborted ? undefined : up).then(() => {
+        if (!broken.aborted) done();
+      }, fail);
     };
     client.once('connect', () => {
       client.subscribe(this.#filter.filter, { qos: 1 }, (error) => {

@@ -1,5 +1,6 @@
 /** Makes the camera a configuration asks for; the one place that knows all kinds. */
 import { FolderSource, type FolderOptions } from './folder.ts';
+import { gigeSource, type GigeOptions } from './gige.ts';
 import { HttpMjpegSource, type HttpMjpegOptions } from './http-mjpeg.ts';
 import { HttpSnapshotSource, type HttpSnapshotOptions } from './http-snapshot.ts';
 import { MqttSource, type MqttOptions } from './mqtt.ts';
@@ -13,6 +14,7 @@ export type SourceOptions =
   | ({ kind: 'http-snapshot' } & HttpSnapshotOptions)
   | ({ kind: 'http-mjpeg' } & HttpMjpegOptions)
   | ({ kind: 'rtsp' } & RtspOptions)
+  | ({ kind: 'gige' } & GigeOptions)
   | ({ kind: 'usb' } & UsbOptions)
   | ({ kind: 'video' } & VideoOptions)
   | ({ kind: 'mqtt' } & MqttOptions);
@@ -28,6 +30,8 @@ export function openSource(options: SourceOptions): CameraSource {
       return new HttpMjpegSource(options);
     case 'rtsp':
       return rtspSource(options);
+    case 'gige':
+      return gigeSource(options);
     case 'usb':
       return usbSource(options);
     case 'video':

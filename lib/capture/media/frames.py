@@ -2,7 +2,7 @@
 
 Promises: a frame is given out at most once; one that nobody asks for is never converted, hashed or
 copied; pixels go into the slot file the parent named and nowhere else; every "take" is answered by
-exactly one "took" or "cancelled" unless the process ends.
+exactly one "took", "failed" or "cancelled" unless the process ends.
 """
 
 import errno
@@ -88,13 +88,23 @@ def _write_all(file, data):
 
 
 class _Take:
-    __slots__ = ("id", "slot", "oldest", "cancelled")
+    __slots__ = ("id", "slot", "oldest")
 
     def __init__(self, id, slot, oldest):
         self.id = id
         self.slot = slot
         self.oldest = oldest
-        self.cancelled = False
+
+
+class _Frame:
+    __slots__ = ("sequence", "arrived", "captured", "pixels", "details")
+
+    def __init__(self, sequence, arrived, captured, pixels, details):
+        self.sequence = sequence
+        self.arrived = arrived
+        self.captured = captured
+        self.pixels = pixels
+        self.details = details
 
 
 class Frames:
@@ -105,6 +115,7 @@ class Frames:
         self._fail = fail
         self._changed = threading.Condition()
         self._takes = []
+        self._made = []  # takes with the frames made for them
         self._newest = None
         self._sequence = 0
         self._beat_at = 0.0
@@ -112,28 +123,75 @@ class Frames:
 
     # For sources
 
-    def up(self, width, height, format, fps=None):
-        """The camera delivers; `fps` where it says how many. Again when its format changes."""
+    def up(self, width, height, format, fps=None, settings=None):
+        """The camera delivers; `fps` where it says how many. Again when its format changes.
+
+        `settings`: what the camera says it is set to, by its own names.
+        """
         message = {"width": width, "height": height, "format": format}
-        send({"up": message if fps is None else {**message, "fps": fps}})
+        if fps is not None:
+            message["fps"] = fps
+        if settings is not None:
+            message["settings"] = settings
+        send({"up": message})
 
     def put(self, pixels, captured_at_ms=None):
         """A frame came. `pixels()` is called only when it is wanted, and returns Pixels.
 
         `captured_at_ms`: milliseconds since 1970; now where the camera does not say.
         """
-        now = time.monotonic()
         with self._changed:
-            self._sequence += 1
-            sequence = self._sequence
-            captured = time.time() * 1000 if captured_at_ms is None else captured_at_ms
-            self._newest = (sequence, now, captured, pixels)
-            beat = now - self._beat_at >= BEAT_SECONDS
-            if beat:
-                self._beat_at = now
+            self._newest = self._frame(pixels, captured_at_ms, {})
             if self._takes:
                 self._changed.notify()
-        if beat:
+        self._beat()
+
+    def first(self):
+        """Id of the take that waits longest; None where nobody waits."""
+        with self._changed:
+            return self._takes[0].id if self._takes else None
+
+    def answer(self, id, pixels, captured_at_ms=None, details=None):
+        """The frame that was made for this take and for no other; as `put`, once for each take.
+
+        `details`: further members of the answer.
+        """
+        with self._changed:
+            frame = self._frame(pixels, captured_at_ms, details or {})
+            for take in self._remove(id):
+                self._made.append((take, frame))
+                self._changed.notify()
+        self._beat()
+
+    def spoil(self, id, message):
+        """The frame that was made for this take came broken."""
+        with self._changed:
+            removed = self._remove(id)
+        for take in removed:
+            send({"failed": take.id, "message": message})
+
+    def alive(self):
+        """The camera is there although it has no reason to send a frame."""
+        self._beat()
+
+    def _frame(self, pixels, captured_at_ms, details):
+        self._sequence += 1
+        captured = time.time() * 1000 if captured_at_ms is None else captured_at_ms
+        return _Frame(self._sequence, time.monotonic(), captured, pixels, details)
+
+    def _remove(self, id):
+        removed = [take for take in self._takes if take.id == id]
+        self._takes = [take for take in self._takes if take.id != id]
+        return removed
+
+    def _beat(self):
+        now = time.monotonic()
+        with self._changed:
+            sequence = self._sequence
+            due = now - self._beat_at >= BEAT_SECONDS
+            if due:
+                self._beat_at = now
+        if due:
             send({"beat": sequence})
 
     # For the protocol
@@ -146,20 +204,19 @@ class Frames:
     def cancel(self, id):
         """Answered with "cancelled" unless the frame is on its way already."""
         with self._changed:
-            kept = [take for take in self._takes if take.id != id]
-            cancelled = len(kept) < len(self._takes)
-            self._takes = kept
-        if cancelled:
+            removed = self._remove(id)
+        if removed:
             send({"cancelled": id})
 
     def _next(self):
         """The take that waits longest and whom the newest frame is young enough for, with that frame."""
         with self._changed:
             while True:
+                if self._made:
+                    return self._made.pop(0)
                 if self._newest is not None:
-                    arrived = self._newest[1]
                     for take in self._takes:
-                        if arrived >= take.oldest:
+                        if self._newest.arrived >= take.oldest:
                             self._takes.remove(take)
                             frame, self._newest = self._newest, None
                             return take, frame
@@ -167,9 +224,9 @@ class Frames:
 
     def _give(self):
         while True:
-            take, (sequence, _, captured, pixels) = self._next()
+            take, frame = self._next()
             try:
-                picture = pixels()
+                picture = frame.pixels()
                 length, sha256 = _write(take.slot, picture)
             except CameraError as error:
                 self._fail(error)
@@ -189,7 +246,8 @@ class Frames:
                     "format": picture.format,
                     "length": length,
                     "sha256": sha256,
-                    "capturedAt": captured,
-                    "sequence": sequence,
+                    "capturedAt": frame.captured,
+                    "sequence": frame.sequence,
+                    **frame.details,
                 }
             )

@@ -33,14 +33,17 @@ def element(factory, **properties):
 
 
 class Converter:
-    """Any raw picture to RGB or GRAY8, one at a time, in a pipeline of its own."""
+    """Any raw picture to RGB or GRAY8, one at a time, in a pipeline of its own.
 
-    def __init__(self):
+    `before`: elements that make a raw picture of what is not one yet.
+    """
+
+    def __init__(self, *before):
         self._input = element("appsrc", format=Gst.Format.TIME, block=True, max_buffers=1)
         self._filter = element("capsfilter")
         self._output = element("appsink", sync=False, max_buffers=1)
         self._pipeline = Gst.Pipeline.new("convert")
-        chain = [self._input, element("videoconvert"), self._filter, self._output]
+        chain = [self._input, *before, element("videoconvert"), self._filter, self._output]
         for one in chain:
             self._pipeline.add(one)
         for one, next_one in zip(chain, chain[1:]):
@@ -96,6 +99,9 @@ class Pipeline:
         self.pipeline.set_state(Gst.State.PLAYING)
 
     def trigger(self):
+        pass
+
+    def cancelled(self):
         pass
 
     def close(self):

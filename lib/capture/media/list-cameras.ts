@@ -13,11 +13,12 @@ function text(value: unknown): string {
 
 /** What a camera says of itself is not to be trusted: only text, and not too much of it. */
 function cameraOf(entry: unknown): DiscoveredCamera {
-  const { id, name, address, modes } = entry as Record<string, unknown>;
+  const { id, name, address, serial, modes } = entry as Record<string, unknown>;
   return {
     id: text(id),
     name: text(name),
     ...(typeof address === 'string' ? { address: text(address) } : {}),
+    ...(typeof serial === 'string' ? { serial: text(serial) } : {}),
     ...(Array.isArray(modes) ? { modes: modes.slice(0, 500).map(text) } : {}),
   };
 }

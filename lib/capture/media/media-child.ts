@@ -25,10 +25,19 @@ interface ReportedError {
 
 /** What the process says; see media-process.py. */
 export interface MediaMessage {
-  up?: { width: number; height: number; format: string; fps?: number };
+  up?: {
+    width: number;
+    height: number;
+    format: string;
+    fps?: number;
+    settings?: Record<string, unknown>;
+  };
   beat?: number;
   took?: number;
   cancelled?: number;
+  failed?: number;
+  /** Why it failed. */
+  message?: string;
   cameras?: unknown[];
   error?: ReportedError;
   width?: number;
@@ -39,6 +48,7 @@ export interface MediaMessage {
   /** Milliseconds since 1970. */
   capturedAt?: number;
   sequence?: number;
+  triggerToFrameMs?: number;
 }
 
 export interface MediaChildOptions {

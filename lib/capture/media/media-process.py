@@ -3,10 +3,11 @@
 Speaks JSON lines with its parent (media-child.ts). In: {"open": {"kind", ...options}} or
 {"list": kind} first, then {"take": id, "slot": path, "maxAgeMs": n}, {"cancel": id},
 {"trigger": true}; the end of stdin closes. Out: {"up"}, {"beat"}, {"took"}, {"cancelled"},
-{"cameras"}, or {"error": {"code", "message", "hint"?}} and then the end.
+{"failed": id, "message"}, {"cameras"}, or {"error": {"code", "message", "hint"?}} and then the end.
 
-A source is a class with `__init__(options, frames, fail)`, `start()`, `trigger()` and `close()`;
-it hands frames to `frames` (frames.py) from threads of its own and ends with `fail(CameraError)`.
+A source is a class with `__init__(options, frames, fail)`, `start()`, `trigger()`, `cancelled()` and
+`close()`; it hands frames to `frames` (frames.py) from threads of its own and ends with
+`fail(CameraError)`. {"trigger"} follows the {"take"} it is for.
 
 Started as: python3 -IB media-process.py PARENT_PID. Dies with its parent, however that dies.
 """
@@ -88,6 +89,7 @@ def serve(lines, options):
             frames.take(request["take"], request["slot"], request["maxAgeMs"])
         elif "cancel" in request:
             frames.cancel(request["cancel"])
+            source.cancelled()
         elif "trigger" in request:
             source.trigger()
     # A camera told goodbye frees its session; one that does not answer may not keep us.

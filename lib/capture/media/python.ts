@@ -19,7 +19,7 @@ const PACKAGES: Record<MediaKind, readonly string[]> = {
   rtsp: [...BASE, 'gstreamer1.0-plugins-good', 'gstreamer1.0-libav'],
   usb: [...BASE, 'gstreamer1.0-plugins-good'],
   video: [...BASE, 'gstreamer1.0-plugins-good', 'gstreamer1.0-libav'],
-  gige: [...BASE, 'gir1.2-aravis-0.8'],
+  gige: [...BASE, 'gir1.2-aravis-0.8', 'gstreamer1.0-plugins-bad'],
 };
 
 export function installHint(kind: MediaKind): string {

@@ -90,7 +90,7 @@ export class Takes {
   /** @throws CaptureError `IMAGE_INVALID` when what the process says of a frame cannot be */
   took(message: MediaMessage): void {
     const { took: id = 0, width = 0, height = 0, format = '', length = 0, sha256 = '' } = message;
-    const { capturedAt = Number.NaN } = message;
+    const { capturedAt = Number.NaN, triggerToFrameMs } = message;
     const take = this.#takes.get(id);
     if (take === undefined) return;
     const channels = format === 'rgb' ? 3 : format === 'gray' ? 1 : 0;
@@ -110,7 +110,21 @@ export class Takes {
       width,
       height,
       capturedAt: new Date(capturedAt),
+      ...(typeof triggerToFrameMs === 'number' ? { triggerToFrameMs } : {}),
     });
+  }
+
+  /** The frame that was made for a take came broken. */
+  failed({ failed: id = 0, message = '' }: MediaMessage): void {
+    const take = this.#takes.get(id);
+    if (take === undefined) return;
+    this.#takes.delete(id);
+    this.#pool.giveBack(take.slot);
+    take.waiter?.reject(
+      new CaptureError('IMAGE_TRUNCATED', message.slice(0, 500), {
+        hint: 'Packets of it were lost; check cable, switch, packet size and net.core.rmem_max.',
+      }),
+    );
   }
 
   cancelled(id: number): void {
