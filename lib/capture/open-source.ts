@@ -1,4 +1,5 @@
 /** Makes the camera a configuration asks for; the one place that knows all kinds. */
+import { FileSource, type FileOptions } from './file.ts';
 import { FolderSource, type FolderOptions } from './folder.ts';
 import { HttpMjpegSource, type HttpMjpegOptions } from './http-mjpeg.ts';
 import { HttpSnapshotSource, type HttpSnapshotOptions } from './http-snapshot.ts';
@@ -7,6 +8,7 @@ import type { CameraSource } from './source.ts';
 
 export type SourceOptions =
   | ({ kind: 'folder' } & FolderOptions)
+  | ({ kind: 'file' } & FileOptions)
   | ({ kind: 'http-snapshot' } & HttpSnapshotOptions)
   | ({ kind: 'http-mjpeg' } & HttpMjpegOptions)
   | ({ kind: 'mqtt' } & MqttOptions);
@@ -16,6 +18,8 @@ export function openSource(options: SourceOptions): CameraSource {
   switch (options.kind) {
     case 'folder':
       return new FolderSource(options);
+    case 'file':
+      return new FileSource(options);
     case 'http-snapshot':
       return new HttpSnapshotSource(options);
     case 'http-mjpeg':
