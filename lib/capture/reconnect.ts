@@ -9,10 +9,12 @@
  */
 import { Backoff } from '../backoff.ts';
 import { isAborted, sleep, type Clock } from '../clock.ts';
-import { asCaptureError, type CaptureError } from './errors.ts';
+import { asCaptureError, SignInRefused, type CaptureError } from './errors.ts';
 
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
 const KNOCK_MS = 1000;
+/** Four tries in 15 minutes; cameras lock accounts after five to seven in a row, most for half an hour. */
+const SIGN_IN_WAIT_MS = 300_000;
 /** The gateways of a hall see the same switch come back in the same second; each waits its share of this. */
 const SPREAD_MS = 1000;
 /** The longest wait for a camera that takes connections and brings nothing: frozen, or starting up. */
@@ -30,6 +32,8 @@ export interface ConnectionKeeper {
   connecting?(): void;
   lost(error: CaptureError): void;
   restored(): void;
+  /** True where no further attempt can help. */
+  isFinal?: (error: CaptureError) => boolean;
   clock: Clock;
   /** 0 to 1; `Math.random` in production. */
   random: () => number;
@@ -37,7 +41,7 @@ export interface ConnectionKeeper {
   what: string;
 }
 
-/** Runs until the signal is aborted; never rejects. */
+/** Runs until the signal is aborted or a failure is final; never rejects. */
 export async function keepConnected(keeper: ConnectionKeeper, signal: AbortSignal): Promise<void> {
   const backoff = new Backoff(BACKOFF, keeper.random);
   let state: 'unknown' | 'up' | 'lost' = 'unknown';
@@ -58,8 +62,10 @@ export async function keepConnected(keeper: ConnectionKeeper, signal: AbortSigna
     const error = asCaptureError(reason, 'CAMERA_LOST', keeper.what);
     if (state !== 'lost') keeper.lost(error);
     state = 'lost';
+    if (keeper.isFinal?.(error) === true) return;
     try {
-      const cameBack = await wait(keeper, { waitMs: backoff.nextMs(), error, signal });
+      const waitMs = error instanceof SignInRefused ? SIGN_IN_WAIT_MS : backoff.nextMs();
+      const cameBack = await wait(keeper, { waitMs, error, signal });
       if (cameBack) backoff.reset();
     } catch {
       return;

@@ -17,6 +17,8 @@ export interface CapturedImage {
   /** Pixels. */
   height: number;
   capturedAt: Date;
+  /** From the trigger the camera was sent to its complete frame, where it exposes on demand. */
+  triggerToFrameMs?: number;
   /** Id of the part in the picture, where the camera or the file name tells it. */
   partId?: string;
   /** Path below the configured folder. */

@@ -16,7 +16,7 @@
  */
 import { CodedError } from '../errors.ts';
 import type { FrameFormat } from './frame.ts';
-import { probeImage } from './probe.ts';
+import { isGray, probeImage } from './probe.ts';
 import { readTiff } from './tiff.ts';
 
 /** Rows of RGB without padding: `data.length === width * height * 3`. */
@@ -150,15 +150,6 @@ async function fromEncoded(
   return jpeg ?? (await fromAny(bytes, channels));
 }
 
-/** True when an encoded image holds grey levels only; false also when its header cannot be read. */
-async function isGray(bytes: Buffer): Promise<boolean> {
-  const { default: sharp } = await import('sharp');
-  const { space } = await sharp(bytes)
-    .metadata()
-    .catch(() => ({ space: undefined }));
-  return space === 'b-w' || space === 'grey16';
-}
-
 /**
  * Decodes to RGB. `width` and `height` are needed for the raw formats only; an encoded image says
  * its own size. A `reuse` buffer saves the page faults of a fresh 6 MB one for each frame; when
@@ -202,5 +193,5 @@ export async function decodePixels(
     const [w, h] = rawSize(bytes, channels, width, height);
     return { data: bytes, width: w, height: h, channels };
   }
-  return fromEncoded(bytes, format, (await isGray(bytes)) ? 1 : 3, reuse);
+  return fromEncoded(bytes, format, isGray(bytes) ? 1 : 3, reuse);
 }

@@ -73,20 +73,26 @@ export function boxAround(runs: Runs): Box | undefined {
   return [left, top, right - left, bottom - top];
 }
 
-/** The pixels of a box that the runs leave out, counted from the box's corner. */
+/** The pixels of a box that the runs leave out. */
 export function runsOutside(runs: Runs, [left, top, width, height]: Box): Runs {
   const gaps: number[] = [];
+  const right = left + width;
   let next = 0;
-  for (let row = 0; row < height; row += 1) {
-    let column = 0;
-    for (; runs[next] === top + row; next += 3) {
-      const start = (runs[next + 1] as number) - left;
+  for (let row = top; row < top + height; row += 1) {
+    let column = left;
+    for (; runs[next] === row; next += 3) {
+      const start = runs[next + 1] as number;
       if (start > column) gaps.push(row, column, start);
-      column = (runs[next + 2] as number) - left;
+      column = runs[next + 2] as number;
     }
-    if (column < width) gaps.push(row, column, width);
+    if (column < right) gaps.push(row, column, right);
   }
   return Int32Array.from(gaps);
+}
+
+/** Runs counted from another corner: where `left`, `top` was, 0, 0 is then. */
+export function shifted(runs: Runs, left: number, top: number): Runs {
+  return runs.map((value, index) => value - (index % 3 === 0 ? top : left));
 }
 
 /** Paints the runs black in rows of `width` pixels of `channels` bytes each. */

@@ -18,6 +18,8 @@ export interface ImageHeader {
 
 const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 const PNG_END = Buffer.from('IEND', 'latin1');
+/** Offset of the colour type in IHDR: 0 is grey, 4 grey with transparency. */
+const PNG_COLOUR_TYPE = 25;
 const JPEG_END_MARKER = 0xd9;
 
 /** Format by the first bytes alone; undefined when it is none of ours. */
@@ -34,9 +36,26 @@ export function formatOf(bytes: Buffer): EncodedFormat | undefined {
 export function probeImage(bytes: Buffer): ImageHeader | undefined {
   const format = formatOf(bytes);
   if (format === undefined) return undefined;
-  const size = { jpeg: jpegSize, png: pngSize, webp: webpSize, tiff: readTiff }[format](bytes);
+  const size = { jpeg: jpegHeader, png: pngSize, webp: webpSize, tiff: readTiff }[format](bytes);
   if (size === undefined || size.width === 0 || size.height === 0) return undefined;
   return { format, width: size.width, height: size.height };
+}
+
+/**
+ * True when the header says that the picture has one channel of grey, transparency aside. A palette
+ * and a WebP count as colour.
+ */
+export function isGray(bytes: Buffer): boolean {
+  switch (formatOf(bytes)) {
+    case 'jpeg':
+      return jpegHeader(bytes)?.components === 1;
+    case 'png':
+      return pngSize(bytes) !== undefined && (bytes[PNG_COLOUR_TYPE] === 0 || bytes[PNG_COLOUR_TYPE] === 4);
+    case 'tiff':
+      return readTiff(bytes)?.isGray === true;
+    default:
+      return false;
+  }
 }
 
 /** True when the image reaches its own end: EOI marker, IEND chunk, RIFF length, the last strip of a TIFF. */
@@ -67,7 +86,7 @@ function standsAlone(marker: number): boolean {
   return marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
 }
 
-function jpegSize(bytes: Buffer): Size | undefined {
+function jpegHeader(bytes: Buffer): (Size & { components: number }) | undefined {
   let offset = 2;
   while (offset + 4 <= bytes.length) {
     if (bytes[offset] !== 0xff) return undefined;
@@ -79,8 +98,12 @@ function jpegSize(bytes: Buffer): Size | undefined {
     } else if (marker === 0xda || marker === JPEG_END_MARKER) {
       return undefined;
     } else if (isStartOfFrame(marker)) {
-      if (offset + 9 > bytes.length) return undefined;
-      return { height: bytes.readUInt16BE(offset + 5), width: bytes.readUInt16BE(offset + 7) };
+      if (offset + 10 > bytes.length) return undefined;
+      return {
+        height: bytes.readUInt16BE(offset + 5),
+        width: bytes.readUInt16BE(offset + 7),
+        components: bytes.readUInt8(offset + 9),
+      };
     } else {
       offset += 2 + bytes.readUInt16BE(offset + 2);
     }
@@ -118,7 +141,7 @@ function jpegEnd(bytes: Buffer): number | undefined {
 }
 
 function pngSize(bytes: Buffer): Size | undefined {
-  if (bytes.length < 24 || bytes.toString('latin1', 12, 16) !== 'IHDR') return undefined;
+  if (bytes.length <= PNG_COLOUR_TYPE || bytes.toString('latin1', 12, 16) !== 'IHDR') return undefined;
   return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) };
 }
 

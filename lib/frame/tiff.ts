@@ -15,6 +15,8 @@ export interface TiffHeader {
   bitsPerSample: number;
   /** 1 unsigned, 2 signed, 3 floating point. */
   sampleFormat: number;
+  /** One channel, transparency aside. */
+  isGray: boolean;
   /** Offset behind the last byte that belongs to the picture; undefined when some of them are missing. */
   end: number | undefined;
 }
@@ -22,6 +24,7 @@ export interface TiffHeader {
 const WIDTH = 256;
 const HEIGHT = 257;
 const BITS_PER_SAMPLE = 258;
+const PHOTOMETRIC_INTERPRETATION = 262;
 const STRIP_OFFSETS = 273;
 const STRIP_BYTE_COUNTS = 279;
 const TILE_OFFSETS = 324;
@@ -35,6 +38,9 @@ const LONG = 4;
 
 const ENTRY_BYTES = 12;
 const INLINE_BYTES = 4;
+
+/** Strips or tiles; a strip for each row, in planes, of the largest pictures stays below. */
+const MAX_PIECES = 131_072;
 
 /** One field of the directory: its values lie together at `offset`. */
 interface Field {
@@ -91,6 +97,7 @@ function pixelEnd(
   byteCounts: Field | undefined,
 ): number | undefined {
   if (offsets === undefined || offsets.count === 0 || offsets.count !== byteCounts?.count) return undefined;
+  if (offsets.count > MAX_PIECES) return undefined;
   let end = 0;
   for (let index = 0; index < offsets.count; index += 1) {
     const offset = valueAt(reader, offsets, index);
@@ -135,6 +142,8 @@ export function readTiff(bytes: Buffer): TiffHeader | undefined {
     height,
     bitsPerSample: first(BITS_PER_SAMPLE) ?? 1,
     sampleFormat: first(SAMPLE_FORMAT) ?? 1,
+    // WhiteIsZero and BlackIsZero
+    isGray: [0, 1].includes(first(PHOTOMETRIC_INTERPRETATION) ?? -1),
     end: end <= reader.length ? end : undefined,
   };
 }
