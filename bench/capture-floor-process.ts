@@ -9,7 +9,7 @@ import { get } from 'node:http';
 import { join, parse } from 'node:path';
 import mqtt from 'mqtt';
 import { madeAtMs } from '../test/support/rtsp-server.ts';
-import { Collector, type CaptureOrder } from './capture-orders.ts';
+import { Collector, wallMs, type CaptureOrder } from './capture-orders.ts';
 import { cpuSeconds } from './process-tree.ts';
 
 type CameraSettings = CaptureOrder['camera'];
@@ -35,7 +35,8 @@ function rtsp({ url, width, height }: CameraSettings, found: Found): void {
       ['avdec_h264', 'max-threads=1', '!', 'videoconvert', '!', 'video/x-raw,format=RGB', '!'],
       ['fdsink', 'fd=1', 'sync=false'],
     ),
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    // it complains about the closed pipe when it is ended
+    { stdio: ['ignore', 'pipe', 'ignore'] },
   );
   process.on('exit', () => decoder.kill('SIGKILL'));
   const frame = Buffer.alloc(length);
@@ -47,7 +48,7 @@ function rtsp({ url, width, height }: CameraSettings, found: Found): void {
       filled += copied;
       if (filled < length) continue;
       filled = 0;
-      const now = Date.now();
+      const now = wallMs();
       const made = madeAtMs(frame, Number(width), 3);
       found(made === undefined ? undefined : now - made);
     }
@@ -88,7 +89,7 @@ function snapshot({ url, intervalMs }: CameraSettings, found: Found): void {
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => {
         Buffer.concat(chunks);
-        found(Date.now() - Number(response.headers['x-part-id']));
+        found(wallMs() - Number(response.headers['x-part-id']));
       });
     });
   }, Number(intervalMs));
@@ -102,7 +103,7 @@ function stream({ url }: CameraSettings, found: Found): void {
       for (let end = part.indexOf(END_OF_JPEG); end !== -1; end = part.indexOf(END_OF_JPEG)) {
         const made = /X-Part-Id: (\S+)/.exec(part.toString('latin1', 0, 300))?.[1];
         part = part.subarray(end + END_OF_JPEG.length);
-        found(Date.now() - Number(made));
+        found(wallMs() - Number(made));
       }
     });
   });
@@ -111,14 +112,14 @@ function stream({ url }: CameraSettings, found: Found): void {
 function broker({ url, topic }: CameraSettings, found: Found): void {
   const client = mqtt.connect(String(url));
   client.subscribe(String(topic).replace('{partId}', '+'));
-  client.on('message', (name) => found(Date.now() - Number(name.split('/').at(-1))));
+  client.on('message', (name) => found(wallMs() - Number(name.split('/').at(-1))));
 }
 
 function folder({ folder: path }: CameraSettings, found: Found): void {
   watch(String(path), (_event, name) => {
     if (name === null || !name.endsWith('.jpg')) return;
     void readFile(join(String(path), name)).then(
-      () => found(Date.now() - Number(parse(name).name)),
+      () => found(wallMs() - Number(parse(name).name)),
       () => undefined,
     );
   });

@@ -1,8 +1,8 @@
 /** One camera-capture node in Node-RED with the built package: when does each message come? */
-import { bytesOf, type Frame } from '../lib/frame/frame.ts';
+import type { Frame } from '../lib/frame/frame.ts';
 import type { Inspection } from '../lib/inspection/inspection.ts';
 import { madeAtMs } from '../test/support/rtsp-server.ts';
-import { Collector, type CaptureOrder } from './capture-orders.ts';
+import { Collector, wallMs, type CaptureOrder } from './capture-orders.ts';
 import { EmbeddedNodeRed } from './embedded.ts';
 import { cpuSeconds } from './process-tree.ts';
 
@@ -21,16 +21,14 @@ async function measure({ camera, stamp, frames }: CaptureOrder): Promise<void> {
   await red.start();
   const collector = new Collector(frames, () => cpuSeconds(process.pid));
   red.onReceive('end', (message) => {
-    const now = Date.now();
-    void madeAt(message as unknown as { frame: Frame; inspection: Inspection }).then((made) =>
-      collector.add(made === undefined ? undefined : now - made),
-    );
+    const now = wallMs();
+    const made = madeAt(message as unknown as { frame: Frame; inspection: Inspection });
+    collector.add(made === undefined ? undefined : now - made);
   });
 
-  async function madeAt(message: { frame: Frame; inspection: Inspection }): Promise<number | undefined> {
-    const { frame, inspection } = message;
+  function madeAt({ frame, inspection }: { frame: Frame; inspection: Inspection }): number | undefined {
     if (stamp === 'partId') return Number(inspection.part.id);
     if (stamp === 'capturedAt') return frame.capturedAt.getTime();
-    return madeAtMs(await bytesOf(frame), frame.width, frame.format === 'gray' ? 1 : 3);
+    return madeAtMs(frame.toBuffer(), frame.width, frame.format === 'gray' ? 1 : 3);
   }
 }

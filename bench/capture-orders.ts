@@ -17,6 +17,9 @@ export interface CaptureAnswer {
   cpuShare: number;
 }
 
+/** Milliseconds since 1970, finer than Date.now(). */
+export const wallMs = (): number => performance.timeOrigin + performance.now();
+
 /** The first pictures pay for connections and compilation. */
 export const WARM_FRAMES = 10;
 

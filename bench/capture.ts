@@ -15,7 +15,7 @@ import mqtt from 'mqtt';
 import { CameraServer, testImage } from '../test/support/camera-server.ts';
 import { GigeCamera } from '../test/support/gige-camera.ts';
 import { RtspServer } from '../test/support/rtsp-server.ts';
-import type { CaptureAnswer, CaptureOrder } from './capture-orders.ts';
+import { wallMs, type CaptureAnswer, type CaptureOrder } from './capture-orders.ts';
 import { quantile, report, type Figure } from './figures.ts';
 
 const { values } = parseArgs({
@@ -36,7 +36,7 @@ interface Source {
 }
 
 /** When a picture was made, as a part id. */
-const stampNow = (): string => String(Date.now());
+const stampNow = (): string => wallMs().toFixed(3);
 
 function paced(send: () => void): () => void {
   const timer = setInterval(send, 1000 / FPS);

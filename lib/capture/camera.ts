@@ -6,7 +6,13 @@ import { ulid } from 'ulid';
 import { Frame } from '../frame/frame.ts';
 import type { HealthMeter } from '../frame/health.ts';
 import { SharedPixels } from '../frame/slots.ts';
-import { View, type RefusedRegion, type ViewedImage, type ViewOptions } from '../frame/view.ts';
+import {
+  View,
+  type RefusedRegion,
+  type SourceImage,
+  type ViewedImage,
+  type ViewOptions,
+} from '../frame/view.ts';
 import type { FrameSection, HealthSection, Inspection } from '../inspection/inspection.ts';
 import { CaptureError, isOutage } from './errors.ts';
 import { Intake, type WhenBusy } from './intake.ts';
@@ -221,7 +227,7 @@ export class Camera {
     const whole = new Frame(image.bytes, { width, height, format, capturedAt, source });
     const health = await meter?.measure(whole);
     const measuredAt = performance.now();
-    const pictures = view.isPlain ? [whole] : await view.apply({ ...image, bytes: await ownBytes(image) });
+    const pictures = view.isPlain ? [whole] : await view.apply(await sourceOf(image));
     const viewedAt = performance.now();
     this.#recent = whole;
 
@@ -254,10 +260,10 @@ export class Camera {
   }
 }
 
-/** Masks are painted into raw rows themselves; those the frame shares have to be copied first. */
-async function ownBytes({ bytes, format }: CapturedImage): Promise<Buffer> {
-  if (bytes instanceof SharedPixels) return await bytes.read();
-  return format === 'rgb' || format === 'gray' ? Buffer.from(bytes) : bytes;
+/** Bytes out of a slot are a copy of their own, into which masks may be painted. */
+async function sourceOf({ bytes, format, width, height }: CapturedImage): Promise<SourceImage> {
+  if (!(bytes instanceof SharedPixels)) return { bytes, format, width, height };
+  return { bytes: await bytes.read(), format, width, height, writable: true };
 }
 
 function sectionOf(

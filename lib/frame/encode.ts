@@ -17,30 +17,31 @@ class EncodeError extends CodedError<'ENCODE_FAILED'> {}
 export type Rotation = 0 | 90 | 180 | 270;
 export type Flip = 'none' | 'horizontal' | 'vertical';
 
-/** A part of the pixels, or all of them turned: clockwise first, then mirrored left–right or top–bottom. */
-export type Shape = { box: Box } | { rotate: Rotation; flip: Flip };
+/** Clockwise first, then mirrored left–right (`horizontal`) or top–bottom. */
+export interface Turn {
+  rotate: Rotation;
+  flip: Flip;
+}
 
 /** JPEG halves the resolution of colour (4:2:0); PNG is lossless and knows no quality. */
 export type Encoding = { format: 'raw' | 'png' } | { format: 'jpeg' | 'webp'; quality: number };
 
 /**
- * `data` holds raw rows for `raw`, else an image file.
+ * The box of the pixels, then turned. `data` holds raw rows for `raw`, else an image file.
  *
  * @throws EncodeError `ENCODE_FAILED`, such as above the 16 383 pixels a side that WebP allows
  */
-export async function encode(pixels: Pixels, shape: Shape, encoding: Encoding): Promise<Pixels> {
+export async function encode(pixels: Pixels, box: Box, turn: Turn, encoding: Encoding): Promise<Pixels> {
   const { width, height, channels } = pixels;
+  const [left, top, boxWidth, boxHeight] = box;
+  const { rotate, flip } = turn;
   const picture = sharp(pixels.data, { raw: { width, height, channels } });
-  if ('box' in shape) {
-    const [left, top, boxWidth, boxHeight] = shape.box;
-    picture.extract({ left, top, width: boxWidth, height: boxHeight });
-  } else {
-    // sharp mirrors before it turns: after a quarter turn the axes have changed places
-    const isQuarter = shape.rotate === 90 || shape.rotate === 270;
-    if (shape.flip === (isQuarter ? 'vertical' : 'horizontal')) picture.flop();
-    if (shape.flip === (isQuarter ? 'horizontal' : 'vertical')) picture.flip();
-    if (shape.rotate !== 0) picture.rotate(shape.rotate);
-  }
+  picture.extract({ left, top, width: boxWidth, height: boxHeight });
+  // sharp mirrors before it turns: after a quarter turn the axes have changed places
+  const isQuarter = rotate === 90 || rotate === 270;
+  if (flip === (isQuarter ? 'vertical' : 'horizontal')) picture.flop();
+  if (flip === (isQuarter ? 'horizontal' : 'vertical')) picture.flip();
+  if (rotate !== 0) picture.rotate(rotate);
   if (channels === 1) picture.toColourspace('b-w');
   try {
     const { data, info } = await write(picture, encoding).toBuffer({ resolveWithObject: true });

@@ -90,20 +90,15 @@ export function runsOutside(runs: Runs, [left, top, width, height]: Box): Runs {
   return Int32Array.from(gaps);
 }
 
-/**
- * Paints the runs black in rows of `width` pixels of `channels` bytes each. `left` and `top` say
- * where the first of these pixels lies in the picture that the runs count from.
- */
-export function paintBlack(
-  data: Buffer,
-  width: number,
-  channels: number,
-  runs: Runs,
-  left = 0,
-  top = 0,
-): void {
+/** Runs counted from another corner: where `left`, `top` was, 0, 0 is then. */
+export function shifted(runs: Runs, left: number, top: number): Runs {
+  return runs.map((value, index) => value - (index % 3 === 0 ? top : left));
+}
+
+/** Paints the runs black in rows of `width` pixels of `channels` bytes each. */
+export function paintBlack(data: Buffer, width: number, channels: number, runs: Runs): void {
   for (let i = 0; i < runs.length; i += 3) {
-    const row = ((runs[i] as number) - top) * width - left;
+    const row = (runs[i] as number) * width;
     data.fill(0, (row + (runs[i + 1] as number)) * channels, (row + (runs[i + 2] as number)) * channels);
   }
 }

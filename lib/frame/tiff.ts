@@ -39,6 +39,9 @@ const LONG = 4;
 const ENTRY_BYTES = 12;
 const INLINE_BYTES = 4;
 
+/** Strips or tiles; a strip for each row, in planes, of the largest pictures stays below. */
+const MAX_PIECES = 131_072;
+
 /** One field of the directory: its values lie together at `offset`. */
 interface Field {
   type: number;
@@ -94,6 +97,7 @@ function pixelEnd(
   byteCounts: Field | undefined,
 ): number | undefined {
   if (offsets === undefined || offsets.count === 0 || offsets.count !== byteCounts?.count) return undefined;
+  if (offsets.count > MAX_PIECES) return undefined;
   let end = 0;
   for (let index = 0; index < offsets.count; index += 1) {
     const offset = valueAt(reader, offsets, index);

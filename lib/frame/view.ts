@@ -10,10 +10,13 @@
  * frame costs the main thread MAIN_MS (`node bench/view.ts`, process.threadCpuUsage).
  */
 import { decodePixels, type Pixels } from './decode.ts';
-import { encode, type Encoding, type Flip, type Rotation, type Shape } from './encode.ts';
+import { encode, type Encoding, type Flip, type Rotation, type Turn } from './encode.ts';
 import type { FrameFormat } from './frame.ts';
-import { boxAround, paintBlack, runsInside, runsOutside, type Box, type Runs } from './polygon.ts';
-import { checkRegions, RegionError, type Region } from './region.ts';
+import { layOut, type Layout, type Part, type RefusedRegion } from './layout.ts';
+import { paintBlack, shifted, type Box } from './polygon.ts';
+import { checkRegions, type Region } from './region.ts';
+
+export type { RefusedRegion } from './layout.ts';
 
 export interface ViewOptions {
   /** Degrees clockwise. */
@@ -24,22 +27,26 @@ export interface ViewOptions {
   regions: readonly Region[];
   /**
    * `captured` leaves an untouched picture's bytes as they came; a changed one comes out in the
-   * format it had, TIFF as PNG. PNG and TIFF of 16 bit come out with 8.
+   * format it had, TIFF as PNG. PNG and TIFF of 16 bit come out with 8, and without transparency.
    */
   encode: 'captured' | 'jpeg' | 'webp' | 'png';
   /** 1 to 100, for JPEG and WebP. */
   quality: number;
 }
 
-export interface SourceImage {
-  /** Handed over: raw rows may be painted into. */
+interface Picture {
   bytes: Buffer;
   format: FrameFormat;
   width: number;
   height: number;
 }
 
-export interface ViewedImage extends SourceImage {
+export interface SourceImage extends Picture {
+  /** True when nobody else looks at the bytes: masks are painted into raw rows then, not into a copy. */
+  writable?: boolean;
+}
+
+export interface ViewedImage extends Picture {
   /** Name of the region this is; absent for the whole picture. */
   region?: string;
   /** Where the region lies in the turned picture. */
@@ -48,63 +55,18 @@ export interface ViewedImage extends SourceImage {
   savedBytes: number;
 }
 
-/** A region that holds no pixel of this picture, usually because the camera now sends another size. */
-export interface RefusedRegion {
-  region: string;
-  error: RegionError;
-}
+type Target = Exclude<FrameFormat, 'tiff'>;
 
-/** A region that becomes a part, for pictures of one size. */
-interface Part {
-  region: string;
-  box: Box;
-  /** What of the box lies outside of the outline. */
-  outside: Runs;
-}
+const UNTURNED: Turn = { rotate: 0, flip: 'none' };
+const RAW: Encoding = { format: 'raw' };
 
-/** The regions on pictures of one size. */
-interface Layout {
-  width: number;
-  height: number;
-  masks: Runs[];
-  parts: (Part | RefusedRegion)[];
-}
-
-function outsideOf({ name, kind }: Region, width: number, height: number): RegionError {
-  const what = kind === 'mask' ? 'mask' : 'region';
-  return new RegionError(
-    'REGION_OUTSIDE',
-    `${what} ${name} holds no pixel of the ${width} × ${height} picture`,
-    {
-      hint: 'Draw it again on a picture of this camera, or set the camera back to the size it had.',
-    },
-  );
-}
-
-/**
- * @throws RegionError `REGION_OUTSIDE` for a mask: what it should hide is somewhere else then, so
- *   nothing of the picture may go out
- */
-function layOut(regions: readonly Region[], width: number, height: number): Layout {
-  const layout: Layout = { width, height, masks: [], parts: [] };
-  for (const region of regions) {
-    const runs = runsInside(region.points, width, height);
-    const box = boxAround(runs);
-    if (region.kind === 'mask') {
-      if (box === undefined) throw outsideOf(region, width, height);
-      layout.masks.push(runs);
-    } else if (box === undefined) {
-      layout.parts.push({ region: region.name, error: outsideOf(region, width, height) });
-    } else {
-      layout.parts.push({ region: region.name, box, outside: runsOutside(runs, box) });
-    }
-  }
-  return layout;
-}
+const wholeOf = ({ width, height }: Pixels): Box => [0, 0, width, height];
 
 export class View {
-  readonly #options: ViewOptions;
-  readonly #turn: Shape;
+  readonly #regions: readonly Region[];
+  readonly #turn: Turn;
+  readonly #encode: ViewOptions['encode'];
+  readonly #quality: number;
   readonly #isTurned: boolean;
   #layout: Layout | undefined;
   /** Pixels of a JPEG that are done with, for the next: saves the page faults of a fresh 6 MB. */
@@ -112,19 +74,21 @@ export class View {
 
   /** @throws RegionError `REGION_INVALID` */
   constructor(options: ViewOptions) {
-    const { rotate, flip } = options;
-    this.#options = { ...options, regions: checkRegions(options.regions) };
+    const { rotate, flip, regions, quality } = options;
+    this.#regions = checkRegions(regions);
     this.#turn = { rotate, flip };
+    this.#encode = options.encode;
+    this.#quality = quality;
     this.#isTurned = rotate !== 0 || flip !== 'none';
   }
 
   /** True when every picture passes untouched. */
   get isPlain(): boolean {
-    return !this.#changesPixels && this.#options.encode === 'captured';
+    return !this.#changesPixels && this.#encode === 'captured';
   }
 
   get #changesPixels(): boolean {
-    return this.#isTurned || this.#options.regions.length > 0;
+    return this.#isTurned || this.#regions.length > 0;
   }
 
   /**
@@ -135,77 +99,76 @@ export class View {
    *   EncodeError `ENCODE_FAILED`
    */
   async apply(image: SourceImage): Promise<(ViewedImage | RefusedRegion)[]> {
-    const { format, width, height } = image;
+    const { bytes, format, width, height, writable = false } = image;
     const target = this.#targetOf(format);
     // PNG has no quality, so that writing it anew would only take time
-    const isSame = this.isPlain || (target === 'png' && format === 'png');
-    if (isSame && !this.#changesPixels) return [{ ...image, savedBytes: 0 }];
-
+    if (!this.#changesPixels && (this.isPlain || (target === 'png' && format === 'png'))) {
+      return [{ bytes, format, width, height, savedBytes: 0 }];
+    }
     const spare = this.#spare;
     this.#spare = undefined;
-    const decoded = await decodePixels(image.bytes, format, width, height, spare);
-    const viewed = await this.#view(decoded, target);
-    if (format === 'jpeg') this.#spare = decoded.data;
+    const pixels = await decodePixels(bytes, format, width, height, spare);
+    const viewed = await this.#view(pixels, pixels.data !== bytes || writable, target);
+    if (format === 'jpeg') this.#spare = pixels.data;
     return viewed;
   }
 
-  #targetOf(captured: FrameFormat): Exclude<FrameFormat, 'tiff'> {
-    if (this.#options.encode !== 'captured') return this.#options.encode;
+  #targetOf(captured: FrameFormat): Target {
+    if (this.#encode !== 'captured') return this.#encode;
     return captured === 'tiff' ? 'png' : captured;
   }
 
-  async #view(
-    decoded: Pixels,
-    target: Exclude<FrameFormat, 'tiff'>,
-  ): Promise<(ViewedImage | RefusedRegion)[]> {
+  async #view(source: Pixels, writable: boolean, target: Target): Promise<(ViewedImage | RefusedRegion)[]> {
     const isRaw = target === 'rgb' || target === 'gray';
-    const encoding: Encoding = isRaw ? { format: 'raw' } : { format: target, quality: this.#options.quality };
+    const encoding: Encoding = isRaw ? RAW : { format: target, quality: this.#quality };
     const finish = ({ data, width, height, channels }: Pixels): ViewedImage => {
       const savedBytes = Math.max(0, width * height * channels - data.length);
       return { bytes: data, format: target, width, height, savedBytes };
     };
-    if (this.#options.regions.length === 0) return [finish(await encode(decoded, this.#turn, encoding))];
+    const { masks, parts } = this.#layoutFor(source);
+    const isCopied = masks.length > 0 && !writable;
+    const pixels = isCopied ? await encode(source, wholeOf(source), UNTURNED, RAW) : source;
+    for (const mask of masks) paintBlack(pixels.data, pixels.width, pixels.channels, mask);
 
-    const turned = this.#isTurned ? await encode(decoded, this.#turn, { format: 'raw' }) : decoded;
-    const { width, height, channels } = turned;
-    const layout = this.#layoutOf(width, height);
-    for (const mask of layout.masks) paintBlack(turned.data, width, channels, mask);
-    if (layout.parts.length === 0) {
-      const whole: Box = [0, 0, width, height];
-      return [finish(isRaw ? turned : await encode(turned, { box: whole }, encoding))];
+    if (parts.length === 0) {
+      if (isRaw && !this.#isTurned) return [finish(pixels)];
+      return [finish(await encode(pixels, wholeOf(pixels), this.#turn, encoding))];
     }
     const viewed: (ViewedImage | RefusedRegion)[] = [];
-    for (const part of layout.parts) {
+    for (const part of parts) {
       if ('error' in part) {
         viewed.push(part);
       } else {
-        const pixels = await cut(turned, part, part === layout.parts.at(-1), encoding);
-        viewed.push({ ...finish(pixels), region: part.region, box: part.box });
+        // nobody needs what lies around the last part any more
+        const mayPaint = (writable || isCopied) && part === parts.at(-1);
+        const picture = await this.#cut(pixels, part, mayPaint, encoding);
+        viewed.push({ ...finish(picture), region: part.region, box: part.box });
       }
     }
     return viewed;
   }
 
-  #layoutOf(width: number, height: number): Layout {
+  /**
+   * The box of a part, black outside of its outline. Where `mayPaint` the black goes into the pixels
+   * themselves, which saves a copy of the box and half a millisecond of the main thread.
+   */
+  async #cut(pixels: Pixels, part: Part, mayPaint: boolean, encoding: Encoding): Promise<Pixels> {
+    const { sourceBox, outside } = part;
+    if (outside.length === 0 || mayPaint) {
+      paintBlack(pixels.data, pixels.width, pixels.channels, outside);
+      return encode(pixels, sourceBox, this.#turn, encoding);
+    }
+    const [left, top] = sourceBox;
+    const cropped = await encode(pixels, sourceBox, UNTURNED, RAW);
+    paintBlack(cropped.data, cropped.width, cropped.channels, shifted(outside, left, top));
+    if (encoding.format === 'raw' && !this.#isTurned) return cropped;
+    return encode(cropped, wholeOf(cropped), this.#turn, encoding);
+  }
+
+  #layoutFor({ width, height }: Pixels): Layout {
     if (this.#layout?.width !== width || this.#layout.height !== height) {
-      this.#layout = layOut(this.#options.regions, width, height);
+      this.#layout = layOut(this.#regions, this.#turn, width, height);
     }
     return this.#layout;
   }
-}
-
-/**
- * The box of a part, black outside of its outline. The last part of a picture may paint into the
- * picture itself, which saves a copy of the box and half a millisecond of the main thread.
- */
-async function cut(turned: Pixels, part: Part, isLast: boolean, encoding: Encoding): Promise<Pixels> {
-  const { box, outside } = part;
-  if (outside.length === 0 || isLast) {
-    paintBlack(turned.data, turned.width, turned.channels, outside);
-    return encode(turned, { box }, encoding);
-  }
-  const [left, top, width, height] = box;
-  const pixels = await encode(turned, { box }, { format: 'raw' });
-  paintBlack(pixels.data, width, pixels.channels, outside, left, top);
-  return encoding.format === 'raw' ? pixels : encode(pixels, { box: [0, 0, width, height] }, encoding);
 }

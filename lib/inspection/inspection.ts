@@ -25,15 +25,34 @@ export interface PartSection {
   startedAt: number;
 }
 
+/** What is wrong with how a camera sees. */
+export type HealthReason =
+  'blurred' | 'too-dark' | 'too-bright' | 'low-contrast' | 'frozen' | 'shifted' | 'colour-cast';
+
 export interface HealthSection {
-  /** Variance of the Laplacian, 0 (flat) and up; compare with the station's own baseline. */
+  /** Variance of the Laplacian in squared grey levels, 0 (flat) and up; compare with the station's own baseline. */
   sharpness: number;
+  /** Finest detail against coarser, about 1 for noise, less for every blur; the part hardly matters. */
+  fineness: number;
   /** Mean luminance, 0..1. */
   brightness: number;
-  /** Share of pixels at either end of the range, 0..1. */
+  /** Standard deviation of the luminance, 0..0.5. */
+  contrast: number;
+  /** Share of pixels at the black and at the white end of the range, and at either, 0..1. */
+  clippedDark: number;
+  clippedBright: number;
   clipped: number;
+  /** How far the picture leans to blue (Cb) and to red (Cr) against neutral grey, -0.5..0.5. */
+  castBlue: number;
+  castRed: number;
   /** True when this frame is byte for byte the one before. */
   frozen: boolean;
+  /** Pixels of the whole frame to the right and down against the baseline; absent without one. */
+  shift?: { x: number; y: number; quality: number };
+  /** `ready` is the only state in which findings but `frozen` can be made. */
+  baseline: 'none' | 'learning' | 'ready' | 'other-size';
+  /** What is outside the baseline's bands in this frame. */
+  findings: HealthReason[];
 }
 
 export interface FrameSection {

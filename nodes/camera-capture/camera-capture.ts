@@ -7,6 +7,7 @@ import { registerNode, type Handlers, type NodeContext } from '../runtime/regist
 import { partOpener, stationOf } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
 import { normalise, type CameraConfig } from './config.ts';
+import { cameraRoutes } from './preview.ts';
 
 class CameraHandler implements Handlers, CameraListener {
   readonly #context: NodeContext<CameraConfig>;
@@ -66,14 +67,22 @@ class CameraHandler implements Handlers, CameraListener {
   state(state: CameraState): void {
     const { status } = this.#context;
     switch (state.kind) {
-      case 'connecting':
-        { status.show('connecting', 'connecting'); return; }
-      case 'ready':
-        { status.show('ready', 'ready'); return; }
-      case 'lost':
-        { status.fail(state.error.code); return; }
-      case 'dropping':
-        { status.show('degraded', 'skipped', { count: state.count }); return; }
+      case 'connecting': {
+        status.show('connecting', 'connecting');
+        return;
+      }
+      case 'ready': {
+        status.show('ready', 'ready');
+        return;
+      }
+      case 'lost': {
+        status.fail(state.error.code);
+        return;
+      }
+      case 'dropping': {
+        status.show('degraded', 'skipped', { count: state.count });
+        return;
+      }
     }
   }
 
@@ -90,6 +99,7 @@ class CameraHandler implements Handlers, CameraListener {
 }
 
 export default function register(RED: NodeAPI): void {
+  cameraRoutes(RED);
   registerNode<CameraConfig>(RED, {
     type: 'camera-capture',
     credentials: { user: { type: 'text' }, password: { type: 'password' } },

@@ -17,6 +17,8 @@ const MINUTES = 60_000;
 const ALLOWED = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|editor-plugin\.html)$/,
   /^icons\/[\w-]+\.svg$/,
+  // What dialogs load from `resources/@jidoka/node-red/`.
+  /^resources\/[\w-]+\.(js|css)$/,
   /^examples\/[^/]+\.json$/,
   // Beside a station's flow: the texts of its Function and template nodes, as they are kept for reading.
   /^flows\/[\w-]+\/([\w-]+\.(json|js|vue)|README\.md)$/,

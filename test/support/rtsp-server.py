@@ -101,7 +101,6 @@ def main():
         factory.set_launch(
             f"( appsrc name=camera is-live=true do-timestamp=true format=time caps={caps} ! {encoder} )"
         )
-        factory.set_shared(True)
         factory.set_latency(0)
         factory.connect("media-configure", configure)
         if settings.get("user"):

@@ -6,13 +6,16 @@ interface TiffOptions {
   bigEndian?: boolean;
   zeroIsWhite?: boolean;
   sampleFormat?: number;
+  /** Pixels behind the directory, as programs write that stream. */
+  pixelsLast?: boolean;
 }
 
 export function writeTiff(samples: Uint16Array, options: TiffOptions): Buffer {
-  const { width, height, bigEndian = false, zeroIsWhite = false, sampleFormat = 1 } = options;
+  const { width, height, bigEndian = false, zeroIsWhite = false, sampleFormat = 1, pixelsLast } = options;
   const [SHORT, LONG] = [3, 4];
-  const pixelsAt = 8;
-  const directoryAt = pixelsAt + samples.length * 2;
+  const [headerBytes, directoryBytes, pixelBytes] = [8, 2 + 10 * 12 + 4, samples.length * 2];
+  const pixelsAt = pixelsLast === true ? headerBytes + directoryBytes : headerBytes;
+  const directoryAt = pixelsLast === true ? headerBytes : headerBytes + pixelBytes;
   const fields: [tag: number, type: number, value: number][] = [
     [256, SHORT, width],
     [257, SHORT, height],
@@ -22,10 +25,10 @@ export function writeTiff(samples: Uint16Array, options: TiffOptions): Buffer {
     [273, LONG, pixelsAt],
     [277, SHORT, 1],
     [278, SHORT, height],
-    [279, LONG, samples.length * 2],
+    [279, LONG, pixelBytes],
     [339, SHORT, sampleFormat],
   ];
-  const bytes = Buffer.alloc(directoryAt + 2 + fields.length * 12 + 4);
+  const bytes = Buffer.alloc(headerBytes + directoryBytes + pixelBytes);
   const uint16 = (value: number, at: number): number =>
     bigEndian ? bytes.writeUInt16BE(value, at) : bytes.writeUInt16LE(value, at);
   const uint32 = (value: number, at: number): number =>

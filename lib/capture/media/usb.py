@@ -11,6 +11,14 @@ from gstreamer import Gst, Pipeline, element
 RAW_FORMATS = {"YUYV": "YUY2", "GREY": "GRAY8", "RGB3": "RGB", "BGR3": "BGR"}
 
 
+def rate_fraction(rate):
+    """29.97 is how people write 30000/1001, and caps fit exactly or not at all."""
+    whole = round(rate * 1.001)
+    if not rate.is_integer() and abs(rate * 1.001 - whole) < 0.001:
+        return whole * 1000, 1001
+    return Gst.util_double_to_fraction(rate)
+
+
 def mode_caps(mode):
     """"MJPG 1280x720 30" as caps; `mode` was checked by the parent."""
     form, size, *rate = mode.split(" ")
@@ -18,7 +26,7 @@ def mode_caps(mode):
     kind = "image/jpeg" if form == "MJPG" else f"video/x-raw,format={RAW_FORMATS.get(form, form)}"
     caps = f"{kind},width={width},height={height}"
     if rate:
-        top, bottom = Gst.util_double_to_fraction(float(rate[0]))
+        top, bottom = rate_fraction(float(rate[0]))
         caps += f",framerate={top}/{bottom}"
     return Gst.Caps.from_string(caps)
 

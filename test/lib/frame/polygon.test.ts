@@ -6,6 +6,7 @@ import {
   paintBlack,
   runsInside,
   runsOutside,
+  shifted,
   type Point,
   type Runs,
 } from '../../../lib/frame/polygon.ts';
@@ -110,9 +111,13 @@ describe('polygon', () => {
         const box = boxAround(runs);
         fc.pre(box !== undefined);
         const [left, top, width, height] = box;
+        for (let i = 3; i < runs.length; i += 3) {
+          const isLater = (runs[i] as number) > (runs[i - 3] as number);
+          assert.ok(isLater || (runs[i + 1] as number) >= (runs[i - 1] as number), 'runs in order and apart');
+        }
         const inside = paintedBy(runs);
         const outside = Buffer.alloc(width * height, 255);
-        paintBlack(outside, width, 1, runsOutside(runs, box), left, top);
+        paintBlack(outside, width, 1, shifted(runsOutside(runs, box), left, top));
         for (let y = 0; y < HEIGHT; y += 1) {
           for (let x = 0; x < WIDTH; x += 1) {
             const isInBox = x >= left && x < left + width && y >= top && y < top + height;

@@ -35,6 +35,8 @@ const encoders: Record<string, () => Promise<Buffer>> = {
     picture().tiff({ compression: 'lzw', tile: true, tileWidth: 16, tileHeight: 16 }).toBuffer(),
   'a grey TIFF of 16 bit': () => picture().toColourspace('grey16').tiff({ compression: 'lzw' }).toBuffer(),
   'a TIFF of 16 bit': () => picture().toColourspace('rgb16').tiff({ compression: 'deflate' }).toBuffer(),
+  'a TIFF with its pixels behind the directory': () =>
+    Promise.resolve(writeTiff(new Uint16Array(37 * 23), { width: 37, height: 23, pixelsLast: true })),
   'a TIFF in big-endian order': () =>
     Promise.resolve(writeTiff(new Uint16Array(37 * 23), { width: 37, height: 23, bigEndian: true })),
 };
