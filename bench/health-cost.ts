@@ -1,2 +1,4 @@
 import type { Figure } from './figures.ts';
-export async function costFigures(): Promise<Figure[]> { return Promise.resolve([]); }
+export async function costFigures(): Promise<Figure[]> {
+  return Promise.resolve([]);
+}
