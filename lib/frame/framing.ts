@@ -154,7 +154,7 @@ export function learnFraming(good: readonly Thumbnail[], width: number, height: 
   if (x.high - x.low > 2 * MOST_WANDERING * width || y.high - y.low > 2 * MOST_WANDERING * height) {
     return undefined;
   }
-  const quality = Math.max(LEAST_QUALITY, median(shifts.map((shift) => shift.quality)) / 2);
+  const quality = Math.max(LEAST_QUALITY, median(shifts.map((shift) => shift.quality)) / 3);
   return { ...scene, x, y, quality };
 }
 
