@@ -18,6 +18,8 @@ export interface Band {
 const SPREADS = 2;
 /** A value this many spreads from the others is none of them. */
 const OUTLIER_SPREADS = 10;
+/** So large a share of outliers is no mishap: it is a kind of part, or a camera that wanders. */
+export const KIND_SHARE = 0.1;
 /** Qn → standard deviation of a normal distribution; 0.9 is its correction for about 20 values. */
 const QN_TO_SIGMA = 2.2219 * 0.9;
 

@@ -4,13 +4,11 @@
  * A frame counts when there is something to see in it, when it is not the one before, and when it is
  * like the others.
  */
-import { bandOf, isOutside, outlierBand, type Band } from './band.ts';
+import { bandOf, isOutside, KIND_SHARE, outlierBand, type Band } from './band.ts';
 import { Baseline, MEASURES, type Measure } from './baseline.ts';
 import { learnFraming } from './framing.ts';
 import type { Luminance, Thumbnail } from './luminance.ts';
 
-/** So large a share of outliers is a kind of part, not a mishap. */
-const KIND_SHARE = 0.1;
 /** Candidates kept at most, for each frame to learn from. */
 const CANDIDATES = 3;
 

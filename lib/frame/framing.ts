@@ -2,7 +2,7 @@
  * Where a camera looks: a small picture of what stands still in its scene, and how far a frame lies
  * from it. Parts come and go, so what differs between good frames has little weight.
  */
-import { bandOf, isOutside, median, outlierBand, type Band } from './band.ts';
+import { bandOf, isOutside, KIND_SHARE, median, outlierBand, type Band } from './band.ts';
 import type { Thumbnail } from './luminance.ts';
 import { ShiftReference } from './shift.ts';
 
@@ -17,6 +17,8 @@ const UNSTEADY_LEVELS = 2;
 const UNSTEADY_POWER = 3;
 /** Peaks of pictures that have nothing in common are 0.1 to 0.2 high. */
 const LEAST_QUALITY = 0.25;
+/** A scene that fewer of its good frames fit stands nowhere still. */
+const LEAST_FITTING = 0.8;
 /** A scene whose good frames wander by more of a side than this cannot be seen to shift. */
 const MOST_WANDERING = 0.05;
 /** A thumbnail with a shorter side shows no framing. */
@@ -141,7 +143,7 @@ export function learnFraming(good: readonly Thumbnail[], width: number, height: 
   const shifts = good
     .map((picture) => meter.measure(picture))
     .filter((shift) => shift.quality >= LEAST_QUALITY);
-  if (2 * shifts.length < good.length) return undefined;
+  if (shifts.length < LEAST_FITTING * good.length) return undefined;
   const alike = withoutOutliers(withoutOutliers(shifts, 'x', floorX), 'y', floorY);
   const x = bandOf(
     alike.map((shift) => shift.x),
@@ -158,11 +160,16 @@ export function learnFraming(good: readonly Thumbnail[], width: number, height: 
   return { ...scene, x, y, quality };
 }
 
-/** A single picture that fits elsewhere by chance must not widen the band. */
-function withoutOutliers(shifts: readonly FrameShift[], axis: 'x' | 'y', floor: number): FrameShift[] {
+/** A single picture that fits elsewhere by chance must not widen the band; a camera that wanders must. */
+function withoutOutliers(
+  shifts: readonly FrameShift[],
+  axis: 'x' | 'y',
+  floor: number,
+): readonly FrameShift[] {
   const band = outlierBand(
     shifts.map((shift) => shift[axis]),
     floor,
   );
-  return shifts.filter((shift) => !isOutside(shift[axis], band));
+  const inside = shifts.filter((shift) => !isOutside(shift[axis], band));
+  return shifts.length - inside.length < KIND_SHARE * shifts.length ? inside : shifts;
 }

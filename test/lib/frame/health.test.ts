@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { Baseline } from '../../../lib/frame/baseline.ts';
 import { Frame } from '../../../lib/frame/frame.ts';
 import { HealthMeter } from '../../../lib/frame/health.ts';
@@ -45,11 +45,12 @@ describe('frame health', () => {
     requirePath(this, folder, 'the cubes image set');
     const meter = new HealthMeter();
     const files = (await readdir(folder)).filter((file) => file.includes('20230210')).sort();
-    for (const file of files.slice(0, 20)) await meter.measure(frameOf(await readFile(join(folder, file))));
+    const learning = files.filter((_, i) => i % 3 === 0).slice(0, 20);
+    for (const file of learning) await meter.measure(frameOf(await readFile(join(folder, file))));
     assert.equal(meter.baseline?.frames, 20);
-    for (const file of files.slice(20, 40)) {
+    for (const file of files.filter((_, i) => i % 3 === 1).slice(0, 20)) {
       const original = await readFile(join(folder, file));
-      const spoil = (change: (image: sharp.Sharp) => sharp.Sharp): Promise<Buffer> =>
+      const spoil = (change: (image: Sharp) => Sharp): Promise<Buffer> =>
         change(sharp(original)).jpeg({ quality: 92 }).toBuffer();
       const good = await meter.measure(frameOf(original));
       const soft = await meter.measure(frameOf(await spoil((image) => image.blur(2))));
@@ -138,13 +139,14 @@ describe('frame health', () => {
 
   it('learns from good frames only, then says what leaves its bands', async () => {
     const meter = new HealthMeter({ learn: 6 });
+    const frames = (): number | undefined => meter.baseline?.frames;
     const black = greyFrame(Buffer.alloc(256 * 128));
     assert.equal((await meter.measure(black)).baseline, 'learning');
     for (let part = 1; part <= 5; part += 1) await meter.measure(greyFrame(scene(part)));
     await meter.measure(greyFrame(scene(5)));
-    assert.equal(meter.baseline, undefined, 'neither the black frame nor the frozen one counts');
+    assert.equal(frames(), undefined, 'neither the black frame nor the frozen one counts');
     await meter.measure(greyFrame(scene(6)));
-    assert.equal(meter.baseline?.frames, 6);
+    assert.equal(frames(), 6);
 
     const good = await meter.measure(greyFrame(scene(7)));
     assert.equal(good.baseline, 'ready');

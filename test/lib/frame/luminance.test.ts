@@ -34,15 +34,18 @@ describe('luminance', () => {
   });
 
   it('gives the fineness of a pattern by how fine it is, however strong it is', () => {
-    const stripes = (period: number, strength: number): Uint8Array =>
+    const waves = (period: number, strength: number): Uint8Array =>
       Uint8Array.from(
-        { length: 64 * 64 },
-        (_, i) => 100 + (Math.floor((2 * (i % 64)) / period) % 2) * strength,
+        { length: 90 * 64 },
+        (_, i) => 128 + strength * Math.sin((2 * Math.PI * (i % 90)) / period + 0.4),
       );
-    const fine = measureGrey(stripes(4, 80), 64, 64).fineness;
-    const coarse = measureGrey(stripes(16, 80), 64, 64).fineness;
-    assert.ok(fine > coarse, `${fine} of ${coarse}`);
-    assert.equal(measureGrey(stripes(4, 20), 64, 64).fineness, fine);
+    const finenessOf = (period: number, strength: number): number =>
+      measureGrey(waves(period, strength), 90, 64).fineness;
+    // (1 − cos ω)² / (1 − cos 2ω)²: 1 at three pixels, 1/9 at six, towards 1/16
+    assert.ok(Math.abs(finenessOf(3, 100) - 1) < 0.05, String(finenessOf(3, 100)));
+    assert.ok(Math.abs(finenessOf(6, 100) - 1 / 9) < 0.01, String(finenessOf(6, 100)));
+    assert.ok(Math.abs(finenessOf(6, 40) - 1 / 9) < 0.01, String(finenessOf(6, 40)));
+    assert.ok(finenessOf(18, 100) < 0.08, String(finenessOf(18, 100)));
   });
 
   it('sees to which colour a picture leans, and that grey leans to none', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { seededRandom } from '../../../lib/anomaly/random.ts';
 import { measurePixels, type Thumbnail } from '../../../lib/frame/luminance.ts';
 import { ShiftReference, type Shift } from '../../../lib/frame/shift.ts';
 import { requirePath, shared } from '../../support/shared.ts';
@@ -91,8 +92,10 @@ describe('shift', () => {
 
   it('looks at what has weight only', () => {
     const [width, height] = [128, 64];
+    const random = seededRandom(4);
+    const levels = Array.from({ length: 64 * 64 }, () => 255 * random.uniform());
     const texture = (x: number, y: number): number =>
-      128 + 50 * Math.sin(x / 3 + y) + 40 * Math.cos(y / 2 - x / 5);
+      levels[(Math.floor(y / 2) * 64 + Math.floor(x / 2)) % levels.length] as number;
     const picture = (partMoves: number): Thumbnail => ({
       width,
       height,
