@@ -60,6 +60,24 @@ export default defineConfig(
     rules: { 'no-unused-vars': ['error', { args: 'none' }] },
   },
   {
+    // Larger code of a dialog, which the editor loads as it is.
+    files: ['resources/**/*.js'],
+    languageOptions: {
+      sourceType: 'script',
+      globals: {
+        $: 'readonly',
+        document: 'readonly',
+        window: 'readonly',
+        performance: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        URL: 'readonly',
+        DOMPoint: 'readonly',
+        ResizeObserver: 'readonly',
+      },
+    },
+  },
+  {
     // The body of a function node: Node-RED wraps it in a function.
     files: ['flows/**/*.js'],
     languageOptions: {

@@ -1,12 +1,8 @@
 /** The flow: Node-RED with the built package, camera-capture → anomaly-score → tolerance-gate → plc-write. */
-import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Inspection } from '../lib/inspection/inspection.ts';
 import type { Station } from '../lib/station/types.ts';
+import { EmbeddedNodeRed } from './embedded.ts';
 import { serve, type PartTimes, type Setup } from './orders.ts';
 
 interface RuntimeNode {
@@ -14,34 +10,16 @@ interface RuntimeNode {
   station?: Station;
 }
 
-/** The part of the `node-red` module used here. */
-interface Runtime {
-  init(server: unknown, settings: Record<string, unknown>): void;
-  start(): Promise<void>;
-  nodes: { getNode(id: string): RuntimeNode | null };
-  events: { on(name: string, listener: (event: never) => void): void };
-  hooks: {
-    add(
-      name: string,
-      listener: (event: { msg: Record<string, unknown>; destination: { id: string } }) => void,
-    ): void;
-  };
-}
-
-const root = join(import.meta.dirname, '..');
-const red = createRequire(import.meta.url)('node-red') as Runtime;
+let red: EmbeddedNodeRed<RuntimeNode>;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 let ended: (message: Record<string, unknown>) => void = () => undefined;
 let failed: (reason: string) => void = () => undefined;
 
 function flow({ imageFolder, stationFolder, opcuaUrl, tag }: Setup): Record<string, unknown>[] {
-  const placed = { z: 'tab', x: 0, y: 0 };
   return [
-    { id: 'tab', type: 'tab', label: 'bench' },
     { id: 'station', type: 'inspection-station', name: 'Bench', folder: stationFolder, deadlineMs: '10000' },
     { id: 'plc', type: 'plc-endpoint', name: 'PLC', protocol: 'opcua', endpointUrl: opcuaUrl },
     {
-      ...placed,
       id: 'camera',
       type: 'camera-capture',
       name: 'camera',
@@ -54,7 +32,6 @@ function flow({ imageFolder, stationFolder, opcuaUrl, tag }: Setup): Record<stri
       wires: [['score']],
     },
     {
-      ...placed,
       id: 'score',
       type: 'anomaly-score',
       station: 'station',
@@ -64,7 +41,6 @@ function flow({ imageFolder, stationFolder, opcuaUrl, tag }: Setup): Record<stri
       wires: [['gate'], []],
     },
     {
-      ...placed,
       id: 'gate',
       type: 'tolerance-gate',
       station: 'station',
@@ -73,7 +49,6 @@ function flow({ imageFolder, stationFolder, opcuaUrl, tag }: Setup): Record<stri
       wires: [[], [], ['write']],
     },
     {
-      ...placed,
       id: 'write',
       type: 'plc-write',
       station: 'station',
@@ -84,44 +59,21 @@ function flow({ imageFolder, stationFolder, opcuaUrl, tag }: Setup): Record<stri
       maxPerMinute: '',
       wires: [['end'], ['end']],
     },
-    { ...placed, id: 'catch', type: 'catch', wires: [['end']] },
-    { ...placed, id: 'end', type: 'junction', wires: [[]] },
+    { id: 'catch', type: 'catch', wires: [['end']] },
+    { id: 'end', type: 'junction', wires: [[]] },
   ];
 }
 
-/** Resolves when a node shows a status that fits. */
-function shown(id: string, fits: (status: { fill?: string; text?: string }) => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    const listen = (event: { id: string; status: { fill?: string; text?: string } }): void => {
-      if (event.id === id && fits(event.status)) resolve();
-    };
-    red.events.on('node-status', listen);
-  });
-}
-
 async function setup(wanted: Setup): Promise<void> {
-  const userDir = mkdtempSync(join(tmpdir(), 'jidoka-bench-'));
-  writeFileSync(join(userDir, 'flows.json'), JSON.stringify(flow(wanted)));
-  red.init(createServer(), {
-    userDir,
-    nodesDir: [root],
-    nodesExcludes: ['node-red-dashboard', 'node-red-contrib-opcua'],
-    disableEditor: true,
-    flowFile: 'flows.json',
-    credentialSecret: 'for the bench only',
-    logging: { console: { level: 'warn' } },
-    telemetry: { enabled: false },
-  });
-  red.hooks.add('onReceive.bench', ({ msg, destination }) => {
-    if (destination.id === 'end') ended(msg);
-  });
+  red = new EmbeddedNodeRed(flow(wanted));
+  red.onReceive('end', (message) => ended(message));
   const ready = Promise.all([
-    shown('score', ({ fill }) => fill === 'green'),
-    shown('write', ({ text }) => text?.endsWith('disarmed') === true),
+    red.shown('score', ({ fill }) => fill === 'green'),
+    red.shown('write', ({ text }) => text?.endsWith('disarmed') === true),
   ]);
   await red.start();
   await ready;
-  await red.nodes.getNode('station')?.station?.arm({ actor: 'bench', reason: 'measuring' });
+  await red.node('station')?.station?.arm({ actor: 'bench', reason: 'measuring' });
   delay.enable();
 }
 
@@ -130,7 +82,7 @@ async function part(): Promise<PartTimes> {
   const message = await new Promise<Record<string, unknown>>((resolve, reject) => {
     ended = resolve;
     failed = (reason) => reject(new Error(reason));
-    red.nodes.getNode('camera')?.receive({});
+    red.node('camera')?.receive({});
   });
   const total = performance.now() - startedAt;
   const { command, timings } = message['inspection'] as Inspection;

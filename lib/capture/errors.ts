@@ -6,6 +6,8 @@ export type CaptureErrorCode =
   | 'CAMERA_LOST'
   /** The camera answers but will not give an image: sign-in, wrong path, wrong kind of stream. */
   | 'CAMERA_REFUSED'
+  /** The source needs a library that is not installed. */
+  | 'LIBRARY_MISSING'
   /** No image within the time allowed for it. */
   | 'CAPTURE_TIMEOUT'
   /** The image ends before its own end marker. */
@@ -20,19 +22,30 @@ export type CaptureErrorCode =
   | 'FILE_NOT_MOVED'
   /** The trigger names a part by something that is no id. */
   | 'PART_ID_INVALID'
+  /** No shared memory is left for frames. */
+  | 'FRAME_MEMORY'
   /** The source was closed while this was under way. */
   | 'CLOSED';
 
 export class CaptureError extends CodedError<CaptureErrorCode> {}
 
+/** The camera refuses user and password. It must not be asked again soon: cameras lock out who guesses. */
+export class SignInRefused extends CaptureError {
+  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super('CAMERA_REFUSED', message, options);
+  }
+}
+
 /** Failures of the source itself rather than of one image; they last until the source is back. */
 const OUTAGES: ReadonlySet<string> = new Set<CaptureErrorCode>([
   'CAMERA_LOST',
   'CAMERA_REFUSED',
+  'LIBRARY_MISSING',
   'CAPTURE_TIMEOUT',
   'FOLDER_UNREADABLE',
   'NO_IMAGE',
   'FILE_NOT_MOVED',
+  'FRAME_MEMORY',
 ]);
 
 /** True when the error says that the source is down, not that one image is bad. */

@@ -8,22 +8,21 @@
  */
 import { asCaptureError, CaptureError } from './errors.ts';
 import { systemClock, type Clock } from '../clock.ts';
+import { deliver } from './deliver.ts';
 import type { Credentials } from './http-auth.ts';
 import { CameraClient, cameraUrl, shownUrl } from './http-request.ts';
 import { LatestImage } from './latest.ts';
 import { boundaryOf, MultipartParser, type StreamPart } from './multipart.ts';
+import { portAnswers, portOf } from './port.ts';
 import { keepConnected } from './reconnect.ts';
+import { ImageRhythm } from './rhythm.ts';
 import { MAX_IMAGE_BYTES, partIdFrom, receiveImage } from './source.ts';
 import type { CameraSource, CapturedImage, SourceListener } from './source.ts';
 
-const MIN_WATCHDOG_MS = 2000;
-const WATCHDOG_PERIODS = 3;
 /** However slow the camera: an older image shows another part. */
 const MAX_AGE_MS = 1000;
 /** How old the newest image may be for a trigger while the frame period is not known yet. */
 const UNKNOWN_PERIOD_MS = 100;
-/** Weight of the newest gap in the running mean of the frame period. */
-const PERIOD_WEIGHT = 0.2;
 
 export interface HttpMjpegOptions {
   url: string;
@@ -44,12 +43,11 @@ export class HttpMjpegSource implements CameraSource {
   readonly #clock: Clock;
   readonly #client: CameraClient;
   readonly #latest: LatestImage;
+  readonly #rhythm: ImageRhythm;
   readonly #closed = new AbortController();
   #listener: SourceListener | undefined;
   #running: Promise<void> | undefined;
   #outage: CaptureError | undefined;
-  #periodMs: number | undefined;
-  #lastImageAt: number | undefined;
 
   /** @throws CaptureError `CAMERA_REFUSED` when the address is none */
   constructor(options: HttpMjpegOptions) {
@@ -58,14 +56,17 @@ export class HttpMjpegSource implements CameraSource {
     this.name = this.#url.host;
     this.#clock = options.clock ?? systemClock;
     this.#latest = new LatestImage(this.#clock);
+    this.#rhythm = new ImageRhythm(this.#clock);
     this.#client = new CameraClient({ url: this.#url, credentials: options.credentials });
   }
 
   start(listener: SourceListener): Promise<void> {
     this.#listener = listener;
+    const { host, port } = portOf(this.#url, this.#url.protocol === 'https:' ? 443 : 80);
     this.#running = keepConnected(
       {
         session: (signal, up) => this.#session(signal, up),
+        reachable: (signal) => portAnswers(host, port, signal),
         connecting: () => listener.connecting?.(),
         lost: (error) => {
           this.#outage = error;
@@ -89,7 +90,7 @@ export class HttpMjpegSource implements CameraSource {
   async grab(signal: AbortSignal): Promise<CapturedImage> {
     if (this.#outage !== undefined) throw this.#outage;
     return await this.#latest.take({
-      maxAgeMs: Math.min(MAX_AGE_MS, this.#periodMs ?? UNKNOWN_PERIOD_MS),
+      maxAgeMs: Math.min(MAX_AGE_MS, this.#rhythm.periodMs ?? UNKNOWN_PERIOD_MS),
       timeoutMs: this.#options.timeoutMs,
       signal: AbortSignal.any([signal, this.#closed.signal]),
       what: shownUrl(this.#url),
@@ -116,7 +117,7 @@ export class HttpMjpegSource implements CameraSource {
       );
     const watch = (limitMs: number): (() => void) => this.#clock.after(limitMs, () => bark(limitMs));
     let unwatch = watch(this.#options.timeoutMs);
-    this.#lastImageAt = undefined;
+    this.#rhythm.begin();
     try {
       const signal = AbortSignal.any([closed, watchdog.signal]);
       const response = await this.#client.get(signal);
@@ -141,7 +142,7 @@ export class HttpMjpegSource implements CameraSource {
             await this.#deliver(image, part);
             // Armed only while we wait for the camera, not while the camera waits for us.
             if (this.#options.watchdog && !(image instanceof CaptureError)) {
-              unwatch = watch(this.#watchdogMs());
+              unwatch = watch(this.#rhythm.watchdogMs);
             }
           }
           if (parser.ended) break;
@@ -169,22 +170,13 @@ export class HttpMjpegSource implements CameraSource {
     return new MultipartParser(boundary, { maxPartBytes: this.#options.maxImageBytes ?? MAX_IMAGE_BYTES });
   }
 
-  #watchdogMs(): number {
-    return Math.max(MIN_WATCHDOG_MS, WATCHDOG_PERIODS * (this.#periodMs ?? 0));
-  }
-
   #imageOf(part: StreamPart): CapturedImage | CaptureError {
     try {
       const image = receiveImage(part.body, {
         what: `an image of ${shownUrl(this.#url)}`,
         partId: partIdFrom(part.headers.get('x-part-id')),
       });
-      const now = this.#clock.now();
-      if (this.#lastImageAt !== undefined) {
-        const gap = now - this.#lastImageAt;
-        this.#periodMs = (this.#periodMs ?? gap) * (1 - PERIOD_WEIGHT) + gap * PERIOD_WEIGHT;
-      }
-      this.#lastImageAt = now;
+      this.#rhythm.image();
       return image;
     } catch (error) {
       return asCaptureError(error, 'IMAGE_INVALID', shownUrl(this.#url));
@@ -192,15 +184,9 @@ export class HttpMjpegSource implements CameraSource {
   }
 
   async #deliver(image: CapturedImage | CaptureError, part: StreamPart): Promise<void> {
-    const listener = this.#listener;
-    if (image instanceof CaptureError) {
-      const partId = partIdFrom(part.headers.get('x-part-id'));
-      if (this.#latest.wanted) this.#latest.putFailed(image);
-      else await listener?.failed?.({ error: image, ...(partId === undefined ? {} : { partId }) });
-    } else if (listener?.image === undefined || this.#latest.wanted) {
-      this.#latest.put(image);
-    } else {
-      await listener.image(image);
-    }
+    const partId = partIdFrom(part.headers.get('x-part-id'));
+    const failed = image instanceof CaptureError;
+    const arrival = failed ? { error: image, ...(partId === undefined ? {} : { partId }) } : image;
+    await deliver(arrival, this.#latest, this.#listener);
   }
 }

@@ -1,12 +1,24 @@
 /**
  * Keeps a connection up: connects, waits, connects again, until it is told to stop. Outages are
  * announced once each, however many attempts they take.
+ *
+ * Waits grow to half a minute, so that a camera that is switched off costs nothing. So that one that
+ * is switched on again is not left waiting as long, its port is knocked at every second meanwhile: what
+ * did not answer and now does is tried at once, what answers all along every few seconds. A camera
+ * that refuses us is not hurried, because hasty sign-ins lock accounts.
  */
 import { Backoff } from '../backoff.ts';
 import { isAborted, sleep, type Clock } from '../clock.ts';
-import { asCaptureError, type CaptureError } from './errors.ts';
+import { asCaptureError, SignInRefused, type CaptureError } from './errors.ts';
 
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
+const KNOCK_MS = 1000;
+/** Four tries in 15 minutes; cameras lock accounts after five to seven in a row, most for half an hour. */
+const SIGN_IN_WAIT_MS = 300_000;
+/** The gateways of a hall see the same switch come back in the same second; each waits its share of this. */
+const SPREAD_MS = 1000;
+/** The longest wait for a camera that takes connections and brings nothing: frozen, or starting up. */
+const ANSWERING_WAIT_MS = 3000;
 
 export interface ConnectionKeeper {
   /**
@@ -14,10 +26,14 @@ export interface ConnectionKeeper {
    * or by resolving when the other side closed it in good order.
    */
   session(signal: AbortSignal, up: () => void): Promise<void>;
+  /** True when something takes connections there; never rejects. Without it every wait is waited out. */
+  reachable?(signal: AbortSignal): Promise<boolean>;
   /** Before each attempt. */
   connecting?(): void;
   lost(error: CaptureError): void;
   restored(): void;
+  /** True where no further attempt can help. */
+  isFinal?: (error: CaptureError) => boolean;
   clock: Clock;
   /** 0 to 1; `Math.random` in production. */
   random: () => number;
@@ -25,10 +41,9 @@ export interface ConnectionKeeper {
   what: string;
 }
 
-/** Runs until the signal is aborted; never rejects. */
+/** Runs until the signal is aborted or a failure is final; never rejects. */
 export async function keepConnected(keeper: ConnectionKeeper, signal: AbortSignal): Promise<void> {
-  const { clock, random, what } = keeper;
-  const backoff = new Backoff(BACKOFF, random);
+  const backoff = new Backoff(BACKOFF, keeper.random);
   let state: 'unknown' | 'up' | 'lost' = 'unknown';
   const up = (): void => {
     backoff.reset();
@@ -44,12 +59,46 @@ export async function keepConnected(keeper: ConnectionKeeper, signal: AbortSigna
       reason = error;
     }
     if (isAborted(signal)) return;
-    if (state !== 'lost') keeper.lost(asCaptureError(reason, 'CAMERA_LOST', what));
+    const error = asCaptureError(reason, 'CAMERA_LOST', keeper.what);
+    if (state !== 'lost') keeper.lost(error);
     state = 'lost';
+    if (keeper.isFinal?.(error) === true) return;
     try {
-      await sleep(clock, backoff.nextMs(), signal);
+      const waitMs = error instanceof SignInRefused ? SIGN_IN_WAIT_MS : backoff.nextMs();
+      const cameBack = await wait(keeper, { waitMs, error, signal });
+      if (cameBack) backoff.reset();
     } catch {
       return;
     }
+  }
+}
+
+/**
+ * Waits out `waitMs`, or less when the other side is worth an attempt before.
+ *
+ * @returns true when it had been silent and is back
+ */
+async function wait(
+  keeper: ConnectionKeeper,
+  { waitMs, error, signal }: { waitMs: number; error: CaptureError; signal: AbortSignal },
+): Promise<boolean> {
+  const { clock, random } = keeper;
+  const startedAt = clock.now();
+  const leftMs = (): number => startedAt + waitMs - clock.now();
+  if (keeper.reachable === undefined || error.code === 'CAMERA_REFUSED') {
+    await sleep(clock, waitMs, signal);
+    return false;
+  }
+  let wasSilent = false;
+  for (;;) {
+    await sleep(clock, Math.max(0, Math.min(KNOCK_MS, leftMs())), signal);
+    if (leftMs() <= 0) return false;
+    const answers = await keeper.reachable(signal);
+    if (answers && wasSilent) {
+      await sleep(clock, Math.max(0, Math.min(leftMs(), SPREAD_MS * random())), signal);
+      return true;
+    }
+    if (answers && clock.now() - startedAt >= ANSWERING_WAIT_MS) return false;
+    wasSilent = !answers;
   }
 }

@@ -17,6 +17,8 @@ export interface CapturedImage {
   /** Pixels. */
   height: number;
   capturedAt: Date;
+  /** From the trigger the camera was sent to its complete frame, where it exposes on demand. */
+  triggerToFrameMs?: number;
   /** Id of the part in the picture, where the camera or the file name tells it. */
   partId?: string;
   /** Path below the configured folder. */
@@ -63,7 +65,7 @@ const HEX_SHOWN = 8;
 /**
  * Takes encoded bytes as an image after looking at header and end.
  *
- * @throws CaptureError `IMAGE_INVALID` when it is no JPEG, PNG or WebP, `IMAGE_TRUNCATED` when its end is missing.
+ * @throws CaptureError `IMAGE_INVALID` when it is no JPEG, PNG, WebP or TIFF, `IMAGE_TRUNCATED` when its end is missing.
  */
 export function receiveImage(
   bytes: Buffer,
@@ -74,7 +76,7 @@ export function receiveImage(
     const start = bytes.toString('hex', 0, HEX_SHOWN);
     throw new CaptureError(
       'IMAGE_INVALID',
-      `${what} is not a JPEG, PNG or WebP image (starts with ${start})`,
+      `${what} is not a JPEG, PNG, WebP or TIFF image (starts with ${start})`,
     );
   }
   const header = probeImage(bytes);

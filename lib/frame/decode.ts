@@ -5,16 +5,30 @@
  * JPEG goes through @julusian/jpeg-turbo where it is installed (1080p in 5.6 ms against 8.8 ms of
  * sharp, p50 of one thread), everything else and every JPEG it refuses (CMYK) through sharp.
  * The two agree to 0.9 grey levels in the mean (jpeg-turbo takes the faster cosine transform), so
- * teach and score on machines that have the same of them. Neither turns the picture by its EXIF orientation: a fixed camera's pixels stay where they are.
+ * teach and score on machines that have the same of them. Neither turns the picture by its EXIF
+ * orientation: a fixed camera's pixels stay where they are.
+ *
+ * 16 bit per channel (PNG, TIFF) become 8 by the upper byte: `value >> 8`, the same for every
+ * picture, because a stretch to each picture's own range would change the grey of a good part from
+ * one frame to the next. A camera that puts 10 or 12 bit into the lower bits of 16 therefore comes
+ * out nearly black (12 bit: 16 grey levels are left), whatever MaxSampleValue or sBIT say: let it
+ * fill from the top ("MSB aligned"), or send 8 bit.
  */
 import { CodedError } from '../errors.ts';
 import type { FrameFormat } from './frame.ts';
+import { isGray, probeImage } from './probe.ts';
+import { readTiff } from './tiff.ts';
 
 /** Rows of RGB without padding: `data.length === width * height * 3`. */
 export interface RgbImage {
   data: Buffer;
   width: number;
   height: number;
+}
+
+/** Rows of grey or RGB without padding: `data.length === width * height * channels`. */
+export interface Pixels extends RgbImage {
+  channels: 1 | 3;
 }
 
 type DecodeErrorCode = 'IMAGE_INVALID' | 'IMAGE_TOO_LARGE';
@@ -37,31 +51,26 @@ function loadJpegTurbo(): Promise<JpegTurbo | undefined> {
   return jpegTurbo;
 }
 
-/** Width and height from the frame header of a JPEG; undefined when there is none. */
-function jpegSize(bytes: Buffer): { width: number; height: number } | undefined {
-  if (bytes.length < 4 || bytes.readUInt16BE(0) !== 0xffd8) return undefined;
-  let offset = 2;
-  while (offset + 9 < bytes.length) {
-    if (bytes[offset] !== 0xff) return undefined;
-    const marker = bytes[offset + 1] as number;
-    if (marker === 0xff) {
-      offset += 1;
-      continue;
-    }
-    // SOF0…SOF15 without DHT (c4), JPG (c8) and DAC (cc), which share the range
-    if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
-      return { height: bytes.readUInt16BE(offset + 5), width: bytes.readUInt16BE(offset + 7) };
-    }
-    offset += 2 + bytes.readUInt16BE(offset + 2);
-  }
-  return undefined;
-}
-
 function checkSize(width: number, height: number): void {
   if (width < 1 || height < 1) throw new DecodeError('IMAGE_INVALID', 'the image has no pixels');
   if (width * height > MAX_PIXELS) {
     throw new DecodeError('IMAGE_TOO_LARGE', `${width} × ${height} pixels are more than ${MAX_PIXELS}`);
   }
+}
+
+/**
+ * Measured heights, floats and signed samples have no agreed way to grey; libvips would cut them off
+ * at 0 and 255 and show black or white.
+ */
+function checkSamples(bytes: Buffer): void {
+  const header = readTiff(bytes);
+  if (header === undefined || (header.bitsPerSample <= 16 && header.sampleFormat === 1)) return;
+  const kind = { 2: 'signed ', 3: 'floating point ' }[header.sampleFormat] ?? '';
+  throw new DecodeError(
+    'IMAGE_INVALID',
+    `a TIFF of ${header.bitsPerSample} bit ${kind}samples is not a picture we can show in grey levels`,
+    { hint: 'Let the camera or the program that writes the file use 8 or 16 bit unsigned samples.' },
+  );
 }
 
 /** A buffer of exactly this size: the one offered where it is large enough, else a new one. */
@@ -95,38 +104,50 @@ function fromGray(bytes: Buffer, reuse: Buffer | undefined): Buffer {
   return data;
 }
 
-async function fromJpeg(bytes: Buffer, reuse: Buffer | undefined): Promise<RgbImage | undefined> {
+async function fromJpeg(
+  bytes: Buffer,
+  channels: 1 | 3,
+  reuse: Buffer | undefined,
+): Promise<Pixels | undefined> {
   const turbo = await loadJpegTurbo();
-  const size = jpegSize(bytes);
-  if (turbo === undefined || size === undefined) return undefined;
+  const size = probeImage(bytes);
+  if (turbo === undefined || size?.format !== 'jpeg') return undefined;
   checkSize(size.width, size.height);
-  const target = bufferOf(size.width * size.height * 3, reuse);
+  const target = bufferOf(size.width * size.height * channels, reuse);
+  const format = channels === 1 ? turbo.FORMAT_GRAY : turbo.FORMAT_RGB;
   try {
-    const { width, height } = await turbo.decompress(bytes, target, { format: turbo.FORMAT_RGB });
-    return { data: target, width, height };
+    const { width, height } = await turbo.decompress(bytes, target, { format });
+    return { data: target, width, height, channels };
   } catch {
     return undefined;
   }
 }
 
-async function fromAny(bytes: Buffer): Promise<RgbImage> {
+async function fromAny(bytes: Buffer, channels: 1 | 3): Promise<Pixels> {
   const { default: sharp } = await import('sharp');
   try {
     const { data, info } = await sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error' })
       .removeAlpha()
-      .toColourspace('srgb')
+      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
       .raw()
       .toBuffer({ resolveWithObject: true });
-    return {
-      data: info.channels === 3 ? data : fromGray(data, undefined),
-      width: info.width,
-      height: info.height,
-    };
+    return { data, width: info.width, height: info.height, channels };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const code = message.includes('pixel limit') ? 'IMAGE_TOO_LARGE' : 'IMAGE_INVALID';
     throw new DecodeError(code, message, { cause: error });
   }
+}
+
+async function fromEncoded(
+  bytes: Buffer,
+  format: FrameFormat,
+  channels: 1 | 3,
+  reuse: Buffer | undefined,
+): Promise<Pixels> {
+  if (format === 'tiff') checkSamples(bytes);
+  const jpeg = format === 'jpeg' ? await fromJpeg(bytes, channels, reuse) : undefined;
+  return jpeg ?? (await fromAny(bytes, channels));
 }
 
 /**
@@ -151,6 +172,26 @@ export async function decodeRgb(
     const [w, h] = rawSize(bytes, 1, width, height);
     return { data: fromGray(bytes, reuse), width: w, height: h };
   }
-  const jpeg = format === 'jpeg' ? await fromJpeg(bytes, reuse) : undefined;
-  return jpeg ?? (await fromAny(bytes));
+  return fromEncoded(bytes, format, 3, reuse);
+}
+
+/**
+ * As `decodeRgb`, but pictures of a monochrome camera stay one channel, and raw rows are the very
+ * bytes that came.
+ *
+ * @throws DecodeError `IMAGE_INVALID`, `IMAGE_TOO_LARGE`
+ */
+export async function decodePixels(
+  bytes: Buffer,
+  format: FrameFormat,
+  width: number,
+  height: number,
+  reuse?: Buffer,
+): Promise<Pixels> {
+  if (format === 'rgb' || format === 'gray') {
+    const channels = format === 'rgb' ? 3 : 1;
+    const [w, h] = rawSize(bytes, channels, width, height);
+    return { data: bytes, width: w, height: h, channels };
+  }
+  return fromEncoded(bytes, format, isGray(bytes) ? 1 : 3, reuse);
 }

@@ -2,10 +2,11 @@
  * Reads format and dimensions of an encoded image from its header, and whether it is all there,
  * without decoding. Never throws: bytes come from cameras and folders and may be anything.
  *
- * Sources: JPEG ITU-T T.81 B.1 (markers), PNG ISO/IEC 15948 clause 5, WebP RFC 9649.
+ * Sources: JPEG ITU-T T.81 B.1 (markers), PNG ISO/IEC 15948 clause 5, WebP RFC 9649; TIFF in tiff.ts.
  */
+import { isTiff, readTiff } from './tiff.ts';
 
-export type EncodedFormat = 'jpeg' | 'png' | 'webp';
+export type EncodedFormat = 'jpeg' | 'png' | 'webp' | 'tiff';
 
 export interface ImageHeader {
   format: EncodedFormat;
@@ -17,6 +18,8 @@ export interface ImageHeader {
 
 const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 const PNG_END = Buffer.from('IEND', 'latin1');
+/** Offset of the colour type in IHDR: 0 is grey, 4 grey with transparency. */
+const PNG_COLOUR_TYPE = 25;
 const JPEG_END_MARKER = 0xd9;
 
 /** Format by the first bytes alone; undefined when it is none of ours. */
@@ -26,19 +29,36 @@ export function formatOf(bytes: Buffer): EncodedFormat | undefined {
   if (bytes.length >= 12 && bytes.toString('latin1', 0, 4) === 'RIFF') {
     return bytes.toString('latin1', 8, 12) === 'WEBP' ? 'webp' : undefined;
   }
-  return undefined;
+  return isTiff(bytes) ? 'tiff' : undefined;
 }
 
 /** Format and dimensions, or undefined when the header is absent, cut short or says zero pixels. */
 export function probeImage(bytes: Buffer): ImageHeader | undefined {
   const format = formatOf(bytes);
   if (format === undefined) return undefined;
-  const size = { jpeg: jpegSize, png: pngSize, webp: webpSize }[format](bytes);
+  const size = { jpeg: jpegHeader, png: pngSize, webp: webpSize, tiff: readTiff }[format](bytes);
   if (size === undefined || size.width === 0 || size.height === 0) return undefined;
-  return { format, ...size };
+  return { format, width: size.width, height: size.height };
 }
 
-/** True when the image reaches its own end: EOI marker, IEND chunk, RIFF length. */
+/**
+ * True when the header says that the picture has one channel of grey, transparency aside. A palette
+ * and a WebP count as colour.
+ */
+export function isGray(bytes: Buffer): boolean {
+  switch (formatOf(bytes)) {
+    case 'jpeg':
+      return jpegHeader(bytes)?.components === 1;
+    case 'png':
+      return pngSize(bytes) !== undefined && (bytes[PNG_COLOUR_TYPE] === 0 || bytes[PNG_COLOUR_TYPE] === 4);
+    case 'tiff':
+      return readTiff(bytes)?.isGray === true;
+    default:
+      return false;
+  }
+}
+
+/** True when the image reaches its own end: EOI marker, IEND chunk, RIFF length, the last strip of a TIFF. */
 export function isCompleteImage(bytes: Buffer): boolean {
   return imageEnd(bytes) !== undefined;
 }
@@ -51,7 +71,7 @@ export function isCompleteImage(bytes: Buffer): boolean {
 export function imageEnd(bytes: Buffer): number | undefined {
   const header = probeImage(bytes);
   if (header === undefined) return undefined;
-  return { jpeg: jpegEnd, png: pngEnd, webp: webpEnd }[header.format](bytes);
+  return { jpeg: jpegEnd, png: pngEnd, webp: webpEnd, tiff: tiffEnd }[header.format](bytes);
 }
 
 type Size = Pick<ImageHeader, 'width' | 'height'>;
@@ -66,7 +86,7 @@ function standsAlone(marker: number): boolean {
   return marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
 }
 
-function jpegSize(bytes: Buffer): Size | undefined {
+function jpegHeader(bytes: Buffer): (Size & { components: number }) | undefined {
   let offset = 2;
   while (offset + 4 <= bytes.length) {
     if (bytes[offset] !== 0xff) return undefined;
@@ -78,8 +98,12 @@ function jpegSize(bytes: Buffer): Size | undefined {
     } else if (marker === 0xda || marker === JPEG_END_MARKER) {
       return undefined;
     } else if (isStartOfFrame(marker)) {
-      if (offset + 9 > bytes.length) return undefined;
-      return { height: bytes.readUInt16BE(offset + 5), width: bytes.readUInt16BE(offset + 7) };
+      if (offset + 10 > bytes.length) return undefined;
+      return {
+        height: bytes.readUInt16BE(offset + 5),
+        width: bytes.readUInt16BE(offset + 7),
+        components: bytes.readUInt8(offset + 9),
+      };
     } else {
       offset += 2 + bytes.readUInt16BE(offset + 2);
     }
@@ -117,7 +141,7 @@ function jpegEnd(bytes: Buffer): number | undefined {
 }
 
 function pngSize(bytes: Buffer): Size | undefined {
-  if (bytes.length < 24 || bytes.toString('latin1', 12, 16) !== 'IHDR') return undefined;
+  if (bytes.length <= PNG_COLOUR_TYPE || bytes.toString('latin1', 12, 16) !== 'IHDR') return undefined;
   return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) };
 }
 
@@ -150,4 +174,8 @@ function webpSize(bytes: Buffer): Size | undefined {
 function webpEnd(bytes: Buffer): number | undefined {
   const end = 8 + bytes.readUInt32LE(4);
   return end <= bytes.length ? end : undefined;
+}
+
+function tiffEnd(bytes: Buffer): number | undefined {
+  return readTiff(bytes)?.end;
 }

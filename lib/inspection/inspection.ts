@@ -63,6 +63,9 @@ export interface FrameSection {
   capturedAt: string;
   source: string;
   sha256: string;
+  /** Name of the region of the camera's picture this is, and where it lies there. */
+  region?: string;
+  box?: Box;
   health?: HealthSection;
 }
 

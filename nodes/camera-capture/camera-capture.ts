@@ -1,131 +1,105 @@
 /** camera-capture: one frame for each part, or a plain reason why there is none. */
-import { CaptureError, isOutage } from '../../lib/capture/errors.ts';
-import { grabAtInterval } from '../../lib/capture/interval.ts';
+import { Camera, type CameraListener, type CameraState, type Shot } from '../../lib/capture/camera.ts';
 import { openSource } from '../../lib/capture/open-source.ts';
-import { partFrame } from '../../lib/capture/part-frame.ts';
-import { partIdFrom } from '../../lib/capture/source.ts';
-import type { CameraSource, CapturedImage, FailedImage } from '../../lib/capture/source.ts';
 import { HealthMeter } from '../../lib/frame/health.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
-import { partOpener, stationOf, type OpenPart } from '../runtime/station.ts';
+import { partOpener, stationOf } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
 import { normalise, type CameraConfig } from './config.ts';
+import { cameraRoutes } from './preview.ts';
 
-class CameraHandler implements Handlers {
+class CameraHandler implements Handlers, CameraListener {
   readonly #context: NodeContext<CameraConfig>;
-  readonly #source: CameraSource;
+  readonly #camera: Camera;
   readonly #name: string;
-  readonly #meter: HealthMeter | undefined;
-  readonly #open: OpenPart;
-  #stopInterval: (() => Promise<void>) | undefined;
-  #outageReported = false;
 
   constructor(context: NodeContext<CameraConfig>) {
-    const { config, RED, credentials } = context;
+    const { config, RED, credentials, node } = context;
     const { user = '', password = '' } = credentials;
     const signIn = user === '' ? {} : { credentials: { user, password } };
+    const source = openSource({ ...config.source, ...signIn });
     this.#context = context;
-    this.#source = openSource({ ...config.source, ...signIn });
-    this.#name = config.name || this.#source.name;
-    this.#meter = config.health ? new HealthMeter() : undefined;
-    this.#open = partOpener(config.stationId === undefined ? undefined : stationOf(RED, config.stationId));
+    this.#name = config.name || source.name;
+    const openPart = partOpener(
+      config.stationId === undefined ? undefined : stationOf(RED, config.stationId),
+    );
+    const { deadlineMs } = config;
+    this.#camera = new Camera({
+      ...config,
+      source,
+      name: this.#name,
+      meter: config.health ? new HealthMeter() : undefined,
+      open: (part) => openPart({ ...part, ...(deadlineMs !== undefined && { deadlineMs }) }),
+    });
+    // For the preview of the dialog: a camera that is in use may not be opened twice.
+    Object.assign(node, { camera: this.#camera });
   }
 
   async start(): Promise<this> {
-    const { config, status } = this.#context;
-    // A snapshot camera is only known to be there once it is asked.
-    if (config.source.kind === 'http-snapshot') status.show('ready', 'waiting');
-    await this.#source.start({
-      ...(config.trigger === 'frame' && {
-        image: (image) => this.#freePart(performance.now(), image),
-        failed: (failure) => this.#freePart(performance.now(), failure),
-      }),
-      connecting: () => status.show('connecting', 'connecting'),
-      lost: (error) => {
-        status.fail(error.code);
-        if (config.trigger !== 'message') this.#reportOutage(error);
-      },
-      restored: () => {
-        this.#outageReported = false;
-        status.show('ready', 'ready');
-      },
-    });
-    if (config.trigger === 'interval') {
-      this.#stopInterval = grabAtInterval(this.#source, {
-        intervalMs: config.intervalMs,
-        image: (image, triggeredAt) => this.#freePart(triggeredAt, image),
-        failed: async (error, triggeredAt) => {
-          if (isOutage(error)) this.#reportOutage(error);
-          else await this.#freePart(triggeredAt, { error });
-        },
-        skipped: (count) => status.show('degraded', 'skipped', { count }),
-      });
-    }
+    // Whether these are there is only known once they are asked.
+    const { kind } = this.#context.config.source;
+    if (kind === 'http-snapshot') this.#context.status.show('ready', 'waiting');
+    await this.#camera.start(this);
     return this;
   }
 
   async input(message: Message, signal: AbortSignal): Promise<Outputs> {
-    const triggeredAt = performance.now();
-    const given = typeof message['partId'] === 'number' ? String(message['partId']) : message['partId'];
-    const partId = partIdFrom(given);
-    const inspection = await this.#openPart(message, triggeredAt, partId);
-    if (partId === undefined && given !== undefined && given !== '') {
-      throw new CaptureError(
-        'PART_ID_INVALID',
-        'msg.partId must be text of 1 to 128 printable ASCII characters',
-      );
+    const { shots, failures } = await this.#camera.take(message['partId'], signal);
+    const [first] = failures;
+    if (first !== undefined && shots.length === 0) {
+      message.inspection = first.inspection;
+      failures.shift();
     }
-    const image = await this.#source.grab(signal);
-    if (partId === undefined && image.partId !== undefined) inspection.part.id = image.partId;
-    return [await this.#complete(message, inspection, image)];
+    for (const { error, inspection } of failures) this.#context.fail(error, { ...message, inspection });
+    if (first !== undefined && shots.length === 0) throw first.error;
+    return [shots.map((shot, index) => this.#messageOf(shot, index === 0 ? message : { ...message }))];
+  }
+
+  shot(shot: Shot): void {
+    this.#context.emit([this.#messageOf(shot, {})]);
+  }
+
+  failed(error: unknown, inspection: Inspection | undefined): void {
+    this.#context.fail(error, { topic: this.#name, ...(inspection !== undefined && { inspection }) });
+  }
+
+  state(state: CameraState): void {
+    const { status } = this.#context;
+    switch (state.kind) {
+      case 'connecting': {
+        status.show('connecting', 'connecting');
+        return;
+      }
+      case 'ready': {
+        status.show('ready', 'ready');
+        return;
+      }
+      case 'lost': {
+        status.fail(state.error.code);
+        return;
+      }
+      case 'dropping': {
+        status.show('degraded', 'skipped', { count: state.count });
+        return;
+      }
+    }
   }
 
   async close(): Promise<void> {
-    await this.#source.close();
-    await this.#stopInterval?.();
+    await this.#camera.close();
   }
 
-  /** From here on the message says which part it is, whatever becomes of its frame. */
-  async #openPart(message: Message, startedAt: number, id: string | undefined): Promise<Inspection> {
-    const { deadlineMs } = this.#context.config;
-    const inspection = await this.#open({
-      ...(id === undefined ? {} : { id }),
-      ...(deadlineMs === undefined ? {} : { deadlineMs }),
-    });
-    inspection.part.startedAt = startedAt;
-    message.inspection = inspection;
-    return inspection;
-  }
-
-  async #complete(message: Message, inspection: Inspection, image: CapturedImage): Promise<Message> {
-    inspection.timings['capture'] = performance.now() - inspection.part.startedAt;
-    const { frame, section, healthMs } = await partFrame(image, this.#name, this.#meter);
-    inspection.frame = section;
-    if (healthMs !== undefined) inspection.timings['health'] = healthMs;
-    return Object.assign(message, { frame, payload: frame.toBuffer(), topic: this.#name });
-  }
-
-  /** A part that no message asked for. */
-  async #freePart(triggeredAt: number, captured: CapturedImage | FailedImage): Promise<void> {
-    const message: Message = { topic: this.#name };
-    try {
-      const inspection = await this.#openPart(message, triggeredAt, captured.partId);
-      if ('error' in captured) throw captured.error;
-      this.#context.emit([await this.#complete(message, inspection, captured)]);
-      this.#outageReported = false;
-    } catch (error) {
-      this.#context.fail(error, message);
-    }
-  }
-
-  #reportOutage(error: CaptureError): void {
-    if (!this.#outageReported) this.#context.fail(error, { topic: this.#name });
-    this.#outageReported = true;
+  #messageOf({ frame, inspection }: Shot, message: Message): Message {
+    // Raw pixels are no payload for anybody; an encoded image is.
+    const isRaw = frame.format === 'rgb' || frame.format === 'gray';
+    const payload = isRaw ? frame : frame.toBuffer();
+    return Object.assign(message, { frame, inspection, payload, topic: this.#name });
   }
 }
 
 export default function register(RED: NodeAPI): void {
+  cameraRoutes(RED);
   registerNode<CameraConfig>(RED, {
     type: 'camera-capture',
     credentials: { user: { type: 'text' }, password: { type: 'password' } },

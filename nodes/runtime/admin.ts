@@ -17,9 +17,11 @@ const MAX_BODY_BYTES = 64 * 1024;
 const HTTP_STATUS: Readonly<Record<string, number>> = {
   SIGN_IN_REQUIRED: 403,
   BAD_REQUEST: 400,
+  CONFIG_INVALID: 400,
   TOO_LARGE: 413,
   NOT_JSON: 415,
   NOT_FOUND: 404,
+  PREVIEW_LIMIT: 429,
   UNEXPECTED: 500,
 };
 

@@ -80,6 +80,13 @@ export class ConfigReader {
     return this.#value(field) === undefined ? undefined : this.number(field, bounds);
   }
 
+  /** A list, of what is for the caller to check; empty when the field was left empty. */
+  list(field: string): unknown[] {
+    const value = this.#value(field) ?? [];
+    if (!Array.isArray(value)) throw new ConfigError(field, 'is not a list');
+    return value;
+  }
+
   boolean(field: string, fallback: boolean): boolean {
     const value = this.#value(field);
     if (value === undefined) return fallback;

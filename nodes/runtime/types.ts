@@ -15,8 +15,8 @@ export interface Message {
   [property: string]: unknown;
 }
 
-/** One message for each output, null where an output stays silent. */
-export type Outputs = readonly (Message | null)[];
+/** For each output its message, several of them in their order, or null where it stays silent. */
+export type Outputs = readonly (Message | readonly Message[] | null)[];
 
 /** What the editor saved: untyped, possibly from an older version. */
 export type RawConfig = NodeDef & Readonly<Record<string, unknown>>;

@@ -17,12 +17,14 @@ const MINUTES = 60_000;
 const ALLOWED = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|editor-plugin\.html)$/,
   /^icons\/[\w-]+\.svg$/,
+  // What dialogs load from `resources/@jidoka/node-red/`.
+  /^resources\/[\w-]+\.(js|css)$/,
   /^examples\/[^/]+\.json$/,
   // Beside a station's flow: the texts of its Function and template nodes, as they are kept for reading.
   /^flows\/[\w-]+\/([\w-]+\.(json|js|vue)|README\.md)$/,
   /^dist\/nodes\/[\w-]+\/[\w-]+\.(js|html)$/,
   /^dist\/nodes\/[\w-]+\/locales\/[\w-]+\/[\w-]+\.(json|html)$/,
-  /^dist\/lib\/([\w-]+\/)*[\w.-]+\.(js|json|onnx|md|sql)$/,
+  /^dist\/lib\/([\w-]+\/)*[\w.-]+\.(js|json|onnx|md|py|sql)$/,
 ];
 
 /** Warnings of Node-RED itself in a folder it has not run in before. */

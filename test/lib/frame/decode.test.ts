@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import sharp, { type Sharp } from 'sharp';
 import { decodeRgb } from '../../../lib/frame/decode.ts';
 import { requirePath, shared } from '../../support/shared.ts';
+import { writeTiff } from '../../support/tiff.ts';
 
 const WIDTH = 37;
 const HEIGHT = 21;
@@ -50,6 +51,53 @@ describe('decode', () => {
     ] as const) {
       assert.equal((await decodeRgb(bytes, format)).data.length, WIDTH * HEIGHT * 3);
     }
+  });
+
+  it('takes the upper byte of 16 bit, grey and colour, PNG and TIFF', async () => {
+    const values = Uint16Array.from({ length: WIDTH * HEIGHT * 3 }, (_, i) => (i * 7919) % 65_536);
+    const upper = Buffer.from(values.map((value) => value >> 8));
+    const colour = sharp(values, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } }).toColourspace(
+      'rgb16',
+    );
+    assert.deepEqual((await decodeRgb(await colour.clone().png().toBuffer(), 'png')).data, upper);
+    for (const compression of ['none', 'lzw', 'deflate'] as const) {
+      const bytes = await colour.clone().tiff({ compression }).toBuffer();
+      assert.deepEqual((await decodeRgb(bytes, 'tiff')).data, upper, compression);
+    }
+    const raw = { width: WIDTH * 3, height: HEIGHT, channels: 1 } as const;
+    const gray = sharp(values, { raw }).toColourspace('grey16');
+    for (const [bytes, format] of [
+      [await gray.clone().png().toBuffer(), 'png'],
+      [await gray.clone().tiff({ compression: 'lzw' }).toBuffer(), 'tiff'],
+      [writeTiff(values, { ...raw, bigEndian: true }), 'tiff'],
+      [writeTiff(values, { ...raw, bigEndian: false }), 'tiff'],
+    ] as const) {
+      const { data } = await decodeRgb(bytes, format);
+      assert.deepEqual(
+        data.filter((_value, i) => i % 3 === 0),
+        upper,
+      );
+    }
+  });
+
+  it('decodes TIFF of 8 bit, and of 16 bit where 0 is white', async () => {
+    const bytes = await encoder().tiff({ compression: 'lzw' }).toBuffer();
+    assert.deepEqual((await decodeRgb(bytes, 'tiff')).data, pixels);
+    const inverted = writeTiff(new Uint16Array([0, 0xffff]), { width: 2, height: 1, zeroIsWhite: true });
+    assert.deepEqual([...(await decodeRgb(inverted, 'tiff')).data], [255, 255, 255, 0, 0, 0]);
+  });
+
+  it('does not stretch 12 bit that lie in the lower bits of 16', async () => {
+    const bytes = writeTiff(new Uint16Array([0, 4095]), { width: 2, height: 1 });
+    assert.deepEqual([...(await decodeRgb(bytes, 'tiff')).data], [0, 0, 0, 15, 15, 15]);
+  });
+
+  it('refuses TIFF samples that are no grey levels, and says which', async () => {
+    const size = { width: 2, height: 1 };
+    const refused = (sampleFormat: number): Promise<unknown> =>
+      decodeRgb(writeTiff(new Uint16Array(2), { ...size, sampleFormat }), 'tiff');
+    await assert.rejects(refused(2), { code: 'IMAGE_INVALID', message: /16 bit signed/ });
+    await assert.rejects(refused(3), { code: 'IMAGE_INVALID', message: /16 bit floating point/ });
   });
 
   it('takes raw pixels as they are, and grey ones three times', async () => {

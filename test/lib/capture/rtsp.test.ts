@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { rtspSource, rtspUrl, type RtspOptions } from '../../../lib/capture/rtsp.ts';
+import type { MediaSource } from '../../../lib/capture/media-source.ts';
+import type { CapturedImage } from '../../../lib/capture/source.ts';
+import { codeOfRejection, never, pixelsOf, startAndWait, Watcher } from '../../support/captured.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { requireGStreamer } from '../../support/gstreamer.ts';
+import { madeAtMs, RtspServer } from '../../support/rtsp-server.ts';
+
+const USER = 'inspector';
+const PASSWORD = 's3c"ret %40\\';
+
+describe('an RTSP camera', function () {
+  this.timeout(40_000);
+  let server: RtspServer;
+  let source: MediaSource | undefined;
+
+  const open = (options: Partial<RtspOptions> = {}): MediaSource => {
+    source = rtspSource({ url: server.url(), transport: 'tcp', timeoutMs: 10_000, ...options });
+    return source;
+  };
+  const grab = async (): Promise<CapturedImage> => await (source as MediaSource).grab(never);
+  /** When the picture in the image was made. */
+  const madeAt = async (image: CapturedImage): Promise<number> => {
+    const made = madeAtMs(await pixelsOf(image), image.width, 3);
+    assert.ok(made !== undefined, 'the picture carries no time stamp');
+    return made;
+  };
+
+  before(async function () {
+    requireGStreamer(this);
+    server = new RtspServer({ width: 640, height: 360 });
+    await server.start();
+  });
+  afterEach(async () => {
+    await source?.close();
+    source = undefined;
+  });
+  after(async () => {
+    await (server as RtspServer | undefined)?.kill();
+  });
+
+  for (const [path, transport] of [
+    ['/h264', 'tcp'],
+    ['/h264', 'udp'],
+    ['/h265', 'tcp'],
+    ['/jpeg', 'tcp'],
+    ['/jpeg', 'udp'],
+    ['/vp8', 'tcp'],
+  ] as const) {
+    it(`gives the picture of now from ${path} over ${transport.toUpperCase()}`, async () => {
+      await startAndWait(open({ url: server.url(path), transport }));
+      const image = await grab();
+      const now = Date.now();
+      assert.deepEqual([image.format, image.width, image.height], ['rgb', 640, 360]);
+      const made = await madeAt(image);
+      assert.ok(made <= now && now - made < 1000, `made ${now - made} ms ago`);
+      const captured = image.capturedAt.getTime();
+      assert.ok(
+        captured >= made - 1 && captured <= now + 1,
+        `captured ${captured - made} ms after it was made`,
+      );
+    });
+  }
+
+  it('never gives two triggers the same picture, and every later one a later picture', async () => {
+    await startAndWait(open());
+    const images = await Promise.all(Array.from({ length: 6 }, grab));
+    const times = await Promise.all(images.map(madeAt));
+    assert.deepEqual(
+      times,
+      [...new Set(times)].sort((a, b) => a - b),
+    );
+  });
+
+  it('brings a free run in order, and no more pictures a second than it is told', async () => {
+    open({ maxFps: 5 });
+    const times: number[] = [];
+    await new Promise<void>((resolve, reject) => {
+      const watcher = Object.assign(new Watcher(), {
+        image: async (image: CapturedImage): Promise<void> => {
+          times.push(await madeAt(image));
+          if (times.length === 8) resolve();
+        },
+      });
+      void (source as MediaSource).start(watcher);
+      void watcher.outages(1).then(reject);
+    });
+    const tookMs = (times.at(-1) ?? 0) - (times[0] ?? 0);
+    assert.ok(tookMs > (7 * 1000) / 5.5, `8 pictures in ${tookMs} ms`);
+  });
+
+  it('says when there is no stream at the address', async () => {
+    const watcher = new Watcher();
+    await open({ url: server.url('/absent') }).start(watcher);
+    const error = await watcher.outages(1);
+    assert.equal(error.code, 'CAMERA_REFUSED');
+    assert.match(error.hint ?? '', /path/);
+    assert.equal(await codeOfRejection(grab()), 'CAMERA_REFUSED');
+  });
+
+  it('says when nobody is at the address', async () => {
+    const watcher = new Watcher();
+    await open({ url: 'rtsp://127.0.0.1:9/h264' }).start(watcher);
+    assert.equal((await watcher.outages(1)).code, 'CAMERA_LOST');
+  });
+
+  describe('with a sign-in', () => {
+    let locked: RtspServer;
+
+    before(async () => {
+      locked = new RtspServer({ width: 640, height: 360, user: USER, password: PASSWORD });
+      await locked.start();
+    });
+    after(async () => {
+      await locked.kill();
+    });
+
+    it('takes user and password as they are, and shows them to no other program', async () => {
+      await startAndWait(open({ url: locked.url(), credentials: { user: USER, password: PASSWORD } }));
+      await madeAt(await grab());
+      for (const file of ['cmdline', 'environ']) {
+        const text = readFileSync(`/proc/${source?.pid ?? 0}/${file}`, 'utf8');
+        assert.ok(text.length > 0);
+        assert.ok(!text.includes('s3c') && !text.includes(USER), file);
+      }
+    });
+
+    it('does not hammer a camera that refuses user and password', async () => {
+      const clock = new FakeClock();
+      const watcher = new Watcher();
+      open({ url: locked.url(), credentials: { user: USER, password: 'wrong' }, clock, random: () => 1 });
+      await source?.start(watcher);
+      const error = await watcher.outages(1);
+      assert.equal(error.code, 'CAMERA_REFUSED');
+      assert.ok(!`${error.message}${error.hint ?? ''}`.includes('wrong'));
+      while (clock.pending === 0) await new Promise(setImmediate);
+      clock.advance(299_000);
+      await new Promise(setImmediate);
+      assert.equal(watcher.attempts, 1);
+      clock.advance(1000);
+      await watcher.attempted(2);
+    });
+  });
+
+  it('takes rtsp addresses without a password only', () => {
+    assert.equal(rtspUrl(' rtsp://cam-4:8554/live?x=1 ').host, 'cam-4:8554');
+    for (const text of ['http://cam/', 'cam', '', 'rtsp://', 'rtsp://user:secret@cam/', 'rtsp://user@cam/']) {
+      assert.throws(() => rtspUrl(text), { code: 'CAMERA_REFUSED' }, text);
+    }
+  });
+});
