@@ -134,7 +134,7 @@ export async function costFigures(): Promise<Figure[]> {
     const rawMeter = new HealthMeter();
     figures.push(...whole('raw', await times(() => rawMeter.measure(raw)), 'RGB in shared memory'));
   } finally {
-    await pool.close();
+    pool.close();
   }
   const frames = jpegs.map((bytes) => new Frame(bytes, { ...size, format: 'jpeg', source: 'bench' }));
   const meter = new HealthMeter();

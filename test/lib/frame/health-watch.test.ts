@@ -5,7 +5,7 @@ import type { HealthReason } from '../../../lib/inspection/inspection.ts';
 /** `.` is a good frame, `b` a blurred one, `f` a frozen one; the answer has `!` where the camera is bad. */
 function states(watch: HealthWatch, frames: string): string {
   const findings: Record<string, HealthReason[]> = { '.': [], b: ['blurred'], f: ['frozen'] };
-  return [...frames]
+  return Array.from(frames)
     .map((frame) => (watch.observe(findings[frame] ?? []).state === 'bad' ? '!' : '.'))
     .join('');
 }
