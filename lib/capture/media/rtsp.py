@@ -22,6 +22,7 @@ class RtspSource(Pipeline):
     def __init__(self, options, frames, fail):
         super().__init__(options, frames, fail)
         self._arrivals = {}
+        self._selected = False
         self._linked = False
         source = element("rtspsrc", location=options["url"], latency=0, user_agent="Jidoka")
         Gst.util_set_object_arg(source, "protocols", options.get("transport", "tcp"))
@@ -37,7 +38,10 @@ class RtspSource(Pipeline):
 
     def _on_stream(self, _source, _number, caps):
         """Only the first video stream is set up; sound would cost the camera and us."""
-        return caps.get_structure(0).get_string("media") == "video"
+        is_video = caps.get_structure(0).get_string("media") == "video"
+        wanted = is_video and not self._selected
+        self._selected = self._selected or is_video
+        return wanted
 
     def _on_pad(self, _source, pad):
         if self._linked:
@@ -78,7 +82,9 @@ class RtspSource(Pipeline):
         if buffer is None:
             packets = info.get_buffer_list()
             buffer = packets.get(0) if packets is not None and packets.length() > 0 else None
-        if buffer is not None and buffer.pts not in self._arrivals:
+        if buffer is None or buffer.pts == Gst.CLOCK_TIME_NONE:
+            return Gst.PadProbeReturn.OK
+        if buffer.pts not in self._arrivals:
             self._arrivals[buffer.pts] = time.time() * 1000
             while len(self._arrivals) > MAX_ARRIVALS:
                 del self._arrivals[next(iter(self._arrivals))]
