@@ -36,7 +36,8 @@
   /** A live camera, whose pictures may be dropped for newer ones; `valueOf` gives the value of a field. */
   function isLive(valueOf) {
     const source = valueOf('source');
-    return SENT_ALONG.includes(source) ? valueOf('watchdog') : ['rtsp', 'gige', 'usb'].includes(source);
+    if (source === 'gige') return valueOf('cameraTrigger') !== 'software';
+    return SENT_ALONG.includes(source) ? valueOf('watchdog') : ['rtsp', 'usb'].includes(source);
   }
 
   /** True when pictures come without being asked for; `valueOf` gives the value of a field. */

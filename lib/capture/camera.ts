@@ -236,6 +236,7 @@ export class Camera {
       const picture = pictures[index] as Frame | ViewedImage | RefusedRegion;
       const { timings } = inspection;
       timings['capture'] = arrivedAt - inspection.part.startedAt;
+      if (image.triggerToFrameMs !== undefined) timings['triggerToFrame'] = image.triggerToFrameMs;
       if (meter !== undefined) timings['health'] = measuredAt - arrivedAt;
       if (!view.isPlain) timings['view'] = viewedAt - measuredAt;
       // Wall clocks, because the camera's process has no other in common with this one.

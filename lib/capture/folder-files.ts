@@ -3,7 +3,15 @@ import { copyFile, mkdir, open, readdir, realpath, rename, stat, unlink } from '
 import { basename, dirname, extname, isAbsolute, join, parse, relative, resolve, sep } from 'node:path';
 import { asCaptureError, CaptureError } from './errors.ts';
 
-const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(['.jpg', '.jpeg', '.jpe', '.png', '.webp']);
+const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
+  '.jpg',
+  '.jpeg',
+  '.jpe',
+  '.png',
+  '.webp',
+  '.tif',
+  '.tiff',
+]);
 /** People number files without leading zeros: 9 comes before 10. */
 const byName = new Intl.Collator('en', { numeric: true });
 
@@ -22,20 +30,37 @@ export function isInside(folder: string, path: string): boolean {
 }
 
 /**
- * Image files below the folder, by name, as paths relative to it; without those below `except`.
+ * What a producer appends to the name of an image for the file that says "this image is done".
+ *
+ * @throws CaptureError `FOLDER_UNREADABLE` when it can be no such ending
+ */
+export function doneMarkerOf(text: string): string {
+  const marker = text.trim();
+  if (marker.includes('/') || marker.includes('\\') || isImageFile(`image${marker}`)) {
+    throw new CaptureError('FOLDER_UNREADABLE', 'the done marker must be the end of a file name, like .done');
+  }
+  return marker;
+}
+
+/**
+ * Image files below the folder, by name, as paths relative to it; without those below `except`, and
+ * where there is a `marker` only those that have theirs.
  *
  * @throws CaptureError `FOLDER_UNREADABLE`
  */
 export async function listImages(
   folder: string,
-  { recursive, except }: { recursive: boolean; except: string | undefined },
+  { recursive, except, marker }: { recursive: boolean; except: string | undefined; marker: string },
 ): Promise<string[]> {
   try {
     const entries = await readdir(folder, { recursive, withFileTypes: true });
-    return entries
-      .filter((entry) => !entry.isDirectory() && isImageFile(entry.name))
+    const files = entries
+      .filter((entry) => !entry.isDirectory())
       .filter((entry) => except === undefined || !isInside(except, entry.parentPath))
-      .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+    const present = new Set(marker === '' ? [] : files);
+    return files
+      .filter((file) => isImageFile(file) && (marker === '' || present.has(`${file}${marker}`)))
       .sort(compareNames);
   } catch (error) {
     throw new CaptureError('FOLDER_UNREADABLE', `the folder ${folder} cannot be read`, {
@@ -50,21 +75,25 @@ export interface FileState {
   modified: Date;
   /** Tells a file from another one that took its name. */
   identity: string;
+  /** Changes when the file is written to. */
+  version: string;
 }
 
 /** The file as it is now; undefined when it is gone or is no regular file. */
 export async function fileState(folder: string, file: string): Promise<FileState | undefined> {
   try {
-    const { size, mtime, ino, birthtimeMs, isFile } = await stateOf(join(folder, file));
-    return isFile ? { size, modified: mtime, identity: `${ino}-${birthtimeMs}` } : undefined;
+    const { size, mtime, mtimeMs, ino, birthtimeMs, isFile } = await stateOf(join(folder, file));
+    if (!isFile) return undefined;
+    const identity = `${ino}-${birthtimeMs}`;
+    return { size, modified: mtime, identity, version: `${identity}-${size}-${mtimeMs}` };
   } catch {
     return undefined;
   }
 }
 
 async function stateOf(path: string) {
-  const { size, mtime, ino, birthtimeMs, ...state } = await stat(path);
-  return { size, mtime, ino, birthtimeMs, isFile: (state.mode & 0o170000) === 0o100000 };
+  const { size, mtime, mtimeMs, ino, birthtimeMs, ...state } = await stat(path);
+  return { size, mtime, mtimeMs, ino, birthtimeMs, isFile: (state.mode & 0o170000) === 0o100000 };
 }
 
 /**
@@ -77,18 +106,35 @@ export async function readInside(folder: string, file: string, maxBytes: number)
     const root = await realpath(folder);
     const path = await realpath(join(root, file));
     if (!isInside(root, path)) throw new CaptureError('IMAGE_INVALID', `${file} leads out of the folder`);
-    if (!(await stateOf(path)).isFile) throw new CaptureError('IMAGE_INVALID', `${file} is not a file`);
-    const handle = await open(path);
-    try {
-      const { size } = await handle.stat();
-      if (size > maxBytes)
-        throw new CaptureError('IMAGE_INVALID', `${file} is larger than ${maxBytes} bytes`);
-      return await handle.readFile();
-    } finally {
-      await handle.close();
-    }
+    return (await readWhole(path, { what: file, maxBytes })).bytes;
   } catch (error) {
     throw asCaptureError(error, 'IMAGE_INVALID', `${file} cannot be read`);
+  }
+}
+
+/**
+ * The bytes of a regular file, and when they were written. A pipe or a device would never end. What is
+ * renamed over the file meanwhile does not matter; what is written into it does.
+ *
+ * @throws CaptureError `IMAGE_INVALID` when it is no file or too large, `IMAGE_TRUNCATED` when it was written to
+ *   meanwhile: half of it may be the picture before; else what the file system says
+ */
+export async function readWhole(
+  path: string,
+  { what, maxBytes }: { what: string; maxBytes: number },
+): Promise<{ bytes: Buffer; modified: Date }> {
+  if (!(await stateOf(path)).isFile) throw new CaptureError('IMAGE_INVALID', `${what} is not a file`);
+  const handle = await open(path);
+  try {
+    const { size, mtime, mtimeMs } = await handle.stat();
+    if (size > maxBytes) throw new CaptureError('IMAGE_INVALID', `${what} is larger than ${maxBytes} bytes`);
+    const bytes = await handle.readFile();
+    const after = await handle.stat();
+    if (after.mtimeMs === mtimeMs && after.size === size && bytes.length === size)
+      return { bytes, modified: mtime };
+    throw new CaptureError('IMAGE_TRUNCATED', `${what} was written to while it was read`);
+  } finally {
+    await handle.close();
   }
 }
 
@@ -98,23 +144,23 @@ export function resolveDoneFolder(folder: string, doneFolder: string | undefined
 }
 
 /**
- * Moves a file into another folder, keeping its path below it, never replacing a file there.
+ * Moves a file, and the marker beside it, into another folder, keeping its path below it, never
+ * replacing a file there. The marker goes first: left behind it would vouch for the next file of that name.
  *
  * @throws CaptureError `FILE_NOT_MOVED`
  */
-export async function putAway(folder: string, file: string, doneFolder: string): Promise<void> {
-  const from = join(folder, file);
+export async function putAway(
+  folder: string,
+  file: string,
+  { doneFolder, marker }: { doneFolder: string; marker: string },
+): Promise<void> {
   try {
     const wanted = join(doneFolder, file);
     await mkdir(dirname(wanted), { recursive: true });
     const to = await freeName(wanted);
-    try {
-      await rename(from, to);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-      await copyFile(from, to);
-      await unlink(from);
-    }
+    const from = join(folder, file);
+    if (marker !== '' && (await exists(`${from}${marker}`))) await move(`${from}${marker}`, `${to}${marker}`);
+    await move(from, to);
   } catch (error) {
     throw new CaptureError('FILE_NOT_MOVED', `${file} could not be moved to ${doneFolder}`, {
       hint: 'The image was taken and will not be taken again in this run. Check the rights on both folders.',
@@ -123,14 +169,27 @@ export async function putAway(folder: string, file: string, doneFolder: string):
   }
 }
 
+async function move(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    await copyFile(from, to);
+    await unlink(from);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function freeName(wanted: string): Promise<string> {
   const { dir, name, ext } = parse(wanted);
   for (let count = 0; ; count += 1) {
     const path = count === 0 ? wanted : join(dir, `${name}-${count}${ext}`);
-    const taken = await stat(path).then(
-      () => true,
-      () => false,
-    );
-    if (!taken) return path;
+    if (!(await exists(path))) return path;
   }
 }

@@ -4,9 +4,10 @@
  *
  * A new file is taken when the image in it is complete, so a file that is renamed into the folder
  * is taken at once, and one that is still being written when its last byte is there. One that stops
- * growing without being complete is reported as broken. Each file is taken once per run; one that
- * another file replaced under its name counts as new. File system events make it fast, a look at
- * the folder every second makes it certain: shares send no events.
+ * growing without being complete is reported as broken. A producer may also say itself when an image
+ * is done, with a marker beside it. Each file is taken once per run; one that another file replaced
+ * under its name counts as new, and so does one that was written anew with another picture. File
+ * system events make it fast, a look at the folder every second makes it certain: shares send none.
  */
 import { watch, type FSWatcher } from 'node:fs';
 import { basename, join, parse, resolve } from 'node:path';
@@ -15,6 +16,7 @@ import { deliver } from './deliver.ts';
 import { asCaptureError, CaptureError } from './errors.ts';
 import {
   compareNames,
+  doneMarkerOf,
   fileState,
   isImageFile,
   isInside,
@@ -24,9 +26,11 @@ import {
   resolveDoneFolder,
   type FileState,
 } from './folder-files.ts';
+import { KnownFiles } from './folder-known.ts';
 import { LatestImage } from './latest.ts';
 import { MAX_IMAGE_BYTES, partIdFrom, receiveImage } from './source.ts';
 import type { CameraSource, CapturedImage, SourceListener } from './source.ts';
+import { within } from './within.ts';
 
 const SCAN_MS = 1000;
 /** How often a file that is still being written is looked at. */
@@ -42,9 +46,11 @@ export interface FolderOptions {
   recursive: boolean;
   /** Where files go once taken, not in `cycle`; relative paths are below the folder. */
   doneFolder?: string | undefined;
+  /** An image counts once a file of its name with this appended is there; '' for no such files. */
+  doneMarker?: string;
   /** The file's name without extension is the id of its part. */
   partIdFromName: boolean;
-  /** For a trigger to get its file in `watch`. */
+  /** For a trigger to get its file. */
   timeoutMs: number;
   maxImageBytes?: number;
   clock?: Clock;
@@ -60,6 +66,7 @@ export class FolderSource implements CameraSource {
   readonly #options: FolderOptions;
   readonly #folder: string;
   readonly #doneFolder: string | undefined;
+  readonly #marker: string;
   readonly #clock: Clock;
   readonly #latest: LatestImage;
   readonly #closed = new AbortController();
@@ -69,8 +76,7 @@ export class FolderSource implements CameraSource {
   #running: Promise<void> | undefined;
   #watcher: FSWatcher | undefined;
   #wake: () => void = () => undefined;
-  /** Files that were taken or were there before, with what they were then. */
-  readonly #known = new Map<string, string>();
+  readonly #known = new KnownFiles();
   /** Files that are on their way. */
   readonly #arrivals = new Map<string, Arrival>();
   /** Files the folder told us about since we last looked. */
@@ -80,11 +86,13 @@ export class FolderSource implements CameraSource {
   #rounds = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
+  /** @throws CaptureError `FOLDER_UNREADABLE` when the done marker can be none */
   constructor(options: FolderOptions) {
     this.#options = options;
     this.#folder = resolve(options.folder);
     this.#doneFolder =
       options.mode === 'cycle' ? undefined : resolveDoneFolder(this.#folder, options.doneFolder);
+    this.#marker = doneMarkerOf(options.doneMarker ?? '');
     this.name = basename(this.#folder);
     this.#clock = options.clock ?? systemClock;
     this.#latest = new LatestImage(this.#clock);
@@ -101,26 +109,26 @@ export class FolderSource implements CameraSource {
     if (present !== undefined && this.#doneFolder === undefined) {
       for (const file of present) {
         const state = await fileState(this.#folder, file);
-        if (state !== undefined) this.#known.set(file, state.identity);
+        if (state !== undefined) this.#known.add(file, state);
       }
     }
     this.#running = this.#watch(present === undefined);
   }
 
   async grab(signal: AbortSignal): Promise<CapturedImage> {
+    const wait = {
+      timeoutMs: this.#options.timeoutMs,
+      signal: AbortSignal.any([signal, this.#closed.signal]),
+      what: `the folder ${this.#folder}`,
+    };
     if (this.#options.mode === 'watch') {
       if (this.#outage !== undefined) throw this.#outage;
-      return await this.#latest.take({
-        maxAgeMs: MAX_AGE_MS,
-        timeoutMs: this.#options.timeoutMs,
-        signal: AbortSignal.any([signal, this.#closed.signal]),
-        what: `the folder ${this.#folder}`,
-      });
+      return await this.#latest.take({ ...wait, maxAgeMs: MAX_AGE_MS });
     }
     // One after the other, so that two triggers never get the same file.
     const turn = this.#turn.then(() => this.#next());
     this.#turn = turn.catch(() => undefined);
-    return await turn;
+    return await within(turn, { ...wait, clock: this.#clock });
   }
 
   async close(): Promise<void> {
@@ -134,7 +142,11 @@ export class FolderSource implements CameraSource {
   async #look(): Promise<string[] | undefined> {
     try {
       const { recursive } = this.#options;
-      const images = await listImages(this.#folder, { recursive, except: this.#doneFolder });
+      const images = await listImages(this.#folder, {
+        recursive,
+        except: this.#doneFolder,
+        marker: this.#marker,
+      });
       if (this.#outage?.code !== 'FILE_NOT_MOVED') this.#restored();
       return images;
     } catch (error) {
@@ -189,7 +201,7 @@ export class FolderSource implements CameraSource {
   async #putAway(file: string): Promise<void> {
     if (this.#doneFolder === undefined) return;
     try {
-      await putAway(this.#folder, file, this.#doneFolder);
+      await putAway(this.#folder, file, { doneFolder: this.#doneFolder, marker: this.#marker });
       this.#known.delete(file);
       this.#restored();
     } catch (error) {
@@ -232,10 +244,9 @@ export class FolderSource implements CameraSource {
     this.#events.clear();
     for (const file of files) {
       if (this.#arrivals.has(file)) continue;
-      const known = this.#known.get(file);
       const state = await fileState(this.#folder, file);
       if (state === undefined) this.#known.delete(file);
-      else if (known !== state.identity) this.#arrive(file);
+      else if (this.#known.differs(file, state)) this.#arrive(file);
     }
   }
 
@@ -246,9 +257,12 @@ export class FolderSource implements CameraSource {
       const watcher = watch(this.#folder, { recursive, persistent: false });
       this.#watcher = watcher;
       watcher.on('change', (_event, name) => {
-        if (typeof name !== 'string' || !isImageFile(name)) return;
-        if (this.#doneFolder !== undefined && isInside(this.#doneFolder, join(this.#folder, name))) return;
-        this.#events.add(name);
+        if (typeof name !== 'string') return;
+        const marks = this.#marker !== '' && name.endsWith(this.#marker);
+        const file = marks ? name.slice(0, -this.#marker.length) : name;
+        if (!isImageFile(file)) return;
+        if (this.#doneFolder !== undefined && isInside(this.#doneFolder, join(this.#folder, file))) return;
+        this.#events.add(file);
         this.#wake();
       });
       // Out of watches, or the folder went away: the next look at the folder opens a new one.
@@ -273,21 +287,34 @@ export class FolderSource implements CameraSource {
       return;
     }
     const names = new Set(present);
-    for (const file of this.#known.keys()) if (!names.has(file)) this.#known.delete(file);
+    this.#known.keepOnly(names);
     for (const file of present) if (!this.#known.has(file) && !this.#arrivals.has(file)) this.#arrive(file);
+    await this.#patrol();
+  }
+
+  /** A share tells nobody that a file was written anew. */
+  async #patrol(): Promise<void> {
+    for (const file of this.#known.nextRound()) {
+      const state = await fileState(this.#folder, file);
+      if (state !== undefined && this.#known.differs(file, state) && !this.#arrivals.has(file)) {
+        this.#arrive(file);
+      }
+    }
   }
 
   /** Takes the file if it is complete; leaves it for later if it may still grow. */
   async #check(file: string): Promise<void> {
     const arrival = this.#arrivals.get(file);
     const state = await fileState(this.#folder, file);
-    if (arrival === undefined || state === undefined) {
+    const marked =
+      this.#marker === '' || (await fileState(this.#folder, `${file}${this.#marker}`)) !== undefined;
+    if (arrival === undefined || state === undefined || !marked) {
       this.#arrivals.delete(file);
       return;
     }
     const { state: before } = arrival;
     const now = this.#clock.now();
-    const unchanged = before?.size === state.size && before.modified.getTime() === state.modified.getTime();
+    const unchanged = before?.version === state.version;
     if (!unchanged) {
       arrival.state = state;
       arrival.unchangedSince = now;
@@ -297,7 +324,7 @@ export class FolderSource implements CameraSource {
     );
     if (image instanceof CaptureError && !unchanged) return;
     this.#arrivals.delete(file);
-    this.#known.set(file, state.identity);
+    if (!this.#known.add(file, state, image instanceof CaptureError ? undefined : image)) return;
     await this.#deliver(file, image);
     await this.#putAway(file);
   }

@@ -90,14 +90,18 @@ async function loadLibrary(): Promise<typeof import('mqtt')> {
   }
 }
 
-/** Takes leave of the broker and lets go of the connection, whatever state both are in. */
-export async function leave(client: MqttClient): Promise<void> {
+/**
+ * Lets go of the connection, whatever state it is in.
+ *
+ * @param politely tells the broker before, which has a moment to hear it
+ */
+export async function leave(client: MqttClient, politely: boolean): Promise<void> {
   const { stream } = client;
   const closed = new Promise<void>((resolve) => {
     if (stream.closed) resolve();
     else stream.once('close', resolve);
   });
-  if (client.connected) {
+  if (politely && client.connected) {
     const timeout = setTimeout(() => stream.destroy(), LEAVE_MS);
     stream.once('close', () => clearTimeout(timeout));
     client.end(false);

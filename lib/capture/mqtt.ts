@@ -155,7 +155,7 @@ export class MqttSource implements CameraSource {
     } finally {
       stopWatching();
       this.#unwatch();
-      await leave(client);
+      await leave(client, closed.aborted);
     }
   }
 
@@ -213,7 +213,7 @@ export class MqttSource implements CameraSource {
       client.reschedulePing(true);
       if (client.stream.isPaused()) [byteAt, messageAt] = [now, now];
       if (now - byteAt >= silenceMs) gone(`was silent for ${Math.round(now - byteAt)} ms`);
-      else if (packets.underWay && now - messageAt >= Math.max(MESSAGE_MS, timeoutMs)) {
+      else if (packets.underWay && now - messageAt >= Math.max(MESSAGE_MS, timeoutMs, silenceMs)) {
         gone(`did not finish a message within ${Math.round(now - messageAt)} ms`);
       } else client.sendPing();
     };

@@ -1,4 +1,5 @@
 /** Makes the camera a configuration asks for; the one place that knows all kinds. */
+import { FileSource, type FileOptions } from './file.ts';
 import { FolderSource, type FolderOptions } from './folder.ts';
 import { gigeSource, type GigeOptions } from './gige.ts';
 import { HttpMjpegSource, type HttpMjpegOptions } from './http-mjpeg.ts';
@@ -11,6 +12,7 @@ import { videoSource, type VideoOptions } from './video.ts';
 
 export type SourceOptions =
   | ({ kind: 'folder' } & FolderOptions)
+  | ({ kind: 'file' } & FileOptions)
   | ({ kind: 'http-snapshot' } & HttpSnapshotOptions)
   | ({ kind: 'http-mjpeg' } & HttpMjpegOptions)
   | ({ kind: 'rtsp' } & RtspOptions)
@@ -24,6 +26,8 @@ export function openSource(options: SourceOptions): CameraSource {
   switch (options.kind) {
     case 'folder':
       return new FolderSource(options);
+    case 'file':
+      return new FileSource(options);
     case 'http-snapshot':
       return new HttpSnapshotSource(options);
     case 'http-mjpeg':

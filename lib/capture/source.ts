@@ -65,7 +65,7 @@ const HEX_SHOWN = 8;
 /**
  * Takes encoded bytes as an image after looking at header and end.
  *
- * @throws CaptureError `IMAGE_INVALID` when it is no JPEG, PNG or WebP, `IMAGE_TRUNCATED` when its end is missing.
+ * @throws CaptureError `IMAGE_INVALID` when it is no JPEG, PNG, WebP or TIFF, `IMAGE_TRUNCATED` when its end is missing.
  */
 export function receiveImage(
   bytes: Buffer,
@@ -76,7 +76,7 @@ export function receiveImage(
     const start = bytes.toString('hex', 0, HEX_SHOWN);
     throw new CaptureError(
       'IMAGE_INVALID',
-      `${what} is not a JPEG, PNG or WebP image (starts with ${start})`,
+      `${what} is not a JPEG, PNG, WebP or TIFF image (starts with ${start})`,
     );
   }
   const header = probeImage(bytes);

@@ -39,7 +39,7 @@ class CameraHandler implements Handlers, CameraListener {
   async start(): Promise<this> {
     // Whether these are there is only known once they are asked.
     const { kind } = this.#context.config.source;
-    if (kind === 'http-snapshot') this.#context.status.show('ready', 'waiting');
+    if (kind === 'http-snapshot' || kind === 'file') this.#context.status.show('ready', 'waiting');
     await this.#camera.start(this);
     return this;
   }

@@ -14,7 +14,7 @@ import { encode, type Flip, type Rotation } from '../../lib/frame/encode.ts';
 import { bytesOf, Frame } from '../../lib/frame/frame.ts';
 import type { Baseline } from '../../lib/frame/baseline.ts';
 import { HealthMeter } from '../../lib/frame/health.ts';
-import type { Box, HealthReason, HealthSection } from '../../lib/inspection/inspection.ts';
+import type { HealthReason, HealthSection } from '../../lib/inspection/inspection.ts';
 import { measuresOf, type Measure } from './measures.ts';
 
 /** A preview nobody asked of for so long has been left: the dialog's page is gone. */
@@ -22,7 +22,7 @@ export const IDLE_MS = 10_000;
 /** Each holds a connection to a camera, and decodes twice a second. */
 export const MAX_PREVIEWS = 4;
 const MAX_WIDTH = 960;
-const JPEG_QUALITY = 80;
+const JPEG = { format: 'jpeg', quality: 80 } as const;
 /** A picture of the running node that is older is no live picture where the camera can be asked again. */
 const FRESH_MS = 2000;
 /** Good pictures for a baseline: ten seconds of the dialog's two pictures a second. */
@@ -124,8 +124,7 @@ export class Preview {
       .raw()
       .toBuffer({ resolveWithObject: true });
     const small = { data, width: info.width, height: info.height, channels: pixels.channels };
-    const whole: Box = [0, 0, info.width, info.height];
-    const jpeg = await encode(small, whole, { rotate, flip }, { format: 'jpeg', quality: JPEG_QUALITY });
+    const jpeg = await encode(small, [0, 0, info.width, info.height], { rotate, flip }, JPEG);
     const health = await this.#healthOf(frame);
     this.#picture = jpeg.data;
     return {

@@ -7,8 +7,9 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { DiscoveredCamera } from '../../lib/capture/discovery.ts';
-import { listUsbCameras } from '../../lib/capture/usb.ts';
+import { listGigeCameras } from '../../lib/capture/gige.ts';
 import { openSource, type SourceOptions } from '../../lib/capture/open-source.ts';
+import { listUsbCameras } from '../../lib/capture/usb.ts';
 import { CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import { adminRoute } from '../runtime/admin.ts';
@@ -75,6 +76,7 @@ function credentialsOf(RED: NodeAPI, { nodeId, user, password }: PreviewRequest)
 
 /** The camera an exclusive source opens, undefined for one that serves many programs. */
 function exclusive(source: SourceOptions): string | undefined {
+  if (source.kind === 'gige') return `gige ${source.camera}`;
   return source.kind === 'usb' ? `usb ${source.device}` : undefined;
 }
 
@@ -189,6 +191,7 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
 }
 
 async function discover(kind: unknown): Promise<DiscoveredCamera[]> {
+  if (kind === 'gige') return await listGigeCameras();
   if (kind === 'usb') return await listUsbCameras();
   throw new CodedError('BAD_REQUEST', 'kind must be gige or usb');
 }

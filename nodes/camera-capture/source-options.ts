@@ -1,7 +1,7 @@
 /** Which camera a camera-capture node is set to: one reader of the saved fields for each kind. */
 import { asCaptureError } from '../../lib/capture/errors.ts';
+import { checkGige, GIGE_PIXEL_FORMATS, type GigePixelFormat } from '../../lib/capture/gige.ts';
 import { cameraUrl } from '../../lib/capture/http-request.ts';
-import { checkGige, GIGE_PIXEL_FORMATS } from '../../lib/capture/gige.ts';
 import { brokerUrl } from '../../lib/capture/mqtt-broker.ts';
 import { topicFilter } from '../../lib/capture/mqtt-topic.ts';
 import type { SourceOptions } from '../../lib/capture/open-source.ts';
@@ -27,14 +27,21 @@ function maxFps(config: ConfigReader): number | undefined {
   return config.optionalNumber('maxFps', { min: 0.1, max: 1000 });
 }
 
+function pixelFormat(config: ConfigReader): GigePixelFormat | undefined {
+  if (config.text('pixelFormat', '') === '') return undefined;
+  return config.choice('pixelFormat', GIGE_PIXEL_FORMATS, 'Mono8');
+}
+
 const READERS: { [K in Kind]: (config: ConfigReader) => Options<K> } = {
   folder: (config) => ({
     folder: config.text('folder'),
     mode: config.choice('folderMode', ['watch', 'cycle', 'once'], 'watch'),
     recursive: config.boolean('recursive', false),
     doneFolder: config.text('doneFolder', '') || undefined,
+    doneMarker: config.text('doneMarker', ''),
     partIdFromName: config.boolean('partIdFromName', false),
   }),
+  file: (config) => ({ file: config.text('file') }),
   'http-snapshot': (config) => ({ url: checked(config, 'url', cameraUrl) }),
   'http-mjpeg': (config) => ({
     url: checked(config, 'url', cameraUrl),
@@ -47,22 +54,25 @@ const READERS: { [K in Kind]: (config: ConfigReader) => Options<K> } = {
     maxFps: maxFps(config),
   }),
   gige: (config) => {
-    const number = (field: string): number | undefined => config.optionalNumber(field, { min: 0 });
-    const format = config.choice('pixelFormat', ['', ...GIGE_PIXEL_FORMATS], '');
     const options = {
       camera: config.text('camera', ''),
       cameraTrigger: config.choice('cameraTrigger', ['free-run', 'software'], 'free-run'),
-      pixelFormat: format === '' ? undefined : format,
-      exposureUs: number('exposureUs'),
+      // Where a field is empty the camera stays as it is.
+      pixelFormat: pixelFormat(config),
+      exposureUs: config.optionalNumber('exposureUs'),
       gain: config.optionalNumber('gain'),
-      sensorX: number('sensorX'),
-      sensorY: number('sensorY'),
-      sensorWidth: number('sensorWidth'),
-      sensorHeight: number('sensorHeight'),
-      packetSize: number('packetSize'),
-      maxFps: maxFps(config),
+      sensorX: config.optionalNumber('sensorX'),
+      sensorY: config.optionalNumber('sensorY'),
+      sensorWidth: config.optionalNumber('sensorWidth'),
+      sensorHeight: config.optionalNumber('sensorHeight'),
+      maxFps: config.optionalNumber('maxFps'),
+      packetSize: config.optionalNumber('packetSize'),
     };
-    checked(config, 'source', () => checkGige(options));
+    try {
+      checkGige(options);
+    } catch (error) {
+      throw new ConfigError('camera', asCaptureError(error, 'CAMERA_REFUSED', options.camera).message);
+    }
     return options;
   },
   usb: (config) => ({
@@ -97,6 +107,9 @@ export function bringsImages(source: SourceOptions): boolean {
   switch (source.kind) {
     case 'folder':
       return source.mode === 'watch';
+    case 'gige':
+      return source.cameraTrigger === 'free-run';
+    case 'file':
     case 'http-snapshot':
       return false;
     default:
@@ -110,8 +123,9 @@ export function isLive(source: SourceOptions): boolean {
     case 'http-mjpeg':
     case 'mqtt':
       return source.watchdog;
-    case 'rtsp':
     case 'gige':
+      return source.cameraTrigger === 'free-run';
+    case 'rtsp':
     case 'usb':
       return true;
     default:

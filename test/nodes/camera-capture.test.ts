@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import nodeRedUtil from '@node-red/util';
+import type { CodedError } from '../../lib/errors.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import { openInspection } from '../../lib/inspection/inspection.ts';
 import register from '../../nodes/camera-capture/camera-capture.ts';
@@ -102,6 +104,43 @@ describe('camera-capture', () => {
     assert.equal((await nextMessage('parts')).inspection?.part.id, 'CAM-1');
     node('camera').receive({ partId: 'PLC-1' });
     assert.equal((await nextMessage('parts')).inspection?.part.id, 'PLC-1');
+  });
+
+  const rectangle = (name: string, left: number, width: number) => ({
+    name,
+    kind: 'part',
+    points: [
+      [left, 0],
+      [left + width, 0],
+      [left + width, 16],
+      [left, 16],
+    ],
+  });
+
+  it('sends a part for each region, in their order, with everything the message held', async () => {
+    const regions = [rectangle('left', 0, 16), rectangle('right', 32, 32)];
+    await load([register], flow({ ...snapshot(), regions }));
+    node('camera').receive({ partId: 'S-1', order: { id: 7 } });
+    for (const [index, { name, points }] of regions.entries()) {
+      const message = await nextMessage('parts');
+      assertPlainMessage(message);
+      const { inspection, frame } = message;
+      assert.equal(inspection?.part.id, `S-1/${index + 1}`);
+      assert.equal(inspection.frame?.region, name);
+      assert.deepEqual(inspection.frame.box?.slice(0, 2), points[0]);
+      assert.deepEqual([frame?.width, frame?.height], inspection.frame.box?.slice(2));
+      assert.deepEqual(message['order'], { id: 7 });
+    }
+  });
+
+  it('ends the part whose region the picture does not hold in its error, and sends the others', async () => {
+    const regions = [rectangle('in', 0, 16), rectangle('out', 500, 16)];
+    await load([register], flow({ ...snapshot(), regions }));
+    const failure = once(node('camera'), 'call:error') as Promise<[{ args: [CodedError, Message] }]>;
+    node('camera').receive({ partId: 'S-1' });
+    assert.equal((await nextMessage('parts')).inspection?.part.id, 'S-1/1');
+    const [error, message] = (await failure)[0].args;
+    assert.deepEqual([error.code, message.inspection?.part.id], ['REGION_OUTSIDE', 'S-1/2']);
   });
 
   it('signs in with the credentials of the node', async () => {

@@ -102,9 +102,13 @@ export class MqttBroker {
   }
 }
 
+export function mosquittoInstalled(): boolean {
+  return spawnSync('mosquitto', ['-h']).error === undefined;
+}
+
 /** Skips where mosquitto is not installed. */
 export function requireMosquitto(context: Context): void {
-  if (spawnSync('mosquitto', ['-h']).error === undefined) return;
+  if (mosquittoInstalled()) return;
   if (process.env['CI'] === 'true') throw new Error('mosquitto is missing');
   console.log('      mosquitto is not installed (apt-get install mosquitto)');
   context.skip();

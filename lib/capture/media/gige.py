@@ -421,19 +421,21 @@ class GigeSource:
 
     def _receive_made(self, held):
         """On demand a frame goes to the take that caused it, or to nobody."""
-        arrived_ns = held.buffer.get_system_timestamp()  # of its first packet
+        problem = self._problem(held.buffer)
+        arrived_ns = held.buffer.get_system_timestamp()
         with self._turning:
-            # Nothing of a frame can come before the trigger that caused it.
-            if self._made_for is None or arrived_ns < self._triggered_at * 1e9:
+            if self._made_for is None:
+                return
+            # Nothing of a frame can come before the trigger that caused it. (A frame whose leading packet
+            # was lost carries the time of whatever was in its buffer before.)
+            if problem is None and arrived_ns < self._triggered_at * 1e9:
                 return
             take, self._made_for = self._made_for, None
-            problem = self._problem(held.buffer)
             if problem is None:
                 details = {"triggerToFrameMs": round((time.time() - self._triggered_at) * 1000, 3)}
                 self._frames.answer(take, lambda: self._pixels(held.buffer), arrived_ns / 1e6, details)
             else:
-                text = f"the frame {self._what} made for this trigger came broken: {problem}"
-                self._frames.spoil(take, text)
+                self._frames.spoil(take, f"the frame {self._what} made for this trigger came broken: {problem}")
         self._turn()
 
     def _problem(self, buffer):

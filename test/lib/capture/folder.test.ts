@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { mkdir, mkdtemp, open as openFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  link,
+  mkdir,
+  mkdtemp,
+  open as openFile,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { FolderSource, type FolderOptions } from '../../../lib/capture/folder.ts';
 import type { CapturedImage, FailedImage } from '../../../lib/capture/source.ts';
 import { testImage } from '../../support/camera-server.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 describe('folder as a camera', () => {
   const signal = new AbortController().signal;
@@ -59,6 +72,20 @@ describe('folder as a camera', () => {
     await rm(root, { recursive: true });
   });
 
+  it('refuses a done marker that can be none', async () => {
+    await open();
+    for (const doneMarker of ['/done', 'a\\b', '.jpg', 'x.TIF']) {
+      const options = {
+        folder,
+        mode: 'watch',
+        recursive: false,
+        partIdFromName: false,
+        timeoutMs: 1,
+      } as const;
+      assert.throws(() => new FolderSource({ ...options, doneMarker }), { message: /done marker/ });
+    }
+  });
+
   describe('with images that lie there', () => {
     it('gives them in the order of their names, as people count, over and over', async () => {
       for (const name of ['part 10.jpg', 'part 9.JPG', 'part 1.png', 'notes.txt', '.part 0.jpg'])
@@ -105,6 +132,13 @@ describe('folder as a camera', () => {
       await open({ mode: 'once', recursive: true });
       assert.equal((await source.grab(signal)).file, join('good', 'a.jpg'));
       await assert.rejects(source.grab(signal), { code: 'IMAGE_INVALID', message: /out of the folder/ });
+    });
+
+    it('passes over images without their marker', async () => {
+      for (const name of ['a.jpg', 'b.jpg', 'c.jpg', 'b.jpg.ok', 'd.jpg.ok']) await put(name);
+      await open({ mode: 'once', doneMarker: '.ok' });
+      assert.equal((await source.grab(signal)).file, 'b.jpg');
+      await assert.rejects(source.grab(signal), { code: 'NO_IMAGE' });
     });
 
     it('says that the folder is not there, and goes on when it is', async () => {
@@ -173,6 +207,97 @@ describe('folder as a camera', () => {
       const other = await testImage(5);
       assert.deepEqual((await replace(image)).bytes, image);
       assert.deepEqual((await replace(other)).bytes, other);
+    });
+
+    it('takes a file that is written anew under its name with another picture, whatever its size', async () => {
+      await open({}, true);
+      const rewrite = async (bytes: Buffer): Promise<CapturedImage> => {
+        const arrived = next<CapturedImage>('image');
+        await put('latest.jpg', bytes);
+        return await arrived;
+      };
+      // A comment segment makes another file of the same length.
+      const commented = (text: string): Buffer =>
+        Buffer.concat([
+          image.subarray(0, 2),
+          Buffer.from(`\xff\xfe\0\x06${text}`, 'latin1'),
+          image.subarray(2),
+        ]);
+      for (const bytes of [image, await testImage(5), commented('one '), commented('two ')]) {
+        assert.deepEqual((await rewrite(bytes)).bytes, bytes);
+      }
+      assert.equal(taken.length, 4);
+    });
+
+    it('sees no new picture in a file whose time alone was set, as copying tools do', async () => {
+      await open({}, true);
+      let arrived = next<CapturedImage>('image');
+      await put('a.jpg');
+      await arrived;
+      await utimes(join(folder, 'a.jpg'), new Date(0), new Date(0));
+      arrived = next('image');
+      await put('b.jpg');
+      await arrived;
+      assert.deepEqual(taken, ['a.jpg', 'b.jpg']);
+    });
+
+    it('sees by itself that a file was written anew, where the folder says nothing', async () => {
+      const clock = new FakeClock();
+      await put('latest.jpg');
+      await open({ clock }, true);
+      const other = await testImage(5);
+      const arrived = next<CapturedImage>('image');
+      // Through another name of the same file no event comes to the folder.
+      await link(join(folder, 'latest.jpg'), join(root, 'elsewhere.jpg'));
+      await writeFile(join(root, 'elsewhere.jpg'), other);
+      let bytes: unknown;
+      void arrived.then((captured) => (bytes = captured.bytes));
+      for (let second = 0; second < 1000 && bytes === undefined; second += 1) {
+        clock.advance(1000);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      assert.deepEqual(bytes, other);
+    });
+
+    it('takes TIFF files', async () => {
+      await open({}, true);
+      const arrived = next<CapturedImage>('image');
+      await put('a.TIF', await sharp(image).tiff().toBuffer());
+      assert.equal((await arrived).format, 'tiff');
+    });
+
+    it('waits for the marker that says that an image is done, whatever comes first', async () => {
+      await put('old.jpg');
+      await open({ doneMarker: '.done' }, true);
+      await put('a.jpg');
+      await put('c.jpg.done', Buffer.alloc(0));
+      await put('b.jpg');
+      let arrived = next<CapturedImage>('image');
+      await put('b.jpg.done', Buffer.alloc(0));
+      await arrived;
+      arrived = next('image');
+      await put('c.jpg');
+      await arrived;
+      arrived = next('image');
+      await put('a.jpg.done', Buffer.alloc(0));
+      await arrived;
+      arrived = next('image');
+      await put('old.jpg.done', Buffer.alloc(0));
+      await arrived;
+      assert.deepEqual(taken, ['b.jpg', 'c.jpg', 'a.jpg', 'old.jpg']);
+    });
+
+    it('puts the marker away with its image, so that it vouches for no other one', async () => {
+      await mkdir(join(folder, 'done'));
+      await put(join('done', 'a.jpg'), Buffer.from('an earlier one'));
+      await open({ doneFolder: 'done', doneMarker: '.done' }, true);
+      const arrived = next<CapturedImage>('image');
+      await put('a.jpg');
+      await put('a.jpg.done', Buffer.alloc(0));
+      await arrived;
+      await source.close();
+      assert.deepEqual(await readdir(folder), ['done']);
+      assert.deepEqual((await readdir(join(folder, 'done'))).sort(), ['a-1.jpg', 'a-1.jpg.done', 'a.jpg']);
     });
 
     it('moves what it took to the done folder, where nothing is replaced, and starts with what still lies there', async () => {
