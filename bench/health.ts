@@ -27,6 +27,8 @@ import { folderSet, sharedSet } from './image-sets.ts';
 
 const DRAWS = 24;
 const LEARN = 20;
+/** Good pictures that must be left over; a smaller set learns from fewer. */
+const LEFT = 8;
 /** Frames of one decision. */
 const WINDOW = 5;
 /** Decisions for each draw and fault; their frames are drawn from the pictures left over. */
@@ -66,7 +68,10 @@ class Tally {
     for (const reason of findings) this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
   }
 
-  addDecision(window: readonly (readonly HealthReason[])[], wanted: readonly HealthReason[] | undefined): void {
+  addDecision(
+    window: readonly (readonly HealthReason[])[],
+    wanted: readonly HealthReason[] | undefined,
+  ): void {
     const watch = new HealthWatch();
     let reasons: readonly HealthReason[] = [];
     for (const findings of window) ({ reasons } = watch.observe(findings));
@@ -136,7 +141,7 @@ function findingsOf(baseline: Baseline, { luminance, thumbnail }: Sample, frozen
 }
 
 function learn(samples: readonly Sample[], order: Iterable<number>): { baseline: Baseline; used: number } {
-  const learner = new BaselineLearner(LEARN);
+  const learner = new BaselineLearner(Math.min(LEARN, samples.length - LEFT));
   let used = 0;
   for (const index of order) {
     const sample = samples[index] as Sample;
@@ -144,7 +149,7 @@ function learn(samples: readonly Sample[], order: Iterable<number>): { baseline:
     const baseline = learner.add(sample.width, sample.height, sample, false);
     if (baseline !== undefined) return { baseline, used };
   }
-  throw new Error(`no ${LEARN} pictures of ${samples.length} are alike`);
+  throw new Error(`too few of ${samples.length} pictures are alike`);
 }
 
 function draw<Value>(values: readonly Value[], random: Random): Value {
@@ -161,7 +166,11 @@ function judgeScene(samples: Map<string, Sample[]>, defects: readonly Sample[], 
   const tallies = new Map<string, Tally>();
   const good = samples.get('untouched') ?? [];
   let withFraming = 0;
-  const count = (name: string, judged: HealthReason[][], wanted: readonly HealthReason[] | undefined): void => {
+  const count = (
+    name: string,
+    judged: HealthReason[][],
+    wanted: readonly HealthReason[] | undefined,
+  ): void => {
     const tally = tallies.get(name) ?? new Tally();
     tallies.set(name, tally);
     for (const findings of judged) tally.addFrame(findings, wanted);
@@ -278,7 +287,12 @@ async function main(): Promise<void> {
   const random = seededRandom(Number(values.seed));
   let scenes = sharedScenes();
   if (values.images !== undefined) {
-    const { name, train_good: train, test_good: test, test_bad: bad } = await folderSet(resolve(values.images));
+    const {
+      name,
+      train_good: train,
+      test_good: test,
+      test_bad: bad,
+    } = await folderSet(resolve(values.images));
     scenes = [{ name, good: [...new Set([...train, ...test])].sort(), bad, noShift: undefined }];
   }
   const figures: Figure[] = [];

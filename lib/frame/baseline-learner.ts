@@ -4,15 +4,11 @@
  * A frame counts when there is something to see in it, when it is not the one before, and when it is
  * like the others.
  */
-import { bandAround, bandOf, isOutside, type Band } from './band.ts';
+import { bandOf, isOutside, KIND_SHARE, outlierBand, type Band } from './band.ts';
 import { Baseline, MEASURES, type Measure } from './baseline.ts';
 import { learnFraming } from './framing.ts';
 import type { Luminance, Thumbnail } from './luminance.ts';
 
-/** A frame this many spreads from the others is none of them… */
-const OUTLIER_SPREADS = 10;
-/** …unless so many are: then it is a kind of part, not a mishap. */
-const KIND_SHARE = 0.15;
 /** Candidates kept at most, for each frame to learn from. */
 const CANDIDATES = 3;
 
@@ -83,9 +79,9 @@ export class BaselineLearner {
     for (const measure of MEASURES) {
       const { scale, floor } = FLOORS[measure];
       const values = this.#candidates.map(({ luminance }) => scaled(luminance[measure], scale));
-      const band = bandAround(values, OUTLIER_SPREADS, 2 * floor);
+      const band = outlierBand(values, floor);
       const outside = this.#candidates.filter((_, i) => isOutside(values[i] as number, band));
-      if (outside.length <= KIND_SHARE * values.length) outside.forEach((candidate) => odd.add(candidate));
+      if (outside.length < KIND_SHARE * values.length) outside.forEach((candidate) => odd.add(candidate));
     }
     return this.#candidates.filter((candidate) => !odd.has(candidate));
   }

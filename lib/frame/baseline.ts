@@ -4,8 +4,8 @@
  */
 import { CodedError } from '../errors.ts';
 import type { HealthReason } from '../inspection/inspection.ts';
-import { isOutside, type Band } from './band.ts';
-import { blocksOf, ShiftMeter, type Framing, type FrameShift } from './framing.ts';
+import type { Band } from './band.ts';
+import { blocksOf, ShiftMeter, wander, type Framing, type FrameShift } from './framing.ts';
 import { thumbnailSize, type Luminance, type Thumbnail } from './luminance.ts';
 
 class BaselineError extends CodedError<'BASELINE_INVALID'> {}
@@ -15,7 +15,7 @@ export type Measure = keyof Luminance;
 export interface HealthFinding {
   reason: HealthReason;
   /** What was measured: a measure, or what lies outside the band. */
-  measure: Measure | 'shiftX' | 'shiftY' | 'frozen';
+  measure: Measure | 'shift' | 'frozen';
   value: number;
   band: Band;
 }
@@ -108,12 +108,9 @@ export class Baseline {
       if (high !== undefined && value > band.high) findings.push({ reason: high, measure, value, band });
     }
     if (shift !== undefined && this.#framing !== undefined && shift.quality >= this.#framing.quality) {
-      const { x, y } = this.#framing;
-      if (isOutside(shift.x, x)) {
-        findings.push({ reason: 'shifted', measure: 'shiftX', value: shift.x, band: x });
-      }
-      if (isOutside(shift.y, y)) {
-        findings.push({ reason: 'shifted', measure: 'shiftY', value: shift.y, band: y });
+      const { distance, most } = wander(shift, this.#framing);
+      if (distance > most) {
+        findings.push({ reason: 'shifted', measure: 'shift', value: distance, band: { low: 0, high: most } });
       }
     }
     if (frozen) findings.push(FROZEN);

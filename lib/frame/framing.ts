@@ -2,7 +2,7 @@
  * Where a camera looks: a small picture of what stands still in its scene, and how far a frame lies
  * from it. Parts come and go, so what differs between good frames has little weight.
  */
-import { bandOf, median, type Band } from './band.ts';
+import { bandOf, isOutside, KIND_SHARE, median, outlierBand, type Band } from './band.ts';
 import type { Thumbnail } from './luminance.ts';
 import { ShiftReference } from './shift.ts';
 
@@ -11,10 +11,14 @@ const BLOCK = 8;
 
 /** Of a pixel of the thumbnail: what registration itself errs on real pictures. */
 const SHIFT_FLOOR = 0.15;
-/** Grey levels of median change between good frames at which a block counts half. */
-const UNSTEADY_LEVELS = 4;
+/** Grey levels of median change between good frames at which a block counts an eighth… */
+const UNSTEADY_LEVELS = 2;
+/** …by 1 / (1 + (change / 2)²)³. Chosen of 2 to 4 levels and powers 1 to 10 by what parts shift on real pictures. */
+const UNSTEADY_POWER = 3;
 /** Peaks of pictures that have nothing in common are 0.1 to 0.2 high. */
 const LEAST_QUALITY = 0.25;
+/** A scene that fewer of its good frames fit stands nowhere still. */
+const LEAST_FITTING = 0.8;
 /** A scene whose good frames wander by more of a side than this cannot be seen to shift. */
 const MOST_WANDERING = 0.05;
 /** A thumbnail with a shorter side shows no framing. */
@@ -71,6 +75,18 @@ function smooth(steadiness: Float64Array, size: { width: number; height: number 
   });
 }
 
+/**
+ * How far a frame lies from where good ones lie, and how far it may in that direction, in pixels.
+ * Good ones lie in the ellipse inside the two bands: a box would allow 1.4 times as much across.
+ */
+export function wander(shift: FrameShift, { x, y }: Framing): { distance: number; most: number } {
+  const dx = shift.x - (x.low + x.high) / 2;
+  const dy = shift.y - (y.low + y.high) / 2;
+  const distance = Math.hypot(dx, dy);
+  const share = Math.hypot((2 * dx) / (x.high - x.low), (2 * dy) / (y.high - y.low));
+  return { distance, most: share > 0 ? distance / share : Infinity };
+}
+
 /** Measures where frames of `width` × `height` pixels lie against a scene. */
 export class ShiftMeter {
   readonly #reference: ShiftReference;
@@ -107,7 +123,9 @@ function sceneOf(good: readonly Thumbnail[]): { thumbnail: Thumbnail; steadiness
   });
   return {
     thumbnail: { data, width, height },
-    steadiness: change.map((sum, i) => 1 / (1 + (sum / (pixels[i] as number) / UNSTEADY_LEVELS) ** 2)),
+    steadiness: change.map(
+      (sum, i) => (1 + (sum / (pixels[i] as number) / UNSTEADY_LEVELS) ** 2) ** -UNSTEADY_POWER,
+    ),
   };
 }
 
@@ -120,18 +138,38 @@ export function learnFraming(good: readonly Thumbnail[], width: number, height: 
   const { thumbnail } = scene;
   if (Math.min(thumbnail.width, thumbnail.height) < LEAST_SIDE) return undefined;
   const meter = new ShiftMeter(scene, width, height);
-  const shifts = good.map((picture) => meter.measure(picture));
+  const floorX = (SHIFT_FLOOR * width) / thumbnail.width;
+  const floorY = (SHIFT_FLOOR * height) / thumbnail.height;
+  const shifts = good
+    .map((picture) => meter.measure(picture))
+    .filter((shift) => shift.quality >= LEAST_QUALITY);
+  if (shifts.length < LEAST_FITTING * good.length) return undefined;
+  const alike = withoutOutliers(withoutOutliers(shifts, 'x', floorX), 'y', floorY);
   const x = bandOf(
-    shifts.map((shift) => shift.x),
-    (SHIFT_FLOOR * width) / thumbnail.width,
+    alike.map((shift) => shift.x),
+    floorX,
   );
   const y = bandOf(
-    shifts.map((shift) => shift.y),
-    (SHIFT_FLOOR * height) / thumbnail.height,
+    alike.map((shift) => shift.y),
+    floorY,
   );
   if (x.high - x.low > 2 * MOST_WANDERING * width || y.high - y.low > 2 * MOST_WANDERING * height) {
     return undefined;
   }
-  const quality = Math.max(LEAST_QUALITY, median(shifts.map((shift) => shift.quality)) / 2);
+  const quality = Math.max(LEAST_QUALITY, median(shifts.map((shift) => shift.quality)) / 3);
   return { ...scene, x, y, quality };
+}
+
+/** A single picture that fits elsewhere by chance must not widen the band; a camera that wanders must. */
+function withoutOutliers(
+  shifts: readonly FrameShift[],
+  axis: 'x' | 'y',
+  floor: number,
+): readonly FrameShift[] {
+  const band = outlierBand(
+    shifts.map((shift) => shift[axis]),
+    floor,
+  );
+  const inside = shifts.filter((shift) => !isOutside(shift[axis], band));
+  return shifts.length - inside.length < KIND_SHARE * shifts.length ? inside : shifts;
 }

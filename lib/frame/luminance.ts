@@ -58,7 +58,7 @@ const SHORT_SIDE = 64;
 const ROWS_PER_CELL = 2;
 const MAX_COLUMNS = 512;
 /** Every how many-th sample its colour is looked at. */
-const COLOUR_STEP = 4;
+const COLOUR_STEP = 8;
 
 /** Weights of red, green and blue in luminance, of 256 (ITU-R BT.601). */
 const RED = 77;
@@ -143,12 +143,14 @@ class Sampler {
   run(): void {
     const { width, height, channels } = this.#pixels;
     const step = Math.ceil(width / MAX_COLUMNS);
+    const coarse = step === 1 ? 1 : 2 * step;
     sampledRows(height, this.#size.height).forEach(({ row, isFirst }, index) => {
       // every row begins elsewhere, so that upright edges do not jump by whole steps
       this.#addLevels(row, index % step, step);
       if (channels === 3) this.#addColour(row, index % step, COLOUR_STEP * step);
-      if (isFirst && row > 0 && row < height - 1) this.#addLaplacians(row, 1 + (index % step), step);
-      if (isFirst && row > 1 && row < height - 2) this.#addDifferences(row, 2 + (index % step), 2 * step);
+      if (!isFirst) return;
+      if (row > 0 && row < height - 1) this.#addLaplacians(row, 1 + (index % step), coarse);
+      if (row > 1 && row < height - 2) this.#addDifferences(row, 2 + (index % step), coarse);
     });
   }
 

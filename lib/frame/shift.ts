@@ -22,6 +22,9 @@ const BANDWIDTH = 0.12;
 /** Share of each side over which the picture fades out, because a transform wraps around. */
 const FADE = 0.12;
 
+/** A second look costs as much as the first; good frames, which lie within this of the reference, are spared it. */
+const AT_REST = 0.25;
+
 /** Transforms rows of complex numbers in place; lengths are powers of two. */
 class Fourier {
   readonly #length: number;
@@ -44,8 +47,11 @@ class Fourier {
   /** Cooley–Tukey, radix 2, in time, for `length` values beginning at `offset`. */
   forward(real: Float64Array, imaginary: Float64Array, offset: number): void {
     const length = this.#length;
+    const cosines = this.#cosine;
+    const sines = this.#sine;
+    const reversed = this.#reversed;
     for (let i = 0; i < length; i += 1) {
-      const j = this.#reversed[i] as number;
+      const j = reversed[i] as number;
       if (j <= i) continue;
       const a = offset + i;
       const b = offset + j;
@@ -62,8 +68,8 @@ class Fourier {
         for (let k = 0, twiddle = 0; k < half; k += 1, twiddle += turn) {
           const a = block + k;
           const b = a + half;
-          const cosine = this.#cosine[twiddle] as number;
-          const sine = this.#sine[twiddle] as number;
+          const cosine = cosines[twiddle] as number;
+          const sine = sines[twiddle] as number;
           const re = (real[b] as number) * cosine - (imaginary[b] as number) * sine;
           const im = (real[b] as number) * sine + (imaginary[b] as number) * cosine;
           real[b] = (real[a] as number) - re;
@@ -97,7 +103,6 @@ export class ShiftReference {
   readonly #columns: Fourier;
   /** Weight of each pixel: what moves by itself has little, the border none. */
   readonly #window: Float64Array;
-  readonly #windowSum: number;
   /** Columns of the spectrum that the damping leaves something of. */
   readonly #kept: number;
   /** Spectrum of the reference and the damping, column by column. */
@@ -119,22 +124,33 @@ export class ShiftReference {
     this.#window = steadiness.map(
       (weight, i) => weight * fade(i % width, width) * fade(Math.floor(i / width), height),
     );
-    this.#windowSum = this.#window.reduce((sum, weight) => sum + weight, 0);
     this.#kept = Math.min(width / 2, Math.ceil(3 * BANDWIDTH * width)) + 1;
     this.#damping = new Float64Array(this.#kept * height);
     this.#dampingSum = this.#damp();
     this.#spectrum = [new Float64Array(this.#kept * height), new Float64Array(this.#kept * height)];
     this.#pair = [new Float64Array(width), new Float64Array(width)];
     this.#surface = new Float64Array(width * height);
-    this.#transform(reference);
+    this.#transform(reference, 0, 0);
     this.#reference = [Float64Array.from(this.#spectrum[0]), Float64Array.from(this.#spectrum[1])];
   }
 
-  /** Where the picture lies against the reference; both have the same size. */
+  /**
+   * Where the picture lies against the reference; both have the same size. The weights belong to the
+   * scene: when it has moved, they move with it and it is looked at again, because weights that stay
+   * pull the peak to where they are.
+   */
   measure(picture: Thumbnail): Shift {
-    this.#transform(picture);
+    const first = this.#correlate(picture, 0, 0);
+    if (Math.hypot(first.x, first.y) < AT_REST) return first;
+    const second = this.#correlate(picture, first.x, first.y);
+    return second.quality > first.quality ? second : first;
+  }
+
+  #correlate(picture: Thumbnail, columns: number, rows: number): Shift {
+    this.#transform(picture, columns, rows);
     const [real, imaginary] = this.#spectrum;
     const [referenceReal, referenceImaginary] = this.#reference;
+    const damping = this.#damping;
     for (let i = 0; i < real.length; i += 1) {
       const a = real[i] as number;
       const b = imaginary[i] as number;
@@ -143,7 +159,7 @@ export class ShiftReference {
       // conjugated, because turning back a real picture by a forward transform needs that
       const re = a * c + b * d;
       const im = a * d - b * c;
-      const scale = (this.#damping[i] as number) / (Math.sqrt(re * re + im * im) + 1e-9);
+      const scale = (damping[i] as number) / (Math.sqrt(re * re + im * im) + 1e-9);
       real[i] = re * scale;
       imaginary[i] = im * scale;
     }
@@ -167,16 +183,21 @@ export class ShiftReference {
     return sum;
   }
 
-  /** Spectrum of a picture that is weighted and free of its mean. */
-  #transform({ data }: Thumbnail): void {
+  /** Spectrum of a picture that is weighted, by weights moved as said, and free of its mean. */
+  #transform({ data }: Thumbnail, columns: number, rows: number): void {
     const width = this.#width;
     const height = this.#height;
-    const window = this.#window;
+    const kept = this.#kept;
+    const window = columns === 0 && rows === 0 ? this.#window : this.#movedWindow(columns, rows);
     const [first, second] = this.#pair;
     const [real, imaginary] = this.#spectrum;
     let sum = 0;
-    for (let i = 0; i < data.length; i += 1) sum += (data[i] as number) * (window[i] as number);
-    const mean = this.#windowSum > 0 ? sum / this.#windowSum : 0;
+    let weights = 0;
+    for (let i = 0; i < data.length; i += 1) {
+      sum += (data[i] as number) * (window[i] as number);
+      weights += window[i] as number;
+    }
+    const mean = weights > 0 ? sum / weights : 0;
     for (let y = 0; y < height; y += 2) {
       const row = y * width;
       for (let x = 0; x < width; x += 1) {
@@ -186,7 +207,7 @@ export class ShiftReference {
       }
       this.#rows.forward(first, second, 0);
       // the even part of the sum is the first row's, the odd part the second one's
-      for (let x = 0; x < this.#kept; x += 1) {
+      for (let x = 0; x < kept; x += 1) {
         const mirror = (width - x) & (width - 1);
         const at = x * height + y;
         real[at] = ((first[x] as number) + (first[mirror] as number)) / 2;
@@ -198,17 +219,36 @@ export class ShiftReference {
     for (let x = 0; x < this.#kept; x += 1) this.#columns.forward(real, imaginary, x * height);
   }
 
+  #movedWindow(columns: number, rows: number): Float64Array {
+    const width = this.#width;
+    const left = Math.ceil(columns);
+    const above = Math.ceil(rows);
+    const right = left - columns;
+    const below = above - rows;
+    const at = (x: number, y: number): number =>
+      x < 0 || x >= width || y < 0 || y >= this.#height ? 0 : (this.#window[y * width + x] as number);
+    return this.#window.map((_, i) => {
+      const x = (i % width) - left;
+      const y = Math.floor(i / width) - above;
+      return (
+        (at(x, y) * (1 - right) + at(x + 1, y) * right) * (1 - below) +
+        (at(x, y + 1) * (1 - right) + at(x + 1, y + 1) * right) * below
+      );
+    });
+  }
+
   #transformBack(): void {
     const width = this.#width;
     const height = this.#height;
     const [first, second] = this.#pair;
     const [real, imaginary] = this.#spectrum;
     const surface = this.#surface;
+    const kept = this.#kept;
     for (let x = 0; x < this.#kept; x += 1) this.#columns.forward(real, imaginary, x * height);
     for (let y = 0; y < height; y += 2) {
       first.fill(0);
       second.fill(0);
-      for (let x = 0; x < this.#kept; x += 1) {
+      for (let x = 0; x < kept; x += 1) {
         const at = x * height + y;
         const mirror = (width - x) & (width - 1);
         first[mirror] = (real[at] as number) + (imaginary[at + 1] as number);

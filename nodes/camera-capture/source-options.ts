@@ -38,8 +38,10 @@ const READERS: { [K in Kind]: (config: ConfigReader) => Options<K> } = {
     mode: config.choice('folderMode', ['watch', 'cycle', 'once'], 'watch'),
     recursive: config.boolean('recursive', false),
     doneFolder: config.text('doneFolder', '') || undefined,
+    doneMarker: config.text('doneMarker', ''),
     partIdFromName: config.boolean('partIdFromName', false),
   }),
+  file: (config) => ({ file: config.text('file') }),
   'http-snapshot': (config) => ({ url: checked(config, 'url', cameraUrl) }),
   'http-mjpeg': (config) => ({
     url: checked(config, 'url', cameraUrl),
@@ -107,8 +109,11 @@ export function bringsImages(source: SourceOptions): boolean {
       return source.mode === 'watch';
     case 'gige':
       return source.cameraTrigger === 'free-run';
+    case 'file':
+    case 'http-snapshot':
+      return false;
     default:
-      return source.kind !== 'http-snapshot';
+      return true;
   }
 }
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import nodeRedUtil from '@node-red/util';
+import type { CodedError } from '../../lib/errors.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import { openInspection } from '../../lib/inspection/inspection.ts';
 import register from '../../nodes/camera-capture/camera-capture.ts';
@@ -102,6 +104,72 @@ describe('camera-capture', () => {
     assert.equal((await nextMessage('parts')).inspection?.part.id, 'CAM-1');
     node('camera').receive({ partId: 'PLC-1' });
     assert.equal((await nextMessage('parts')).inspection?.part.id, 'PLC-1');
+  });
+
+  const rectangle = (name: string, left: number, width: number) => ({
+    name,
+    kind: 'part',
+    points: [
+      [left, 0],
+      [left + width, 0],
+      [left + width, 16],
+      [left, 16],
+    ],
+  });
+
+  it('sends a part for each region, in their order, with everything the message held', async () => {
+    const regions = [rectangle('left', 0, 16), rectangle('right', 32, 32)];
+    await load([register], flow({ ...snapshot(), regions }));
+    node('camera').receive({ partId: 'S-1', order: { id: 7 } });
+    for (const [index, { name, points }] of regions.entries()) {
+      const message = await nextMessage('parts');
+      assertPlainMessage(message);
+      const { inspection, frame } = message;
+      assert.equal(inspection?.part.id, `S-1/${index + 1}`);
+      assert.equal(inspection.frame?.region, name);
+      assert.deepEqual(inspection.frame.box?.slice(0, 2), points[0]);
+      assert.deepEqual([frame?.width, frame?.height], inspection.frame.box?.slice(2));
+      assert.deepEqual(message['order'], { id: 7 });
+    }
+  });
+
+  it('ends the part whose region the picture does not hold in its error, and sends the others', async () => {
+    const regions = [rectangle('in', 0, 16), rectangle('out', 500, 16)];
+    await load([register], flow({ ...snapshot(), regions }));
+    const failure = once(node('camera'), 'call:error') as Promise<[{ args: [CodedError, Message] }]>;
+    node('camera').receive({ partId: 'S-1' });
+    assert.equal((await nextMessage('parts')).inspection?.part.id, 'S-1/1');
+    const [error, message] = (await failure)[0].args;
+    assert.deepEqual([error.code, message.inspection?.part.id], ['REGION_OUTSIDE', 'S-1/2']);
+  });
+
+  it('takes its station down the ladder when the picture stands still', async () => {
+    const steps: unknown[] = [];
+    const nextPart = (part: { id?: string } = {}) =>
+      Promise.resolve(openInspection({ station: 'press 4', sequence: 1, deadlineMs: 700, ...part }));
+    const degrade = (mode: string, { code }: { code: string }) => steps.push([mode, code]);
+    const withStation = (camera_: Record<string, unknown>): Parameters<typeof load>[1] => [
+      { id: 'station', type: 'inspection-station' },
+      ...flow({ ...snapshot(), station: 'station', ...camera_ }),
+    ];
+    const look = async (times: number): Promise<string[][]> => {
+      const findings: string[][] = [];
+      for (let count = 0; count < times; count += 1) {
+        node('camera').receive({});
+        findings.push((await nextMessage('parts')).inspection?.frame?.health?.findings ?? []);
+      }
+      return findings;
+    };
+    await load([stationStandIn({ nextPart, degrade }), register], withStation({}));
+    assert.deepEqual(await look(3), [[], ['frozen'], ['frozen']]);
+    assert.deepEqual(steps, []);
+    await look(3);
+    assert.deepEqual(steps, [['CONSERVATIVE', 'CAMERA_UNWELL']]);
+    await unload();
+
+    await load([stationStandIn({ nextPart, degrade }), register], withStation({ healthTrips: false }));
+    await look(6);
+    assert.equal(steps.length, 1);
   });
 
   it('signs in with the credentials of the node', async () => {
