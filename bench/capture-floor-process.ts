@@ -75,7 +75,7 @@ while True:
     print(time.time() * 1000 - buffer.get_system_timestamp() / 1e6, flush=True)
     stream.push_buffer(buffer)
 `;
-  const decoder = spawn('/usr/bin/python3', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const decoder = spawn('/usr/bin/python3', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
   process.on('exit', () => decoder.kill('SIGKILL'));
   decoder.stdout.on('data', (chunk: Buffer) => {
     for (const line of chunk.toString().trim().split('\n')) found(Number(line));

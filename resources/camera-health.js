@@ -9,16 +9,25 @@
   /** How much of the bar the band takes: enough is left on both sides to see how far out a value is. */
   const BAND_SHARE = 0.5;
 
-  function shown(value) {
-    const size = Math.abs(value);
-    if (size >= 100) return value.toFixed(0);
-    if (size >= 10) return value.toFixed(1);
-    return size >= 1 ? value.toFixed(2) : value.toFixed(3);
+  /** Shares, shown in percent, and where they end. */
+  const SHARES = {
+    brightness: [0, 1],
+    contrast: [0, 0.5],
+    clippedDark: [0, 1],
+    clippedBright: [0, 1],
+    castBlue: [-0.5, 0.5],
+    castRed: [-0.5, 0.5],
+  };
+
+  function shown(name, value) {
+    if (name in SHARES) return `${(value * 100).toFixed(1)} %`;
+    if (name.startsWith('shift')) return `${value.toFixed(1)} px`;
+    return Math.abs(value) >= 10 ? value.toFixed(0) : value.toFixed(2);
   }
 
-  /** The range of a bar: around the band, or from nothing to somewhat above the largest value seen. */
-  function rangeOf(band, value, seen) {
-    if (!band) return [Math.min(0, value), Math.max(seen * 1.25, 1e-9)];
+  /** The range of a bar: around the band, or all there can be, or somewhat more than was seen. */
+  function rangeOf(name, band, seen) {
+    if (!band) return SHARES[name] || [0, Math.max(seen * 1.25, 1e-9)];
     const [low, high] = band;
     const width = Math.max(high - low, Math.abs(high) * 0.05, 1e-9) / BAND_SHARE;
     const middle = (low + high) / 2;
@@ -56,7 +65,7 @@
       for (const { name, value, band: ends, isOut: out } of measures) {
         const band = closed(ends, value);
         this.#seen[name] = Math.max(this.#seen[name] || 0, Math.abs(value));
-        const [from, to] = rangeOf(band, value, this.#seen[name]);
+        const [from, to] = rangeOf(name, band, this.#seen[name]);
         const at = (x) => `${Math.min(100, Math.max(0, ((x - from) / (to - from)) * 100))}%`;
         $('<span>', { text: this.#text(`health.${name}`) })
           .toggleClass('jidoka-out', out)
@@ -76,7 +85,7 @@
           .toggleClass('jidoka-out', out)
           .css('left', at(value))
           .appendTo(track);
-        $('<span>', { class: 'jidoka-value', text: shown(value) })
+        $('<span>', { class: 'jidoka-value', text: shown(name, value) })
           .toggleClass('jidoka-out', out)
           .appendTo(this.#root);
       }
@@ -84,12 +93,12 @@
 
     #label(name, value, band) {
       const measure = this.#text(`health.${name}`);
-      if (!band) return `${measure}: ${shown(value)}`;
+      if (!band) return `${measure}: ${shown(name, value)}`;
       return this.#text('health.within', {
         measure,
-        value: shown(value),
-        low: shown(band[0]),
-        high: shown(band[1]),
+        value: shown(name, value),
+        low: shown(name, band[0]),
+        high: shown(name, band[1]),
       });
     }
   };

@@ -14,50 +14,6 @@
   const HATCH = 9;
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-  function rectangle([x1, y1], [x2, y2]) {
-    const [left, right] = [Math.min(x1, x2), Math.max(x1, x2)];
-    const [top, bottom] = [Math.min(y1, y2), Math.max(y1, y2)];
-    return [
-      [left, top],
-      [right, top],
-      [right, bottom],
-      [left, bottom],
-    ];
-  }
-
-  function bounds(points) {
-    const xs = points.map(([x]) => x);
-    const ys = points.map(([, y]) => y);
-    return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-  }
-
-  /** Four points that are the corners of an upright rectangle, in whichever order. */
-  function isRectangle(points) {
-    if (points.length !== 4) return false;
-    const [left, top, right, bottom] = bounds(points);
-    const corners = new Set(points.map(([x, y]) => `${x},${y}`));
-    return rectangle([left, top], [right, bottom]).every(([x, y]) => corners.has(`${x},${y}`));
-  }
-
-  /** `10,20 30,40` as points; undefined when it is none. */
-  function parsePoints(typed) {
-    const pairs = typed.trim().split(/[\s;]+/);
-    const points = pairs.map((pair) => pair.split(',').map(Number));
-    const fine = points.every(
-      (point) => point.length === 2 && point.every((n) => Number.isFinite(n) && n >= 0),
-    );
-    return fine && points.length >= 3 ? points : undefined;
-  }
-
-  function area(points) {
-    return Math.abs(
-      points.reduce((sum, [x, y], index) => {
-        const [nextX, nextY] = points[(index + 1) % points.length];
-        return sum + x * nextY - nextX * y;
-      }, 0) / 2,
-    );
-  }
-
   Jidoka.RegionEditor = class RegionEditor {
     #svg;
     #list;
@@ -74,7 +30,15 @@
 
     constructor({ svg, list, buttons, text, regions, onChange }) {
       this.#svg = svg[0];
-      this.#list = list;
+      this.#list = new Jidoka.RegionList({
+        root: list,
+        text,
+        on: {
+          select: (index) => this.#select(index),
+          remove: (index) => this.#remove(index),
+          change: () => this.#changed(),
+        },
+      });
       this.#buttons = buttons;
       this.#text = text;
       this.#onChange = onChange || (() => undefined);
@@ -90,7 +54,7 @@
       buttons.rectangle.on('click', () => this.#draw('rectangle'));
       buttons.polygon.on('click', () => this.#draw('polygon'));
       buttons.add.on('click', () => this.#addTyped());
-      this.#drawList();
+      this.#showList();
       this.setSize(undefined);
     }
 
@@ -107,7 +71,7 @@
       this.#buttons.polygon.prop('disabled', !size);
       if (size) this.#svg.setAttribute('viewBox', `0 0 ${size.width} ${size.height}`);
       this.#paint();
-      this.#checkList();
+      this.#list.check(this.#regions, this.#size);
     }
 
     /** Draws again, because the picture has another size on the screen. */
@@ -134,8 +98,8 @@
     #addTyped() {
       const { width, height } = this.#size || { width: 400, height: 400 };
       const [x, y] = [Math.round(width / 4), Math.round(height / 4)];
-      this.#add(rectangle([x, y], [width - x, height - y]));
-      this.#list.children().last().find('input[type=number]').first().trigger('focus');
+      this.#add(Jidoka.shapes.rectangle([x, y], [width - x, height - y]));
+      this.#list.edit(this.#regions.length - 1);
     }
 
     #add(points) {
@@ -144,30 +108,34 @@
       while (names.has(`part ${number}`)) number += 1;
       this.#regions.push({ name: `part ${number}`, kind: 'part', points });
       this.#select(this.#regions.length - 1);
-      this.#drawList();
+      this.#showList();
       this.#changed();
+    }
+
+    #showList() {
+      this.#list.show(this.#regions);
+      this.#list.check(this.#regions, this.#size);
+      this.#select(this.#selected);
     }
 
     #remove(index) {
       this.#regions.splice(index, 1);
       this.#selected = -1;
-      this.#drawList();
+      this.#showList();
       this.#changed();
     }
 
     #changed() {
       this.#paint();
-      this.#checkList();
+      this.#list.check(this.#regions, this.#size);
       this.#onChange();
     }
 
     #select(index) {
       this.#selected = index;
-      this.#list.children().each((row, each) => void $(each).toggleClass('jidoka-selected', row === index));
+      this.#list.select(index);
       this.#paint();
     }
-
-    // —— on the picture ——
 
     #at(event) {
       const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(
@@ -213,7 +181,7 @@
 
     /** Where the point is a corner of a rectangle: that it stays one, and who shares its x. */
     #cornerOf(points, point) {
-      if (!isRectangle(points)) return { upright: false };
+      if (!Jidoka.shapes.isRectangle(points)) return { upright: false };
       const after = (point + 1) % 4;
       return { upright: true, sharesX: points[after][0] === points[point][0] ? after : (point + 3) % 4 };
     }
@@ -229,7 +197,7 @@
       const at = this.#at(event);
       if (drag.kind === 'new') {
         drag.to = at;
-        this.#draft = rectangle(drag.from, at);
+        this.#draft = Jidoka.shapes.rectangle(drag.from, at);
         this.#paint();
         return;
       }
@@ -242,7 +210,7 @@
         region.points[drag.sharesX] = [at[0], opposite[1]];
         region.points[(drag.sharesX + 2) % 4] = [opposite[0], at[1]];
       } else region.points[drag.point] = at;
-      this.#showFigures(this.#selected);
+      this.#list.follow(this.#selected, this.#regions[this.#selected]);
       this.#changed();
     }
 
@@ -250,12 +218,12 @@
       const drag = this.#drag;
       this.#drag = undefined;
       if (drag?.kind !== 'new') {
-        if (drag !== undefined) this.#drawList();
+        if (drag !== undefined) this.#showList();
         return;
       }
       const draft = this.#draft;
       this.#draft = [];
-      const [left, top, right, bottom] = draft.length > 0 ? bounds(draft) : [0, 0, 0, 0];
+      const [left, top, right, bottom] = draft.length > 0 ? Jidoka.shapes.bounds(draft) : [0, 0, 0, 0];
       const least = MIN_DRAG * this.#scale;
       if (right - left >= least && bottom - top >= least) {
         this.#draw('rectangle');
@@ -279,14 +247,14 @@
     #close() {
       if (this.#mode !== 'polygon') return;
       const draft = this.#draft;
-      if (draft.length < 3 || area(draft) === 0) return;
+      if (draft.length < 3 || Jidoka.shapes.area(draft) === 0) return;
       this.#draw('polygon');
       this.#add(draft);
     }
 
     /** As far as it stays on the picture. */
     #shifted(points, byX, byY) {
-      const [left, top, right, bottom] = bounds(points);
+      const [left, top, right, bottom] = Jidoka.shapes.bounds(points);
       const dx = Math.min(this.#size.width - right, Math.max(-left, byX));
       const dy = Math.min(this.#size.height - bottom, Math.max(-top, byY));
       return points.map(([x, y]) => [x + dx, y + dy]);
@@ -305,7 +273,7 @@
       else if (arrow && region && this.#size) {
         const step = event.shiftKey ? 10 : 1;
         region.points = this.#shifted(region.points, arrow[0] * step, arrow[1] * step);
-        this.#showFigures(this.#selected);
+        this.#list.follow(this.#selected, this.#regions[this.#selected]);
         this.#changed();
       } else if ((event.key === 'PageDown' || event.key === 'PageUp') && this.#regions.length > 0) {
         const count = this.#regions.length;
@@ -344,7 +312,7 @@
       const selected = index === this.#selected;
       const className = `jidoka-${kind}${selected ? ' jidoka-selected' : ''}`;
       this.#shape('polygon', { points: points.join(' '), class: className, 'data-region': index });
-      const [left, top] = bounds(points);
+      const [left, top] = Jidoka.shapes.bounds(points);
       const size = LETTER * scale;
       const label = this.#shape('text', {
         x: left + size / 2,
@@ -359,7 +327,7 @@
       if (!selected || this.#mode) return;
       points.forEach(([cx, cy], point) => {
         const next = points[(point + 1) % points.length];
-        if (!isRectangle(points)) {
+        if (!Jidoka.shapes.isRectangle(points)) {
           const [mx, my] = [(cx + next[0]) / 2, (cy + next[1]) / 2];
           const handle = { cx: mx, cy: my, r: HANDLE * 0.7 * scale, class: 'jidoka-handle jidoka-between' };
           this.#shape('circle', { ...handle, 'data-region': index, 'data-between': point });
@@ -373,112 +341,6 @@
       const element = document.createElementNS(SVG, name);
       for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
       return this.#svg.appendChild(element);
-    }
-
-    // —— as figures ——
-
-    #drawList() {
-      this.#list.empty();
-      this.#regions.forEach((region, index) => this.#drawRow(region, index));
-      this.#select(this.#selected);
-      this.#checkList();
-    }
-
-    #drawRow(region, index) {
-      const row = $('<li>').on('focusin pointerdown', () => {
-        if (this.#selected !== index) this.#select(index);
-      });
-      const first = $('<div>', { class: 'jidoka-line' }).appendTo(row);
-      const kind = $('<select>', { 'aria-label': this.#text('regions.kind') }).appendTo(first);
-      for (const each of ['part', 'mask']) {
-        $('<option>', { value: each, text: this.#text(`regions.${each}`) }).appendTo(kind);
-      }
-      kind.val(region.kind).on('change', () => {
-        region.kind = kind.val();
-        this.#changed();
-      });
-      $('<input>', { type: 'text', class: 'jidoka-region-name', 'aria-label': this.#text('regions.name') })
-        .val(region.name)
-        .appendTo(first)
-        .on('input', (event) => {
-          region.name = event.target.value.trim();
-          this.#changed();
-        });
-      $('<button>', { type: 'button', class: 'red-ui-button', 'aria-label': this.#text('regions.delete') })
-        .attr('title', this.#text('regions.delete'))
-        .append($('<i>', { class: 'fa fa-trash-o', 'aria-hidden': 'true' }))
-        .appendTo(first)
-        .on('click', () => this.#remove(index));
-      const second = $('<div>', { class: 'jidoka-line' }).appendTo(row);
-      if (isRectangle(region.points)) this.#drawBox(region, second);
-      else this.#drawPoints(region, second);
-      $('<p>', { class: 'jidoka-fault', role: 'alert' }).appendTo(row);
-      row.appendTo(this.#list);
-    }
-
-    #drawBox(region, line) {
-      const fields = ['x', 'y', 'width', 'height'].map((key) => {
-        const label = $('<label>')
-          .append($('<span>', { text: this.#text(`regions.${key}`) }))
-          .appendTo(line);
-        return $('<input>', { type: 'number', min: 0, step: 1, 'data-side': key })
-          .appendTo(label)
-          .on('input', () => {
-            const [x, y, width, height] = fields.map((field) => Number(field.val()));
-            region.points = rectangle([x, y], [x + Math.max(0, width), y + Math.max(0, height)]);
-            this.#changed();
-          });
-      });
-      $('<span>', { text: 'px' }).appendTo(line);
-      this.#fillBox(line, region.points);
-    }
-
-    #fillBox(line, points) {
-      const [left, top, right, bottom] = bounds(points);
-      const values = { x: left, y: top, width: right - left, height: bottom - top };
-      for (const [key, value] of Object.entries(values)) line.find(`[data-side=${key}]`).val(value);
-    }
-
-    #drawPoints(region, line) {
-      $('<input>', { type: 'text', class: 'jidoka-points', 'aria-label': this.#text('regions.points') })
-        .val(region.points.join(' '))
-        .appendTo(line)
-        .on('input', (event) => {
-          const points = parsePoints(event.target.value);
-          $(event.target).toggleClass('input-error', points === undefined);
-          if (points === undefined) return;
-          region.points = points;
-          this.#changed();
-        });
-      $('<span>', { text: 'px' }).appendTo(line);
-    }
-
-    /** While it is dragged: the row stays, its figures follow. */
-    #showFigures(index) {
-      const { points } = this.#regions[index];
-      const row = this.#list.children().eq(index);
-      row.find('.jidoka-points').val(points.join(' ')).removeClass('input-error');
-      if (row.find('[data-side]').length > 0) this.#fillBox(row, points);
-    }
-
-    #checkList() {
-      this.#regions.forEach((region, index) => {
-        const row = this.#list.children().eq(index);
-        row
-          .toggleClass('jidoka-is-part', region.kind === 'part')
-          .toggleClass('jidoka-is-mask', region.kind === 'mask');
-        row.find('.jidoka-fault').text(this.#faultOf(region, index));
-      });
-    }
-
-    #faultOf({ name, points }, index) {
-      if (name === '') return this.#text('regions.fault.name');
-      if (this.#regions.some((other, at) => at !== index && other.name === name))
-        return this.#text('regions.fault.twice');
-      if (area(points) === 0) return this.#text('regions.fault.area');
-      const [, , right, bottom] = bounds(points);
-      const out = this.#size && (right > this.#size.width || bottom > this.#size.height);
-      return out ? this.#text('regions.fault.outside', this.#size) : '';
     }
   };
 })();

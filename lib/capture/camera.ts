@@ -5,6 +5,7 @@
 import { ulid } from 'ulid';
 import { Frame } from '../frame/frame.ts';
 import type { HealthMeter } from '../frame/health.ts';
+import { HealthWatch } from '../frame/health-watch.ts';
 import { SharedPixels } from '../frame/slots.ts';
 import {
   View,
@@ -13,7 +14,7 @@ import {
   type ViewedImage,
   type ViewOptions,
 } from '../frame/view.ts';
-import type { FrameSection, HealthSection, Inspection } from '../inspection/inspection.ts';
+import type { FrameSection, HealthReason, HealthSection, Inspection } from '../inspection/inspection.ts';
 import { CaptureError, isOutage } from './errors.ts';
 import { Intake, type WhenBusy } from './intake.ts';
 import { grabAtInterval } from './interval.ts';
@@ -47,7 +48,8 @@ export type CameraState =
   | { kind: 'connecting' }
   | { kind: 'ready' }
   | { kind: 'lost'; error: CaptureError }
-  | { kind: 'dropping'; count: number };
+  | { kind: 'dropping'; count: number }
+  | { kind: 'unwell'; reasons: readonly HealthReason[] };
 
 /** What nobody asked for by a message, and how the camera is. */
 export interface CameraListener {
@@ -85,6 +87,7 @@ export class Camera {
   readonly #options: CameraOptions;
   readonly #intake: Intake<Arrival>;
   readonly #view: View;
+  readonly #watch = new HealthWatch();
   readonly #regions: number;
   #listener: CameraListener | undefined;
   #stopInterval: (() => Promise<void>) | undefined;
@@ -227,6 +230,7 @@ export class Camera {
     const whole = new Frame(image.bytes, { width, height, format, capturedAt, source });
     const health = await meter?.measure(whole);
     const measuredAt = performance.now();
+    if (health !== undefined) this.#judge(health);
     const pictures = view.isPlain ? [whole] : await view.apply(await sourceOf(image));
     const viewedAt = performance.now();
     this.#recent = whole;
@@ -236,6 +240,7 @@ export class Camera {
       const picture = pictures[index] as Frame | ViewedImage | RefusedRegion;
       const { timings } = inspection;
       timings['capture'] = arrivedAt - inspection.part.startedAt;
+      if (image.triggerToFrameMs !== undefined) timings['triggerToFrame'] = image.triggerToFrameMs;
       if (meter !== undefined) timings['health'] = measuredAt - arrivedAt;
       if (!view.isPlain) timings['view'] = viewedAt - measuredAt;
       // Wall clocks, because the camera's process has no other in common with this one.
@@ -252,6 +257,11 @@ export class Camera {
       if (!(picture instanceof Frame)) this.counts.savedBytes += picture.savedBytes;
     }
     return taken;
+  }
+
+  #judge({ findings }: HealthSection): void {
+    const { state, changed, reasons } = this.#watch.observe(findings);
+    if (changed) this.#listener?.state(state === 'bad' ? { kind: 'unwell', reasons } : { kind: 'ready' });
   }
 
   #reportOutage(error: CaptureError): void {

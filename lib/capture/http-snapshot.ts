@@ -70,13 +70,13 @@ export class HttpSnapshotSource implements CameraSource {
   }
 
   close(): Promise<void> {
-    this.#closed.abort(new CaptureError('CLOSED', `${this.name} was closed while an image was on its way`));
+    this.#closed.abort();
     this.#agent.destroy();
     return Promise.resolve();
   }
 
   #explain(thrown: unknown, closed: boolean, late: boolean): CaptureError {
-    if (closed) return asCaptureError(this.#closed.signal.reason, 'CLOSED', this.name);
+    if (closed) return new CaptureError('CLOSED', `${this.name} was closed while an image was on its way`);
     if (late) {
       return new CaptureError(
         'CAPTURE_TIMEOUT',

@@ -5,6 +5,8 @@
  */
 import { CaptureError } from './errors.ts';
 
+/** The first thing a broker says (3.2), and the only packet of that first byte. */
+const CONNACK = 0x20;
 const LENGTH_MASK = 0x7f;
 const CONTINUES = 0x80;
 const MAX_LENGTH_BYTES = 4;
@@ -16,6 +18,7 @@ export class PacketWatch {
   /** What is still missing of the packet under way; undefined between two packets. */
   #missing: number | undefined;
   #begun = false;
+  #greeted = false;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -35,6 +38,8 @@ export class PacketWatch {
     let offset = 0;
     while (offset < chunk.length) {
       if (!this.#begun) {
+        if (!this.#greeted && chunk[offset] !== CONNACK) throw notMqtt();
+        this.#greeted = true;
         this.#begun = true;
         offset += 1;
         continue;
@@ -61,7 +66,7 @@ export class PacketWatch {
     this.#lengthBytes += 1;
     if ((byte & CONTINUES) !== 0) {
       if (this.#lengthBytes === MAX_LENGTH_BYTES) {
-        throw new CaptureError('CAMERA_LOST', 'what answers there does not speak MQTT');
+        throw notMqtt();
       }
       return;
     }
@@ -74,4 +79,10 @@ export class PacketWatch {
     this.#length = 0;
     this.#lengthBytes = 0;
   }
+}
+
+function notMqtt(): CaptureError {
+  return new CaptureError('CAMERA_LOST', 'what answers there does not speak MQTT', {
+    hint: 'Check host and port of the broker, and whether it wants mqtts://.',
+  });
 }

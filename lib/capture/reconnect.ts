@@ -17,8 +17,8 @@ const KNOCK_MS = 1000;
 const SIGN_IN_WAIT_MS = 300_000;
 /** The gateways of a hall see the same switch come back in the same second; each waits its share of this. */
 const SPREAD_MS = 1000;
-/** The longest wait for a camera that takes connections and brings nothing: frozen, or starting up. */
-const ANSWERING_WAIT_MS = 3000;
+/** So many seconds for a camera that takes connections and brings nothing: frozen, or starting up. */
+const ANSWERED_KNOCKS = 3;
 
 export interface ConnectionKeeper {
   /**
@@ -90,6 +90,7 @@ async function wait(
     return false;
   }
   let wasSilent = false;
+  let answered = 0;
   for (;;) {
     await sleep(clock, Math.max(0, Math.min(KNOCK_MS, leftMs())), signal);
     if (leftMs() <= 0) return false;
@@ -98,7 +99,8 @@ async function wait(
       await sleep(clock, Math.max(0, Math.min(leftMs(), SPREAD_MS * random())), signal);
       return true;
     }
-    if (answers && clock.now() - startedAt >= ANSWERING_WAIT_MS) return false;
+    if (answers) answered += 1;
+    if (answered === ANSWERED_KNOCKS) return false;
     wasSilent = !answers;
   }
 }

@@ -2,7 +2,8 @@
 import { Camera, type CameraListener, type CameraState, type Shot } from '../../lib/capture/camera.ts';
 import { openSource } from '../../lib/capture/open-source.ts';
 import { HealthMeter } from '../../lib/frame/health.ts';
-import type { Inspection } from '../../lib/inspection/inspection.ts';
+import type { HealthReason, Inspection } from '../../lib/inspection/inspection.ts';
+import type { StationControl } from '../../lib/station/station.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
 import { partOpener, stationOf } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
@@ -13,6 +14,7 @@ class CameraHandler implements Handlers, CameraListener {
   readonly #context: NodeContext<CameraConfig>;
   readonly #camera: Camera;
   readonly #name: string;
+  readonly #station: StationControl | undefined;
 
   constructor(context: NodeContext<CameraConfig>) {
     const { config, RED, credentials, node } = context;
@@ -21,15 +23,14 @@ class CameraHandler implements Handlers, CameraListener {
     const source = openSource({ ...config.source, ...signIn });
     this.#context = context;
     this.#name = config.name || source.name;
-    const openPart = partOpener(
-      config.stationId === undefined ? undefined : stationOf(RED, config.stationId),
-    );
+    this.#station = config.stationId === undefined ? undefined : stationOf(RED, config.stationId);
+    const openPart = partOpener(this.#station);
     const { deadlineMs } = config;
     this.#camera = new Camera({
       ...config,
       source,
       name: this.#name,
-      meter: config.health ? new HealthMeter() : undefined,
+      meter: config.health ? new HealthMeter({ baseline: config.baseline }) : undefined,
       open: (part) => openPart({ ...part, ...(deadlineMs !== undefined && { deadlineMs }) }),
     });
     // For the preview of the dialog: a camera that is in use may not be opened twice.
@@ -66,24 +67,18 @@ class CameraHandler implements Handlers, CameraListener {
 
   state(state: CameraState): void {
     const { status } = this.#context;
-    switch (state.kind) {
-      case 'connecting': {
-        status.show('connecting', 'connecting');
-        return;
-      }
-      case 'ready': {
-        status.show('ready', 'ready');
-        return;
-      }
-      case 'lost': {
-        status.fail(state.error.code);
-        return;
-      }
-      case 'dropping': {
-        status.show('degraded', 'skipped', { count: state.count });
-        return;
-      }
-    }
+    if (state.kind === 'lost') status.fail(state.error.code);
+    else if (state.kind === 'dropping') status.show('degraded', 'skipped', { count: state.count });
+    else if (state.kind === 'unwell') this.#unwell(state.reasons);
+    else status.show(state.kind, state.kind);
+  }
+
+  #unwell(reasons: readonly HealthReason[]): void {
+    const { status, config } = this.#context;
+    status.show('degraded', reasons[0] ?? 'frozen');
+    if (!config.healthTrips) return;
+    const message = `${this.#name} no longer sees well: ${reasons.join(', ')}`;
+    this.#station?.degrade('CONSERVATIVE', { code: 'CAMERA_UNWELL', message });
   }
 
   async close(): Promise<void> {

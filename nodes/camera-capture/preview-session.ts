@@ -64,6 +64,13 @@ export interface PictureFacts {
   baseline?: string;
 }
 
+/** The picture taken last. A node that is triggered seldom holds the same one for long. */
+interface Shown {
+  frame: Frame;
+  facts: Omit<PictureFacts, 'ageMs' | 'held'>;
+  jpeg: Buffer;
+}
+
 class PreviewError extends CodedError<'NO_IMAGE' | 'NOT_FOUND' | 'PREVIEW_LIMIT'> {}
 
 export class Preview {
@@ -76,7 +83,7 @@ export class Preview {
   #source: Promise<CameraSource> | undefined;
   #outage: CaptureError | undefined;
   #next: Promise<PictureFacts> | undefined;
-  #picture: Buffer | undefined;
+  #shown: Shown | undefined;
 
   constructor(options: PreviewOptions) {
     this.#options = options;
@@ -101,8 +108,8 @@ export class Preview {
 
   /** The JPEG of the picture that `next` told of last; at most 960 pixels wide. */
   get picture(): Buffer {
-    if (this.#picture === undefined) throw new PreviewError('NOT_FOUND', 'no picture has been taken yet');
-    return this.#picture;
+    if (this.#shown === undefined) throw new PreviewError('NOT_FOUND', 'no picture has been taken yet');
+    return this.#shown.jpeg;
   }
 
   async close(): Promise<void> {
@@ -114,28 +121,32 @@ export class Preview {
   async #take(): Promise<PictureFacts> {
     const held = this.#heldFrame();
     const frame = held ?? (await this.#grab());
+    if (frame !== this.#shown?.frame) this.#shown = await this.#show(frame);
+    const { facts } = this.#shown;
+    const ageMs = Math.max(0, Date.now() - frame.capturedAt.getTime());
+    return { ...facts, ageMs, held: held !== undefined };
+  }
+
+  async #show(frame: Frame): Promise<Shown> {
     const { rotate, flip } = this.#options;
     const { width, height, format, capturedAt } = frame;
     const pixels = await decodePixels(await bytesOf(frame), format, width, height);
-    const turned = rotate === 90 || rotate === 270;
-    const limit = turned ? { height: MAX_WIDTH } : { width: MAX_WIDTH };
+    const isQuarter = rotate === 90 || rotate === 270;
+    const limit = isQuarter ? { height: MAX_WIDTH } : { width: MAX_WIDTH };
     const { data, info } = await sharp(pixels.data, { raw: pixels })
       .resize({ ...limit, withoutEnlargement: true })
       .raw()
       .toBuffer({ resolveWithObject: true });
     const small = { data, width: info.width, height: info.height, channels: pixels.channels };
     const jpeg = await encode(small, [0, 0, info.width, info.height], { rotate, flip }, JPEG);
-    const health = await this.#healthOf(frame);
-    this.#picture = jpeg.data;
-    return {
-      width: turned ? height : width,
-      height: turned ? width : height,
+    const facts = {
+      width: isQuarter ? height : width,
+      height: isQuarter ? width : height,
       format,
       capturedAt: capturedAt.toISOString(),
-      ageMs: Math.max(0, Date.now() - capturedAt.getTime()),
-      held: held !== undefined,
-      ...health,
+      ...(await this.#healthOf(frame)),
     };
+    return { frame, facts, jpeg: jpeg.data };
   }
 
   async #healthOf(

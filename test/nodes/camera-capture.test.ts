@@ -143,6 +143,35 @@ describe('camera-capture', () => {
     assert.deepEqual([error.code, message.inspection?.part.id], ['REGION_OUTSIDE', 'S-1/2']);
   });
 
+  it('takes its station down the ladder when the picture stands still', async () => {
+    const steps: unknown[] = [];
+    const nextPart = (part: { id?: string } = {}) =>
+      Promise.resolve(openInspection({ station: 'press 4', sequence: 1, deadlineMs: 700, ...part }));
+    const degrade = (mode: string, { code }: { code: string }) => steps.push([mode, code]);
+    const withStation = (camera_: Record<string, unknown>): Parameters<typeof load>[1] => [
+      { id: 'station', type: 'inspection-station' },
+      ...flow({ ...snapshot(), station: 'station', ...camera_ }),
+    ];
+    const look = async (times: number): Promise<string[][]> => {
+      const findings: string[][] = [];
+      for (let count = 0; count < times; count += 1) {
+        node('camera').receive({});
+        findings.push((await nextMessage('parts')).inspection?.frame?.health?.findings ?? []);
+      }
+      return findings;
+    };
+    await load([stationStandIn({ nextPart, degrade }), register], withStation({}));
+    assert.deepEqual(await look(3), [[], ['frozen'], ['frozen']]);
+    assert.deepEqual(steps, []);
+    await look(3);
+    assert.deepEqual(steps, [['CONSERVATIVE', 'CAMERA_UNWELL']]);
+    await unload();
+
+    await load([stationStandIn({ nextPart, degrade }), register], withStation({ healthTrips: false }));
+    await look(6);
+    assert.equal(steps.length, 1);
+  });
+
   it('signs in with the credentials of the node', async () => {
     camera.signIn = 'digest';
     await load([register], flow(snapshot()), { camera: { user: 'inspector', password: 's3cret"' } });

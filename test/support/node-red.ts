@@ -247,14 +247,14 @@ export class NodeRed {
   }
 
   /** Signs a person in; later requests are theirs. Returns the bearer token. */
-  async signIn(username: string, password: string): Promise<string> {
+  async signIn(username: string, password: string, scope = '*'): Promise<string> {
     const response = await fetch(new URL('/auth/token', this.#url), {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
         client_id: 'node-red-admin',
         grant_type: 'password',
-        scope: '*',
+        scope,
         username,
         password,
       }),
