@@ -27,7 +27,7 @@ export function isOutside(value: number, { low, high }: Band): boolean {
   return value < low || value > high;
 }
 
-/** Insertion sort: of the twenty values of a few frames it takes a tenth of what a typed array's own does. */
+/** Insertion sort: for the twenty values of a few frames it takes a third of what a typed array's own does. */
 export function median(values: readonly number[]): number {
   const sorted = [...values];
   for (let i = 1; i < sorted.length; i += 1) {
