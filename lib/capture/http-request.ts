@@ -5,7 +5,7 @@
 import { request as httpRequest, Agent as HttpAgent, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, Agent as HttpsAgent } from 'node:https';
 import { authorization, parseChallenge, type Challenge, type Credentials } from './http-auth.ts';
-import { asCaptureError, CaptureError } from './errors.ts';
+import { asCaptureError, CaptureError, SignInRefused } from './errors.ts';
 
 const TCP_KEEP_ALIVE_MS = 5000;
 
@@ -79,13 +79,11 @@ export class CameraClient {
     const { location } = response.headers;
     response.destroy();
     if (statusCode === 401 || statusCode === 403) {
-      throw new CaptureError(
-        'CAMERA_REFUSED',
-        `${shownUrl(url)} refuses the sign-in (status ${statusCode})`,
-        {
-          hint: 'Check user and password of the camera.',
-        },
-      );
+      const message = `${shownUrl(url)} refuses the sign-in (status ${statusCode})`;
+      const hint = 'Check user and password of the camera.';
+      // Without a password nothing was guessed that a camera would lock out for.
+      if (statusCode === 401 && credentials !== undefined) throw new SignInRefused(message, { hint });
+      throw new CaptureError('CAMERA_REFUSED', message, { hint });
     }
     if (statusCode >= 300 && statusCode < 400) {
       throw new CaptureError('CAMERA_REFUSED', `${shownUrl(url)} points elsewhere (status ${statusCode})`, {

@@ -1,11 +1,14 @@
 /**
  * A camera that gives one image for each GET. Promises that a half-sent image is never taken for a
- * whole one, and that an answer that never ends costs neither time nor memory beyond the limits.
+ * whole one, and that an answer that never ends costs neither time nor memory beyond the limits. A camera
+ * that refused user and password is left alone for a while, whatever the triggers: it would lock the account.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Credentials } from './http-auth.ts';
 import { CameraClient, cameraUrl, keepAliveAgent, shownUrl, type CameraAgent } from './http-request.ts';
-import { asCaptureError, CaptureError } from './errors.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import { asCaptureError, CaptureError, SignInRefused } from './errors.ts';
+import { SIGN_IN_WAIT_MS } from './reconnect.ts';
 import {
   MAX_IMAGE_BYTES,
   partIdFrom,
@@ -21,6 +24,7 @@ export interface HttpSnapshotOptions {
   /** From the request to the last byte of the image. */
   timeoutMs: number;
   maxImageBytes?: number;
+  clock?: Clock;
 }
 
 export class HttpSnapshotSource implements CameraSource {
@@ -30,17 +34,21 @@ export class HttpSnapshotSource implements CameraSource {
   readonly #client: CameraClient;
   readonly #timeoutMs: number;
   readonly #maxImageBytes: number;
+  readonly #clock: Clock;
   readonly #closed = new AbortController();
   #listener: SourceListener | undefined;
+  #refused: { error: SignInRefused; at: number } | undefined;
   #state: 'unknown' | 'up' | 'lost' = 'unknown';
 
   /** @throws CaptureError `CAMERA_REFUSED` when the address is none */
-  constructor({ url, credentials, timeoutMs, maxImageBytes = MAX_IMAGE_BYTES }: HttpSnapshotOptions) {
+  constructor(options: HttpSnapshotOptions) {
+    const { url, credentials, timeoutMs, maxImageBytes = MAX_IMAGE_BYTES, clock = systemClock } = options;
     this.#url = cameraUrl(url);
     this.name = this.#url.host;
     this.#agent = keepAliveAgent(this.#url);
     this.#client = new CameraClient({ url: this.#url, credentials, agent: this.#agent });
     this.#timeoutMs = timeoutMs;
+    this.#clock = clock;
     this.#maxImageBytes = maxImageBytes;
   }
 
@@ -51,6 +59,9 @@ export class HttpSnapshotSource implements CameraSource {
   }
 
   async grab(signal: AbortSignal): Promise<CapturedImage> {
+    if (this.#refused !== undefined && this.#clock.now() - this.#refused.at < SIGN_IN_WAIT_MS) {
+      throw this.#refused.error;
+    }
     const closed = this.#closed.signal;
     const timeout = AbortSignal.timeout(this.#timeoutMs);
     try {
@@ -60,6 +71,7 @@ export class HttpSnapshotSource implements CameraSource {
       return image;
     } catch (thrown) {
       const error = this.#explain(thrown, signal.aborted || closed.aborted, timeout.aborted);
+      if (error instanceof SignInRefused) this.#refused = { error, at: this.#clock.now() };
       const down = error.code === 'CAMERA_LOST' || error.code === 'CAMERA_REFUSED';
       if ((down || error.code === 'CAPTURE_TIMEOUT') && this.#state !== 'lost') {
         this.#state = 'lost';

@@ -14,7 +14,7 @@ import { asCaptureError, SignInRefused, type CaptureError } from './errors.ts';
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
 const KNOCK_MS = 1000;
 /** Four tries in 15 minutes; cameras lock accounts after five to seven in a row, most for half an hour. */
-const SIGN_IN_WAIT_MS = 300_000;
+export const SIGN_IN_WAIT_MS = 300_000;
 /** The gateways of a hall see the same switch come back in the same second; each waits its share of this. */
 const SPREAD_MS = 1000;
 /** So many seconds for a camera that takes connections and brings nothing: frozen, or starting up. */

@@ -25,6 +25,8 @@ export function fastClock(factor: number): Clock {
 export class TriggeredSource {
   readonly source: CameraSource;
   readonly outcomes: { code: string; startedAt: number; endedAt: number }[] = [];
+  /** When the triggers came that have no outcome yet. */
+  readonly waiting: Set<{ startedAt: number }> = new Set();
   readonly lost: { code: string; at: number }[] = [];
   triggers = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -32,10 +34,6 @@ export class TriggeredSource {
 
   constructor(source: CameraSource) {
     this.source = source;
-  }
-
-  get pending(): number {
-    return this.triggers - this.outcomes.length;
   }
 
   /** Starts the source and waits for its first image. */
@@ -60,14 +58,16 @@ export class TriggeredSource {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.source.close();
-    while (this.pending > 0) await pause(10);
+    while (this.waiting.size > 0) await pause(10);
   }
 
   #trigger(): void {
     this.triggers += 1;
-    const startedAt = performance.now();
+    const trigger = { startedAt: performance.now() };
+    this.waiting.add(trigger);
     const settle = (code: string): void => {
-      this.outcomes.push({ code, startedAt, endedAt: performance.now() });
+      this.waiting.delete(trigger);
+      this.outcomes.push({ code, ...trigger, endedAt: performance.now() });
       for (const resolve of this.#waiters.splice(0)) resolve();
     };
     this.source.grab(new AbortController().signal).then(
@@ -107,9 +107,7 @@ export async function suffer(
   await ordeal.break();
   await pause(outageMs);
   const due = performance.now() - timeoutMs - SLACK_MS;
-  // One trigger every so often: those that were due are the oldest ones.
-  const started = Math.floor((due - brokenAt) / TRIGGER_MS);
-  const settledSince = triggered.outcomes.filter(({ startedAt }) => startedAt > brokenAt).length;
+  const forgotten = [...triggered.waiting].filter(({ startedAt }) => startedAt < due).length;
   const noticed = triggered.lost.find(({ at }) => at > brokenAt);
   await ordeal.mend();
   const mendedAt = performance.now();
@@ -122,7 +120,7 @@ export async function suffer(
     triggers: triggered.triggers,
     outcomes,
     longestMs: Math.max(...triggered.outcomes.map(({ startedAt, endedAt }) => endedAt - startedAt)),
-    forgotten: Math.max(0, started - settledSince),
+    forgotten,
     noticedMs: noticed === undefined ? undefined : noticed.at - brokenAt,
     recoveryMs,
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { HttpSnapshotSource, type HttpSnapshotOptions } from '../../../lib/capture/http-snapshot.ts';
 import { CameraServer, testImage } from '../../support/camera-server.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 describe('HTTP snapshot camera', () => {
   const signal = new AbortController().signal;
@@ -63,6 +64,23 @@ describe('HTTP snapshot camera', () => {
       await assert.rejects(source.grab(signal), { code: 'CAMERA_REFUSED', message: /sign-in/ });
     });
   }
+
+  it('leaves a camera alone that refused the password, whatever the triggers, before it locks the account', async () => {
+    const clock = new FakeClock();
+    camera.signIn = 'digest';
+    await open({ credentials: { user: 'inspector', password: 'wrong' }, clock });
+    await assert.rejects(source.grab(signal), { code: 'CAMERA_REFUSED' });
+    const { requests } = camera;
+    for (let second = 0; second < 299; second += 1) {
+      clock.advance(1000);
+      await assert.rejects(source.grab(signal), { code: 'CAMERA_REFUSED' });
+    }
+    assert.equal(camera.requests, requests);
+    camera.signIn = 'none';
+    clock.advance(1000);
+    await source.grab(signal);
+    assert.deepEqual(events, ['lost CAMERA_REFUSED', 'restored']);
+  });
 
   for (const announceLength of [true, false]) {
     it(`never takes half an image for a whole one, ${announceLength ? 'with' : 'without'} a length`, async () => {

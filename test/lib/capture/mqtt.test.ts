@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { MqttSource, type MqttOptions } from '../../../lib/capture/mqtt.ts';
 import { brokerUrl } from '../../../lib/capture/mqtt-broker.ts';
@@ -285,6 +286,23 @@ describe('MQTT camera', () => {
     await source.close();
     await waiting;
     while (broker.connections > 0) await settle();
+  });
+
+  it('says which library to install where it is not', async () => {
+    const script = `
+      import { registerHooks } from 'node:module';
+      registerHooks({ resolve: (name, context, next) => next(name === 'mqtt' ? 'mqtt-is-not-here' : name, context) });
+      const { MqttSource } = await import(${JSON.stringify(import.meta.resolve('../../../lib/capture/mqtt.ts'))});
+      const source = new MqttSource({ url: ${JSON.stringify(broker.url)}, topic: 'a', timeoutMs: 1, watchdog: false });
+      const error = await new Promise((lost) => source.start({ lost, restored: () => lost({}) }));
+      await source.close();
+      console.log(error.code, error.hint);
+    `;
+    const run = promisify(execFile);
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script]);
+    assert.match(stdout, /^LIBRARY_MISSING .*npm install mqtt/);
+    // What every test ends with.
+    await start();
   });
 
   describe('over TLS', () => {
