@@ -323,7 +323,6 @@ for (const version of nodeRedVersions) {
         await page.evaluate("document.documentElement.classList.add('nr-theme-dark')");
         await openDialog(page, 'cam');
         await showPicture(page);
-        await page.locator('.jidoka-regions').scrollIntoViewIfNeeded();
         await screenshot(page, `${prefix}-dark`);
         await close(page, 'cancel');
         await page.evaluate("document.documentElement.classList.remove('nr-theme-dark')");
