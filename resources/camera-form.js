@@ -89,6 +89,7 @@
         text,
         settings: () => this.#settings(),
         onPicture: (facts) => this.#picture(facts),
+        onEnd: () => this.#learned(),
       });
       this.#observer = new ResizeObserver(() => this.#regions.refresh());
       this.#observer.observe(part('frame')[0]);
@@ -212,13 +213,14 @@
         state.text(text(kept ? 'baseline.kept' : 'baseline.none'));
         part('forget').toggle(kept);
       };
-      this.#learned = ({ learning, baseline }) => {
+      let isLearning = false;
+      this.#learned = ({ learning, baseline } = {}) => {
         part('learn').prop('disabled', Boolean(learning));
+        if (baseline) field('baseline').val(baseline);
         if (learning) state.text(text('baseline.learning', learning));
-        if (!baseline) return;
-        field('baseline').val(baseline);
-        show();
-        this.#preview.restart();
+        else if (isLearning || baseline) show();
+        isLearning = Boolean(learning);
+        if (baseline) this.#preview.restart();
       };
       part('learn').on('click', () => this.#preview.learn());
       part('forget').on('click', () => {
@@ -229,7 +231,7 @@
       show();
     }
 
-    /** Told of the progress of a baseline with each picture. */
+    /** Told with each picture how far a baseline is; nothing is learned any more without. */
     #learned = () => undefined;
   };
 })();

@@ -10,6 +10,8 @@
   const PATH = 'jidoka/camera-capture/previews';
   const PERIOD_MS = 500;
   const RETRY_MS = 1000;
+  /** Pixels of the line under the picture. */
+  const FACTS_HEIGHT = 34;
   /** Nothing changes by asking again: the settings, the permission or the number of previews is wrong. */
   const FINAL = [400, 401, 403, 413, 429];
 
@@ -28,6 +30,7 @@
     #text;
     #settings;
     #onPicture;
+    #onEnd;
     /** Random, so that the runtime keeps one preview for this dialog. */
     #dialog = Math.random().toString(36).slice(2);
     /** Counts starts and stops: a loop of an earlier one ends when it sees another number. */
@@ -45,12 +48,14 @@
      * @param text gives the text of a key
      * @param settings gives the fields as typed
      * @param onPicture called with what the runtime says of each picture
+     * @param onEnd called when a preview ends, and what it was learning with it
      */
-    constructor({ view, text, settings, onPicture }) {
+    constructor({ view, text, settings, onPicture, onEnd }) {
       this.#view = view;
       this.#text = text;
       this.#settings = settings;
       this.#onPicture = onPicture;
+      this.#onEnd = onEnd;
       view.button.on('click', () => (this.#wanted ? this.stop() : this.start()));
       document.addEventListener('visibilitychange', this.#onVisibility);
       this.#show('idle');
@@ -64,7 +69,7 @@
       this.#wanted = true;
       this.#attempts = 0;
       this.#begin();
-      this.#view.stage[0].scrollIntoView({ block: 'nearest' });
+      this.#reveal();
     }
 
     /** With other settings, where it is running. */
@@ -93,6 +98,17 @@
       if (!this.#wanted) this.start();
     }
 
+    /** Scrolls so that the whole picture is seen, where it fits; sideways nothing may move. */
+    #reveal() {
+      const stage = this.#view.stage[0];
+      let body = stage.parentElement;
+      while (body && body.scrollHeight <= body.clientHeight) body = body.parentElement;
+      if (!body) return;
+      const [inner, outer] = [stage.getBoundingClientRect(), body.getBoundingClientRect()];
+      const below = inner.bottom + FACTS_HEIGHT - outer.bottom;
+      if (below > 0) body.scrollTop += Math.min(below, inner.top - outer.top);
+    }
+
     #lookAway() {
       if (!this.#wanted) return;
       if (document.hidden) this.#end();
@@ -106,10 +122,15 @@
       void this.#loop(run);
     }
 
+    #forget() {
+      this.#id = undefined;
+      this.#onEnd();
+    }
+
     #end() {
       this.#run += 1;
       const id = this.#id;
-      this.#id = undefined;
+      this.#forget();
       if (id) void this.#ask({ method: 'POST', url: `${PATH}/${id}/close`, data: {} }).catch(() => undefined);
     }
 
@@ -134,7 +155,7 @@
         } catch (problem) {
           if (this.#run !== run) return;
           // The preview has ended, because of a deploy or of a rest: the next round opens another.
-          if (problem.status === 404) this.#id = undefined;
+          if (problem.status === 404) this.#forget();
           else this.#fail(problem);
           if (FINAL.includes(problem.status)) {
             this.#wanted = false;
@@ -168,6 +189,7 @@
     async #display(facts, picture) {
       const { image } = this.#view;
       const before = this.#imageUrl;
+      const isFirst = before === undefined;
       this.#imageUrl = URL.createObjectURL(picture);
       image[0].src = this.#imageUrl;
       // Painted before the old one is let go, so that the picture does not flicker.
@@ -177,6 +199,7 @@
       this.#shownAt = [...this.#shownAt, performance.now()].slice(-6);
       this.#show('live', facts);
       this.#onPicture(facts);
+      if (isFirst) this.#reveal();
     }
 
     #fail(problem) {

@@ -10,6 +10,8 @@ const FORMATS: Readonly<Record<string, FrameFormat | undefined>> = {
   '.jpeg': 'jpeg',
   '.png': 'png',
   '.webp': 'webp',
+  '.tif': 'tiff',
+  '.tiff': 'tiff',
 };
 
 /** Absolute paths of the pictures in a folder, by name. Throws `FOLDER_UNREADABLE`. */

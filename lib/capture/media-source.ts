@@ -14,16 +14,13 @@ import { MediaChild, type MediaMessage } from './media/media-child.ts';
 import { findPython, type MediaKind } from './media/python.ts';
 import { Takes } from './media/takes.ts';
 import { keepConnected } from './reconnect.ts';
+import { ImageRhythm } from './rhythm.ts';
 import type { CameraSource, CapturedImage, SourceListener } from './source.ts';
 
-const MIN_WATCHDOG_MS = 2000;
-const WATCHDOG_PERIODS = 3;
 /** However slow the camera: an older frame shows another part. */
 const MAX_AGE_MS = 1000;
 /** How old the newest frame may be for a trigger while the frame period is not known yet. */
 const UNKNOWN_PERIOD_MS = 100;
-/** Weight of the newest gap in the running mean of the frame period. */
-const PERIOD_WEIGHT = 0.2;
 
 export interface MediaSourceOptions {
   kind: MediaKind;
@@ -62,9 +59,10 @@ export class MediaSource implements CameraSource {
   #running: Promise<void> | undefined;
   #outage: CaptureError | undefined;
   #child: MediaChild | undefined;
-  #periodMs: number | undefined;
-  /** Undefined until the camera's process has brought a frame. */
-  #lastBeat: { at: number; sequence: number } | undefined;
+  readonly #rhythm: ImageRhythm;
+  /** Sequence number of the newest frame that was told of; undefined before the first. */
+  #lastBeat: number | undefined;
+  #beats = 0;
   #isTriggered = false;
   #unwatch: () => void = () => undefined;
 
@@ -72,6 +70,7 @@ export class MediaSource implements CameraSource {
     this.#options = options;
     this.name = options.name;
     this.#clock = options.clock ?? systemClock;
+    this.#rhythm = new ImageRhythm(this.#clock);
   }
 
   /** True while beats are due; without them nothing tells a frozen camera from one that waits for its trigger. */
@@ -150,7 +149,7 @@ export class MediaSource implements CameraSource {
   async #take(signal: AbortSignal): Promise<CapturedImage> {
     if (this.#takes === undefined) throw new CaptureError('CLOSED', `${this.name} was not started`);
     // A triggered frame is made for its trigger; none that was made before will do.
-    const maxAgeMs = this.#isTriggered ? 0 : Math.min(MAX_AGE_MS, this.#periodMs ?? UNKNOWN_PERIOD_MS);
+    const maxAgeMs = this.#isTriggered ? 0 : Math.min(MAX_AGE_MS, this.#rhythm.periodMs ?? UNKNOWN_PERIOD_MS);
     return await this.#takes.take(maxAgeMs, signal);
   }
 
@@ -160,6 +159,7 @@ export class MediaSource implements CameraSource {
     const freeRun = this.#listener?.image !== undefined;
     const over = new AbortController();
     this.#lastBeat = undefined;
+    this.#rhythm.begin();
     let child: MediaChild | undefined;
     let reason: unknown;
     try {
@@ -216,11 +216,11 @@ export class MediaSource implements CameraSource {
     if (message.failed !== undefined) this.#takes?.failed(message);
     if (message.up !== undefined) {
       const { fps, settings } = message.up;
-      if (fps !== undefined && fps > 0) this.#periodMs = 1000 / fps;
+      if (fps !== undefined && fps > 0) this.#rhythm.expect(1000 / fps);
       if (settings !== undefined) this.#options.settings?.(settings);
       if (this.#isTriggered) {
         this.#unwatch();
-        if (this.#isWatched) this.#watch(MIN_WATCHDOG_MS);
+        if (this.#isWatched) this.#watch(this.#rhythm.watchdogMs);
         up();
       }
     }
@@ -232,26 +232,25 @@ export class MediaSource implements CameraSource {
     }
   }
 
-  /** A frame came, and some before it that were not told of. */
+  /** A frame came, and some before it that were not told of; or just a sign of life. */
   #beat(sequence: number): void {
-    const at = this.#clock.now();
-    const last = this.#lastBeat;
-    if (last !== undefined && sequence > last.sequence && !this.#isTriggered) {
-      const gap = (at - last.at) / (sequence - last.sequence);
-      this.#periodMs = (this.#periodMs ?? gap) * (1 - PERIOD_WEIGHT) + gap * PERIOD_WEIGHT;
-    }
-    this.#lastBeat = { at, sequence };
-    if (this.#isWatched) this.#watch(Math.max(MIN_WATCHDOG_MS, WATCHDOG_PERIODS * (this.#periodMs ?? 0)));
+    this.#beats += 1;
+    const count = sequence - (this.#lastBeat ?? sequence - 1);
+    this.#lastBeat = sequence;
+    if (count > 0 && !this.#isTriggered) this.#rhythm.image(count);
+    if (!this.#isWatched) return;
+    const { periodMs, watchdogMs } = this.#rhythm;
+    this.#watch(periodMs === undefined && !this.#isTriggered ? this.#options.timeoutMs : watchdogMs);
   }
 
   #watch(limitMs: number): void {
     this.#unwatch();
     if (this.#options.watchdog === false) return;
-    const seen = this.#lastBeat;
+    const seen = this.#beats;
     const cancel = this.#clock.after(limitMs, () => {
       // After a standstill of our own the beats that came meanwhile are read before we judge.
       setImmediate(() => {
-        if (!isOff && this.#lastBeat === seen) this.#bark(limitMs);
+        if (!isOff && this.#beats === seen) this.#bark(limitMs);
       });
     });
     let isOff = false;

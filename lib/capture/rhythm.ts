@@ -33,10 +33,16 @@ export class ImageRhythm {
     this.#lastImageAt = undefined;
   }
 
-  image(): void {
+  /** What the camera itself says, until its images show otherwise. */
+  expect(periodMs: number): void {
+    this.#periodMs = periodMs;
+  }
+
+  /** @param count images since the last call, where not every one is told */
+  image(count = 1): void {
     const now = this.#clock.now();
     if (this.#lastImageAt !== undefined) {
-      const gap = now - this.#lastImageAt;
+      const gap = (now - this.#lastImageAt) / count;
       this.#periodMs = (this.#periodMs ?? gap) * (1 - PERIOD_WEIGHT) + gap * PERIOD_WEIGHT;
     }
     this.#lastImageAt = now;

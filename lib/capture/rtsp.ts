@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import { CaptureError } from './errors.ts';
 import type { Credentials } from './http-auth.ts';
 import { MediaSource } from './media-source.ts';
+import { portOf } from './port.ts';
 
 const DEFAULT_PORT = 554;
 /** How long a lost camera may take to say that it is back. */
@@ -62,10 +63,9 @@ export function rtspSource(options: RtspOptions): MediaSource {
 }
 
 /** True when somebody at the address speaks RTSP: a frozen camera accepts connections and says nothing. */
-function answersRtsp({ hostname, port }: URL, signal: AbortSignal): Promise<boolean> {
+function answersRtsp(url: URL, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    const host = hostname.replace(/^\[|\]$/g, '');
-    const socket = connect({ host, port: port === '' ? DEFAULT_PORT : Number(port) });
+    const socket = connect(portOf(url, DEFAULT_PORT));
     const settle = (answers: boolean): void => {
       signal.removeEventListener('abort', giveUp);
       socket.destroy();

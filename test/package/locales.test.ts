@@ -16,7 +16,7 @@ import {
 
 /** Names that nobody translates: protocols, data types, security policies, word orders, formats. */
 const STANDARDS =
-  /^(OPC UA|Modbus TCP|HTTP|HTTPS|MJPEG|REST|ONNX|JSON|JPEG|PNG|CPU|CUDA|WebGPU|TensorRT|DirectML|CoreML|OpenVINO|YOLOX|YOLOv8|ImageNet|RGB|BGR|Boolean|Byte|SByte|U?Int(16|32|64)|Float|Double|String|Basic256Sha256|Aes128_Sha256_RsaOaep|Aes256_Sha256_RsaPss|ABCD|CDAB|BADC|DCBA|[a-z]+(16|32|64))$/;
+  /^(OPC UA|Modbus TCP|HTTP|HTTPS|MJPEG|REST|ONNX|JSON|JPEG|WebP|PNG|TCP|UDP|Mono8|RGB8|BayerRG8|CPU|CUDA|WebGPU|TensorRT|DirectML|CoreML|OpenVINO|YOLOX|YOLOv8|ImageNet|RGB|BGR|Boolean|Byte|SByte|U?Int(16|32|64)|Float|Double|String|Basic256Sha256|Aes128_Sha256_RsaOaep|Aes256_Sha256_RsaPss|ABCD|CDAB|BADC|DCBA|[a-z]+(16|32|64))$/;
 
 const LANGUAGES = ['en-US', 'de'] as const;
 
@@ -37,6 +37,26 @@ function placeholdersOf(text: string): string[] {
 
 function matchesOf(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map(([, match = '']) => match);
+}
+
+/**
+ * Keys of the node's own catalogue that the dialog's code in `resources/` asks for, as `text('a.b')`.
+ * Where a part of the key is computed, one of the kind must be there.
+ */
+function resourceKeys(type: string, known: Iterable<string>): string[] {
+  const html = dialogOf(type);
+  const files = matchesOf(html, /src="resources\/@jidoka\/node-red\/([\w-]+\.js)"/g);
+  const keys = files.flatMap((file) => {
+    const source = textOf(`resources/${file}`, `the dialog of ${type} loads it`);
+    return matchesOf(source, /\btext\(\s*['`]([\w.$\{\}-]+)['`]/g);
+  });
+  const all = [...known];
+  return keys.map((key) => {
+    const pattern = new RegExp(
+      `^${type}[.]${key.replaceAll('.', '[.]').replace(/\$\{[^}]+\}/g, '[\\w-]+')}$`,
+    );
+    return all.find((each) => pattern.test(each)) ?? `${type}.${key}`;
+  });
 }
 
 /** Keys of the node's own catalogue that its dialog uses. */
@@ -82,7 +102,8 @@ for (const type of ourNodeTypes()) {
 
     it('exist for every key the dialog and the node use', () => {
       const known = flatten(catalogueOf(type, 'en-US'));
-      const missing = [...dialogKeys(type), ...runtimeKeys(type)].filter((key) => !known.has(key));
+      const used = [...dialogKeys(type), ...resourceKeys(type, known.keys()), ...runtimeKeys(type)];
+      const missing = used.filter((key) => !known.has(key));
       assert.deepEqual([...new Set(missing)], [], 'keys without a text');
     });
 

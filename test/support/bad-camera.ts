@@ -48,8 +48,11 @@ export class BadCamera {
     }).#listen(0);
   }
 
-  /** Passes everything on to and from the camera at `target`, but for the pictures once `isSpoilt()`. */
-  static async spoiler(target: number, isSpoilt: () => boolean): Promise<BadCamera> {
+  /**
+   * Passes everything on to and from the camera at `target`; its packets of pictures as `change` gives
+   * them back, or not at all.
+   */
+  static async between(target: number, change: (packet: Buffer) => Buffer | undefined): Promise<BadCamera> {
     const camera: BadCamera = new BadCamera((near) => {
       const far = connect(target, '127.0.0.1');
       camera.#sockets.add(far);
@@ -64,9 +67,8 @@ export class BadCamera {
           const packet = nextPacket(rest);
           if (packet === undefined) break;
           rest = rest.subarray(packet.length);
-          if (packet[0] === INTERLEAVED && isSpoilt())
-            randomBytes(packet.length - 4).copy(packet, HEADER_BYTES);
-          near.write(packet);
+          const passed = packet[0] === INTERLEAVED ? change(packet) : packet;
+          if (passed !== undefined) near.write(passed);
         }
       });
     });
@@ -89,6 +91,11 @@ export class BadCamera {
     await once(this.#server, 'listening');
     return this;
   }
+}
+
+/** The packet with its header, and rubbish in it. */
+export function spoilt(packet: Buffer): Buffer {
+  return Buffer.concat([packet.subarray(0, HEADER_BYTES), randomBytes(packet.length - HEADER_BYTES)]);
 }
 
 /** A copy of the first whole packet, or everything before the next one; undefined while it is not all there. */

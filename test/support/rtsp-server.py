@@ -1,6 +1,7 @@
 """An RTSP camera for tests: H.264, H.265 and MJPEG whose pictures say when they were made.
 
-Settings come as one JSON line on stdin, {"port", "user", "password", "width", "height", "fps"}; the
+Settings come as one JSON line on stdin, {"port", "user", "password", "width", "height", "fps",
+"shared"}; the
 port comes back as one. Then "drop" ends every client's session. Ends with stdin, or its parent.
 
 Each picture carries the wall clock, in 0.1 ms since 1970, as a stamp (stamp.ts).
@@ -38,7 +39,7 @@ ENCODERS = {
 
 
 def background():
-    """A picture with some texture, so that codecs have something to do."""
+    """A picture with some texture, so that codecs have something to do; errorOf in rtsp-server.ts knows it."""
     luma = bytearray(width * height)
     for y in range(height):
         row = bytes((x // 4 + y // 3) % 200 + 20 for x in range(width))
@@ -102,6 +103,7 @@ def main():
             f"( appsrc name=camera is-live=true do-timestamp=true format=time caps={caps} ! {encoder} )"
         )
         factory.set_latency(0)
+        factory.set_shared(settings["shared"])
         factory.connect("media-configure", configure)
         if settings.get("user"):
             factory.add_role_from_structure(role_structure())

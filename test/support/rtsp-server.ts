@@ -19,6 +19,8 @@ export interface RtspServerOptions {
   width?: number;
   height?: number;
   fps?: number;
+  /** All clients get one stream, and join it where it is; else each gets one of its own. */
+  shared?: boolean;
 }
 
 export class RtspServer {
@@ -46,7 +48,7 @@ export class RtspServer {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#process = server;
-    const settings = { width: 1280, height: 720, fps: 25, ...this.#options, port: this.#port };
+    const settings = { width: 1280, height: 720, fps: 25, shared: false, ...this.#options, port: this.#port };
     server.stdin.on('error', () => undefined);
     server.stdin.write(`${JSON.stringify(settings)}\n`);
     const [line] = (await Promise.race([
@@ -86,4 +88,24 @@ export class RtspServer {
 export function madeAtMs(pixels: Uint8Array, width: number, channels: 1 | 3): number | undefined {
   const ticks = readStamp(pixels, width, channels);
   return ticks === undefined ? undefined : ticks / 10;
+}
+
+const SAMPLE_STEP = 7;
+/** Below the stamp. */
+const FIRST_ROW = 60;
+
+/** How far an RGB picture of such a server is from what the server drew: the mean, in grey levels of 255. */
+export function errorOf(rgb: Uint8Array, width: number): number {
+  const height = rgb.length / 3 / width;
+  let [sum, count] = [0, 0];
+  for (let y = FIRST_ROW; y < height; y += SAMPLE_STEP) {
+    for (let x = 0; x < width; x += SAMPLE_STEP) {
+      const [r = 0, g = 0, b = 0] = rgb.subarray((y * width + x) * 3, (y * width + x) * 3 + 3);
+      const drawn = ((Math.floor(x / 4) + Math.floor(y / 3)) % 200) + 20;
+      // BT.601, from and to the range 16 to 235
+      sum += Math.abs(0.299 * r + 0.587 * g + 0.114 * b - (drawn - 16) * (255 / 219));
+      count += 1;
+    }
+  }
+  return sum / count;
 }

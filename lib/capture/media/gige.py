@@ -3,9 +3,6 @@
 Promises: a frame with a lost packet never becomes a picture; every setting is held against the
 camera's own limits before it is written; a trigger gets the frame it caused or none; control of the
 camera is given back at the end, because a camera lets only one program at a time control it.
-
-Names are those of the GenICam Standard Features Naming Convention (SFNC 2.7) as far as a camera
-follows it; pixel formats those of the Pixel Format Naming Convention (PFNC 2.4).
 """
 
 import importlib
@@ -19,26 +16,10 @@ gi.require_version("Aravis", "0.8")
 from gi.repository import Aravis, GLib  # noqa: E402
 
 from frames import CameraError, Pixels  # noqa: E402
+from genicam import GRAY, RGB, Settings  # noqa: E402
 
 # USB3 Vision cameras would answer too, and are another kind of source.
 Aravis.disable_interface("USB3Vision")
-
-# PFNC name -> what becomes of it. The two letters of a Bayer name are the colours its first row
-# begins with, so BayerRG8 is what GStreamer calls rggb.
-GRAY, RGB = "gray", "rgb"
-PIXEL_FORMATS = {
-    "Mono8": GRAY,
-    "RGB8": RGB,
-    "BayerRG8": "rggb",
-    "BayerGR8": "grbg",
-    "BayerGB8": "gbrg",
-    "BayerBG8": "bggr",
-}
-# SFNC name first, then what older cameras call it.
-EXPOSURE = ("ExposureTime", "ExposureTimeAbs", "ExposureTimeRaw")
-GAIN = ("Gain", "GainRaw", "GainAbs")
-FRAME_RATE = ("AcquisitionFrameRate", "AcquisitionFrameRateAbs")
-PACKET_SIZE = ("GevSCPSPacketSize",)
 
 # One is filled, one is the newest, one is being handed over; the rest is for a late consumer.
 BUFFERS = 6
@@ -131,114 +112,6 @@ class _Held:
         self._stream.push_buffer(self.buffer)
 
 
-class Settings:
-    """Writes what was configured, each value checked first; `asked` is what was not left as it is."""
-
-    def __init__(self, camera):
-        self._camera = camera
-
-    def feature(self, names, what):
-        """The camera's own name for this feature."""
-        for name in names:
-            if self._camera.is_feature_available(name):
-                return name
-        raise CameraError("CAMERA_REFUSED", f"the camera has no {names[0]}, which its {what} needs")
-
-    def integer(self, name, value):
-        bounds = self._camera.get_integer_bounds(name)
-        step = max(1, self._camera.get_integer_increment(name))
-        allowed = f"whole numbers from {bounds.min} to {bounds.max}" + (f" in steps of {step}" if step > 1 else "")
-        if value != int(value) or not bounds.min <= value <= bounds.max or (value - bounds.min) % step:
-            raise CameraError("CAMERA_REFUSED", f"{name} cannot be {value:.10g}: the camera takes {allowed}")
-        self._camera.set_integer(name, int(value))
-        kept = self._camera.get_integer(name)
-        if kept != value:
-            raise CameraError("CAMERA_REFUSED", f"{name} was set to {value:.10g}, but the camera kept {kept}")
-
-    def number(self, name, value, bounds, write):
-        """A value the camera may round; `write` knows the ways of the different makers."""
-        if isinstance(self._camera.get_device().get_feature(name), Aravis.GcInteger):
-            return self.integer(name, value)
-        if not bounds.min <= value <= bounds.max:
-            allowed = f"{bounds.min:.10g} to {bounds.max:.10g}"
-            raise CameraError("CAMERA_REFUSED", f"{name} cannot be {value:.10g}: the camera takes {allowed}")
-        return write(value)
-
-    def pixel_format(self, wanted):
-        """Sets it where asked; @returns what becomes of it, a value of PIXEL_FORMATS."""
-        has = self._camera.dup_available_pixel_formats_as_strings()
-        usable = [name for name in has if name in PIXEL_FORMATS]
-        if wanted:
-            if wanted not in usable:
-                raise CameraError(
-                    "CAMERA_REFUSED",
-                    f"PixelFormat cannot be {wanted}: of what the camera has we read {', '.join(usable) or 'none'}",
-                )
-            self._camera.set_pixel_format_from_string(wanted)
-        name = self._camera.get_pixel_format_as_string()
-        if name not in PIXEL_FORMATS or (wanted and name != wanted):
-            raise CameraError(
-                "CAMERA_REFUSED",
-                f"PixelFormat is {name}, which is not read: choose one of {', '.join(usable) or 'none'}",
-            )
-        return PIXEL_FORMATS[name]
-
-    def region(self, x, y, width, height):
-        """Part of the sensor, in pixels; None leaves that member as it is.
-
-        The size first and at the corner: a camera lowers the limit of one by the other.
-        """
-        now = self._camera.get_region()
-        for offset, size, at, wanted, at_now, size_now in (
-            ("OffsetX", "Width", x, width, now.x, now.width),
-            ("OffsetY", "Height", y, height, now.y, now.height),
-        ):
-            if at is None and wanted is None:
-                continue
-            at = at_now if at is None else at
-            wanted = size_now if wanted is None else wanted
-            movable = self._camera.is_feature_available(offset)
-            if movable:
-                self._camera.set_integer(offset, self._camera.get_integer_bounds(offset).min)
-            elif at != 0:
-                raise CameraError("CAMERA_REFUSED", f"the camera has no {offset}, so its region cannot be moved")
-            largest = self._camera.get_integer_bounds(size).max
-            self.integer(size, wanted)
-            if at + wanted > largest:
-                raise CameraError(
-                    "CAMERA_REFUSED",
-                    f"{offset} {at:.10g} and {size} {wanted:.10g} go beyond the sensor, which has {largest}",
-                )
-            if movable:
-                self.integer(offset, at)
-
-    def now(self):
-        """What the camera says it is set to, by its own names."""
-        camera = self._camera
-        region = camera.get_region()
-        address = camera.get_device().get_device_address().get_address().to_string()
-        settings = {
-            "GevCurrentIPAddress": address,
-            "DeviceModelName": camera.get_model_name(),
-            "PixelFormat": camera.get_pixel_format_as_string(),
-            "OffsetX": region.x,
-            "OffsetY": region.y,
-            "Width": region.width,
-            "Height": region.height,
-        }
-        for names, read in (
-            (EXPOSURE, camera.get_exposure_time),
-            (GAIN, camera.get_gain),
-            (FRAME_RATE, camera.get_frame_rate),
-            (PACKET_SIZE, camera.gv_get_packet_size),
-        ):
-            for name in names:
-                if camera.is_feature_available(name):
-                    settings[name] = read()
-                    break
-        return settings
-
-
 class GigeSource:
     """options: camera (id, serial number or address; "" = first found), onDemand (software trigger);
     None leaves as it is: pixelFormat, exposureUs, gain, maxFps, packetSize, sensorX, sensorY,
@@ -316,55 +189,23 @@ class GigeSource:
             camera.stop_acquisition()
         except GLib.Error:
             pass  # it was not sending
-        self._become = self._configure(Settings(camera))
+        settings = Settings(camera)
+        self._become = settings.write(options)
         if self._become not in (GRAY, RGB):
-            self._demosaic = _Demosaic(self._become)
+            # Only a camera with a mosaic needs GStreamer.
+            self._demosaic = importlib.import_module("demosaic").Demosaic(self._become)
         stream = camera.create_stream(None, None)
         stream.set_property("socket-buffer-size", SOCKET_BUFFER_BYTES)
         self._pixel_format = camera.get_pixel_format()
         payload = camera.get_payload()
         for _ in range(BUFFERS):
             stream.push_buffer(Aravis.Buffer.new_allocate(payload))
-        self._settings = Settings(camera).now()
+        self._settings = settings.now()
         camera.start_acquisition()
         self._stream = stream
         if self._on_demand:
             self._announce()
             self._turn()
-
-    def _configure(self, settings):
-        camera, asked = self._camera, self._options.get
-        become = settings.pixel_format(asked("pixelFormat"))
-        settings.region(asked("sensorX"), asked("sensorY"), asked("sensorWidth"), asked("sensorHeight"))
-        if asked("exposureUs") is not None:
-            name = settings.feature(EXPOSURE, "exposure")
-            if camera.is_exposure_auto_available():
-                camera.set_exposure_time_auto(Aravis.Auto.OFF)
-            bounds = camera.get_exposure_time_bounds()
-            settings.number(name, asked("exposureUs"), bounds, camera.set_exposure_time)
-        if asked("gain") is not None:
-            name = settings.feature(GAIN, "gain")
-            if camera.is_gain_auto_available():
-                camera.set_gain_auto(Aravis.Auto.OFF)
-            settings.number(name, asked("gain"), camera.get_gain_bounds(), camera.set_gain)
-        if asked("packetSize") is not None:
-            settings.integer(settings.feature(PACKET_SIZE, "packet size"), asked("packetSize"))
-            camera.gv_set_packet_size_adjustment(Aravis.GvPacketSizeAdjustment.NEVER)
-        settings.feature(("AcquisitionMode",), "way of sending")
-        camera.set_acquisition_mode(Aravis.AcquisitionMode.CONTINUOUS)
-        if self._on_demand:
-            for name in ("TriggerMode", "TriggerSource", "TriggerSoftware"):
-                settings.feature((name,), "software trigger")
-            if "Software" not in camera.dup_available_trigger_sources():
-                raise CameraError("CAMERA_REFUSED", "TriggerSource of the camera has no Software")
-            camera.set_trigger("Software")
-        else:
-            if camera.is_feature_available("TriggerMode"):
-                camera.clear_triggers()
-            if asked("maxFps") is not None:
-                name = settings.feature(FRAME_RATE, "frame rate")
-                settings.number(name, asked("maxFps"), camera.get_frame_rate_bounds(), camera.set_frame_rate)
-        return become
 
     def _announce(self):
         self._announced = True
@@ -464,34 +305,11 @@ class GigeSource:
     def _pixels(self, buffer):
         width, height = buffer.get_image_width(), buffer.get_image_height()
         data = buffer.get_image_data()
+        stride = width * (3 if self._become == RGB else 1) + buffer.get_image_padding().x_padding
         if self._become in (GRAY, RGB):
-            return Pixels(width, height, self._become, data)
-        return self._demosaic.pixels(data, width, height)
+            return Pixels(width, height, self._become, data, stride)
+        return self._demosaic.pixels(data, width, height, stride)
 
     def _lost_control(self):
         if not self._closing.is_set():
             self._fail(CameraError("CAMERA_LOST", f"{self._what} no longer takes orders from us"))
-
-
-class _Demosaic:
-    """Bayer to RGB by GStreamer's bayer2rgb (bilinear): 5.5 ms at 1920 x 1080."""
-
-    def __init__(self, pattern):
-        # Only a Bayer camera pays for GStreamer: 60 ms and 12 MB.
-        self._gst = importlib.import_module("gstreamer")
-        self._converter = self._gst.Converter(self._gst.element("bayer2rgb"))
-        self._pattern = pattern
-
-    def pixels(self, data, width, height):
-        # bayer2rgb wants rows of a multiple of four bytes, and crashes on an odd width (1.22): such rows
-        # get one pixel more, of the colour that is due there.
-        even = width + width % 2
-        stride = (even + 3) // 4 * 4
-        if stride != width:
-            filler = bytes(stride - even)
-            rows = (data[row * width : (row + 1) * width] for row in range(height))
-            data = b"".join(row + row[width - 2 : even - 2] + filler for row in rows)
-        layout = f"video/x-bayer,format={self._pattern},width={even},height={height},framerate=0/1"
-        buffer = self._gst.Gst.Buffer.new_wrapped(data)
-        picture = self._converter.pixels(buffer, self._gst.Gst.Caps.from_string(layout))
-        return Pixels(width, height, RGB, picture.data, picture.stride)

@@ -196,6 +196,9 @@ class Pipeline:
         gray = structure.get_string("format") in GRAY_FORMATS
         known, numerator, denominator = structure.get_fraction("framerate")
         fps = numerator / denominator if known and numerator > 0 and denominator > 0 else None
+        cap = self.options.get("maxFps")
+        # The watchdog goes by it: what we hold back is not missing.
+        fps = min(fps or cap, cap) if cap else fps
         self.frames.up(width, height, "gray" if gray else "rgb", fps)
 
     def _watch(self):

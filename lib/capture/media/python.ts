@@ -13,7 +13,7 @@ const PROBE = "import gi; gi.require_version('Gst', '1.0'); from gi.repository i
 /** GStreamer's first start on a machine looks into every plug-in, which takes seconds. */
 const PROBE_TIMEOUT_MS = 30_000;
 
-/** Seen to be enough in an empty Debian 12 for what each source names. */
+/** Packages of Debian 12 that own the bindings and the elements each source uses. */
 const BASE = ['python3-gi', 'gir1.2-gstreamer-1.0', 'gstreamer1.0-plugins-base'];
 const PACKAGES: Record<MediaKind, readonly string[]> = {
   rtsp: [...BASE, 'gstreamer1.0-plugins-good', 'gstreamer1.0-libav'],

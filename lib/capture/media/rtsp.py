@@ -22,6 +22,8 @@ class RtspSource(Pipeline):
     def __init__(self, options, frames, fail):
         super().__init__(options, frames, fail)
         self._arrivals = {}
+        self._has_key = False
+        self._selected = False
         self._linked = False
         source = element("rtspsrc", location=options["url"], latency=0, user_agent="Jidoka")
         Gst.util_set_object_arg(source, "protocols", options.get("transport", "tcp"))
@@ -37,7 +39,10 @@ class RtspSource(Pipeline):
 
     def _on_stream(self, _source, _number, caps):
         """Only the first video stream is set up; sound would cost the camera and us."""
-        return caps.get_structure(0).get_string("media") == "video"
+        is_video = caps.get_structure(0).get_string("media") == "video"
+        wanted = is_video and not self._selected
+        self._selected = self._selected or is_video
+        return wanted
 
     def _on_pad(self, _source, pad):
         if self._linked:
@@ -58,13 +63,13 @@ class RtspSource(Pipeline):
             pad.link(decoder.get_static_pad("sink"))
             return
         depayloader = element(codec[0])
-        if depayloader.find_property("wait-for-keyframe") is not None:
-            depayloader.set_property("wait-for-keyframe", True)
         decoder = element(codec[1])
         if codec[1].startswith("avdec"):
             # More threads mean a picture of delay for each, and broken pictures are no pictures.
             decoder.set_property("max-threads", 1)
             decoder.set_property("output-corrupt", False)
+        if not codec[2]:
+            decoder.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, self._on_picture)
         self.cap_rate(decoder.get_static_pad("sink" if codec[2] else "src"))
         entry = depayloader.get_static_pad("sink")
         entry.add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST, self._on_packet)
@@ -72,13 +77,26 @@ class RtspSource(Pipeline):
         decoder.link(self.sink)
         pad.link(entry)
 
+    def _on_picture(self, _pad, info):
+        """Begins with a key frame, and again after a lost packet: decoders make gray or smeared pictures of the
+        rest, and FFmpeg's H.265 does not even mark them as broken."""
+        buffer = info.get_buffer()
+        if buffer.has_flags(Gst.BufferFlags.DISCONT):
+            self._has_key = False
+        if not self._has_key and buffer.has_flags(Gst.BufferFlags.DELTA_UNIT):
+            return Gst.PadProbeReturn.DROP
+        self._has_key = True
+        return Gst.PadProbeReturn.OK
+
     def _on_packet(self, _pad, info):
         """Remembers when the first packet of a picture came: all of them carry the same time stamp."""
         buffer = info.get_buffer()
         if buffer is None:
             packets = info.get_buffer_list()
             buffer = packets.get(0) if packets is not None and packets.length() > 0 else None
-        if buffer is not None and buffer.pts not in self._arrivals:
+        if buffer is None or buffer.pts == Gst.CLOCK_TIME_NONE:
+            return Gst.PadProbeReturn.OK
+        if buffer.pts not in self._arrivals:
             self._arrivals[buffer.pts] = time.time() * 1000
             while len(self._arrivals) > MAX_ARRIVALS:
                 del self._arrivals[next(iter(self._arrivals))]

@@ -5,7 +5,7 @@ import { systemClock, type Clock } from '../../../lib/clock.ts';
 import { CaptureError } from '../../../lib/capture/errors.ts';
 import { MediaSource } from '../../../lib/capture/media-source.ts';
 import { rtspSource, type RtspOptions } from '../../../lib/capture/rtsp.ts';
-import { BadCamera } from '../../support/bad-camera.ts';
+import { BadCamera, spoilt } from '../../support/bad-camera.ts';
 import { never, startAndWait, Watcher } from '../../support/captured.ts';
 import { requireGStreamer } from '../../support/gstreamer.ts';
 import { RtspServer } from '../../support/rtsp-server.ts';
@@ -207,7 +207,7 @@ describe('faults of an RTSP camera', function () {
     const spoil = async (options: Partial<RtspOptions>): Promise<{ watcher: Watcher; mend: () => void }> => {
       const camera = await serve();
       let isSpoilt = false;
-      bad = await BadCamera.spoiler(camera.port, () => isSpoilt);
+      bad = await BadCamera.between(camera.port, (packet) => (isSpoilt ? spoilt(packet) : packet));
       const watcher = await startAndWait(open(`rtsp://127.0.0.1:${bad.port}/h264`, options));
       isSpoilt = true;
       return { watcher, mend: () => (isSpoilt = false) };
