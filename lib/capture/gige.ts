@@ -116,7 +116,7 @@ export function gigeSource(options: GigeOptions): MediaSource {
 /**
  * Every GigE Vision camera that answers a broadcast; takes a second.
  *
- * @throws CaptureError `MEDIA_MISSING`, `CAMERA_LOST` when the list cannot be made
+ * @throws CaptureError `LIBRARY_MISSING`, `CAMERA_LOST` when the list cannot be made
  */
 export async function listGigeCameras(python?: string): Promise<DiscoveredCamera[]> {
   return await listCameras('gige', python);
