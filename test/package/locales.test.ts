@@ -48,7 +48,7 @@ function resourceKeys(type: string, known: Iterable<string>): string[] {
   const files = matchesOf(html, /src="resources\/@jidoka\/node-red\/([\w-]+\.js)"/g);
   const keys = files.flatMap((file) => {
     const source = textOf(`resources/${file}`, `the dialog of ${type} loads it`);
-    return matchesOf(source, /\btext\(\s*['`]([\w.$\{\}-]+)['`]/g);
+    return matchesOf(source, /\btext\(\s*['`]([\w.${}-]+)['`]/g);
   });
   const all = [...known];
   return keys.map((key) => {
