@@ -138,6 +138,7 @@ export async function costFigures(): Promise<Figure[]> {
     );
     const rawMeter = new HealthMeter();
     figures.push(...whole('raw', await times(() => rawMeter.measure(raw)), 'RGB in shared memory'));
+    await rawMeter.close();
   } finally {
     pool.close();
   }
@@ -146,5 +147,6 @@ export async function costFigures(): Promise<Figure[]> {
   figures.push(
     ...whole('jpeg', await times((round) => meter.measure(frames[round % 2] as Frame)), '1080p JPEG'),
   );
+  await meter.close();
   return figures;
 }

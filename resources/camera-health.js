@@ -60,7 +60,7 @@
      */
     show(measures = [], findings = []) {
       this.#root.empty();
-      const said = findings.map((finding) => this.#text(`finding.${finding}`)).join(', ');
+      const said = findings.map((finding) => this.#text(`status.${finding}`)).join(', ');
       this.#findings.text(said && this.#text('health.findings', { findings: said }));
       for (const { name, value, band: ends, isOut: out } of measures) {
         const band = closed(ends, value);

@@ -101,8 +101,12 @@
     /** Scrolls so that the whole picture is seen, where it fits; sideways nothing may move. */
     #reveal() {
       const stage = this.#view.stage[0];
-      let body = stage.parentElement;
-      while (body && body.scrollHeight <= body.clientHeight) body = body.parentElement;
+      const scrolls = (each) =>
+        /auto|scroll/.test($(each).css('overflow-y')) && each.scrollHeight > each.clientHeight;
+      const body = $(stage)
+        .parents()
+        .toArray()
+        .find((each) => scrolls(each));
       if (!body) return;
       const [inner, outer] = [stage.getBoundingClientRect(), body.getBoundingClientRect()];
       const below = inner.bottom + FACTS_HEIGHT - outer.bottom;
@@ -238,7 +242,8 @@
         ['span', message, 'jidoka-message'],
       ];
       // A command to be typed is easier copied when it stands alone.
-      const [advice, command] = (hint || '').split(/(?=\bsudo apt|\bapt-get |\bapt )/);
+      const usual = code === 'CAMERA_LOST' ? this.#text('preview.lostHint') : '';
+      const [advice, command] = (hint || usual).split(/(?=\bsudo apt|\bapt-get |\bapt )/);
       if (advice) lines.push(['span', advice.trim()]);
       if (command) lines.push(['code', command.trim().replace(/[.]$/, '')]);
       lines.push(['em', again]);

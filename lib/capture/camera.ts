@@ -179,6 +179,7 @@ export class Camera {
     await this.#options.source.close();
     await this.#stopInterval?.();
     await this.#intake.close();
+    await this.#options.meter?.close();
   }
 
   /** From here on it is said which parts there are, whatever becomes of their frames. */

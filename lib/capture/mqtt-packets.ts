@@ -7,6 +7,9 @@ import { CaptureError } from './errors.ts';
 
 /** The first thing a broker says (3.2), and the only packet of that first byte. */
 const CONNACK = 0x20;
+/** What else a broker sends to who subscribes with QoS 1: PUBACK, SUBACK, UNSUBACK, PINGRESP; and PUBLISH. */
+const ANSWERS: ReadonlySet<number> = new Set([CONNACK, 0x40, 0x90, 0xb0, 0xd0]);
+const PUBLISH_QOS_0_OR_1 = { mask: 0xf4, value: 0x30 };
 const LENGTH_MASK = 0x7f;
 const CONTINUES = 0x80;
 const MAX_LENGTH_BYTES = 4;
@@ -38,7 +41,8 @@ export class PacketWatch {
     let offset = 0;
     while (offset < chunk.length) {
       if (!this.#begun) {
-        if (!this.#greeted && chunk[offset] !== CONNACK) throw notMqtt();
+        const byte = chunk.readUInt8(offset);
+        if (this.#greeted ? !isFirstByte(byte) : byte !== CONNACK) throw notMqtt();
         this.#greeted = true;
         this.#begun = true;
         offset += 1;
@@ -79,6 +83,10 @@ export class PacketWatch {
     this.#length = 0;
     this.#lengthBytes = 0;
   }
+}
+
+function isFirstByte(byte: number): boolean {
+  return ANSWERS.has(byte) || (byte & PUBLISH_QOS_0_OR_1.mask) === PUBLISH_QOS_0_OR_1.value;
 }
 
 function notMqtt(): CaptureError {

@@ -102,6 +102,7 @@ export class Preview {
 
   /** Learns from the next pictures what is normal; the facts of a picture then bring the baseline. */
   learn(): void {
+    void this.#meter?.close();
     this.#meter = new HealthMeter({ learn: LEARN_PICTURES });
     this.#taken = 0;
   }
@@ -116,6 +117,7 @@ export class Preview {
     this.#closed.abort(new CaptureError('CLOSED', 'the preview was closed'));
     const source = await this.#source?.catch(() => undefined);
     await source?.close();
+    await this.#meter?.close();
   }
 
   async #take(): Promise<PictureFacts> {

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { Camera } from '../../plant/camera.ts';
 import { paintedPictures, type PictureSource } from '../../plant/pictures.ts';
-import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
+import { complaints, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
 import { nodeRedVersions, startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 
+const SOURCES = ['folder', 'file', 'http-snapshot', 'http-mjpeg', 'rtsp', 'gige', 'usb', 'video', 'mqtt'];
 const LONG_NAME = 'Press line 4, station 12, upper camera over the second turning unit after the washer';
 
 for (const version of nodeRedVersions) {
@@ -20,9 +21,17 @@ for (const version of nodeRedVersions) {
     let errors: string[];
 
     function flows(): FlowNode[] {
-      const node = { type: 'camera-capture', z: 'tab', version: 1, trigger: 'message', wires: [[]] };
+      const node = { type: 'camera-capture', z: 'tab', version: 1, station: 'station', wires: [[]] };
       return [
         { id: 'tab', type: 'tab', label: 'Cameras' },
+        {
+          id: 'station',
+          type: 'inspection-station',
+          name: 'Press 4',
+          deadlineMs: 900,
+          leaseHours: 8,
+          version: 1,
+        },
         {
           ...node,
           id: 'cam',
@@ -81,7 +90,9 @@ for (const version of nodeRedVersions) {
       await on.waitForSelector('#node-dialog-cancel');
       await on.waitForFunction(`(() => {
         const tray = [...document.querySelectorAll('.red-ui-tray')].at(-1);
-        return tray.getAnimations().length === 0 && Math.abs(parseFloat(getComputedStyle(tray).right)) < 1;
+        const isThere = tray.getAnimations().length === 0 && Math.abs(parseFloat(getComputedStyle(tray).right)) < 1;
+        // The last that Node-RED does on opening.
+        return isThere && tray.contains(document.activeElement);
       })()`);
     }
 
@@ -135,10 +146,12 @@ for (const version of nodeRedVersions) {
       await screenshot(page, `${prefix}-lost`);
       await camera.revive();
       await stage(page, 'live').waitFor();
+      await close(page, 'cancel');
     });
 
     it('draws a rectangle and a polygon on the picture, and keeps them with the node', async () => {
-      await page.locator('.jidoka-stage').scrollIntoViewIfNeeded();
+      await openDialog(page, 'cam');
+      await showPicture(page);
       await page.click('.jidoka-draw-rectangle');
       await drag([0.2, 0.25], [0.6, 0.7]);
       await page.click('.jidoka-draw-polygon');
@@ -169,6 +182,152 @@ for (const version of nodeRedVersions) {
         ],
       );
     });
+
+    it('moves the region that is selected by the arrow keys, and deletes it', async () => {
+      await openDialog(page, 'cam');
+      await showPicture(page);
+      const x = page.locator('.jidoka-regions [data-side=x]');
+      const before = Number(await x.inputValue());
+      await page.locator('.jidoka-region-name').nth(0).focus();
+      await page.locator('.jidoka-stage svg').focus();
+      await page.keyboard.press('ArrowRight');
+      await page.keyboard.press('Shift+ArrowRight');
+      assert.equal(Number(await x.inputValue()), before + 11);
+      await page.keyboard.press('PageDown');
+      await page.keyboard.press('Delete');
+      assert.equal(await page.locator('.jidoka-regions > li').count(), 1);
+      await close(page, 'cancel');
+      assert.equal(await page.evaluate("RED.nodes.node('cam').regions.length"), 2);
+    });
+
+    it('moves a corner and keeps the rectangle one', async () => {
+      await openDialog(page, 'cam');
+      await showPicture(page);
+      await page.locator('.jidoka-region-name').nth(0).focus();
+      await page.locator('.jidoka-stage').scrollIntoViewIfNeeded();
+      await drag([0.2, 0.25], [0.1, 0.1]);
+      const sides = page.locator('.jidoka-regions [data-side]');
+      const values = await Promise.all(
+        [0, 1, 2, 3].map(async (at) => Number(await sides.nth(at).inputValue())),
+      );
+      assert.deepEqual(values, [96, 72, 480, 432]);
+      await close(page, 'cancel');
+    });
+
+    it('takes regions by numbers where there is no picture, and says what is wrong with one', async () => {
+      await openDialog(page, 'fresh');
+      assert.equal(await page.locator('.jidoka-draw-rectangle').isDisabled(), true);
+      await page.click('.jidoka-add-region');
+      await page.locator('.jidoka-regions [data-side=width]').fill('0');
+      const fault = page.locator('.jidoka-fault');
+      assert.equal(await fault.innerText(), 'These points enclose nothing.');
+      await page.locator('.jidoka-regions [data-side=width]').fill('120');
+      assert.equal(await fault.innerText(), '');
+      await page.locator('.jidoka-region-name').fill('');
+      assert.equal(await fault.innerText(), 'Give the region a name.');
+      await close(page, 'cancel');
+    });
+
+    it('shows the picture anew when the settings change, and lets go of the camera with the dialog', async () => {
+      await openDialog(page, 'cam');
+      await showPicture(page);
+      await page.selectOption('#node-input-rotate', '90');
+      await page.waitForFunction(
+        "document.querySelector('.jidoka-facts').innerText.startsWith('720 × 960 px')",
+      );
+      const closed = page.waitForRequest(/previews\/[\w-]+\/close$/);
+      await close(page, 'cancel');
+      await closed;
+    });
+
+    it('rests while the tab is hidden', async () => {
+      await openDialog(page, 'cam');
+      await showPicture(page);
+      const closed = page.waitForRequest(/previews\/[\w-]+\/close$/);
+      await page.evaluate(`Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'))`);
+      await closed;
+      await page.evaluate(`delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))`);
+      await stage(page, 'live').waitFor();
+      await close(page, 'cancel');
+    });
+
+    it('says which setting is wrong, and does not try again by itself', async () => {
+      await openDialog(page, 'cam');
+      await page.fill('#node-input-url', 'camera');
+      await page.click('.jidoka-show-picture');
+      await stage(page, 'lost').waitFor();
+      const notice = await page.locator('.jidoka-notice').innerText();
+      assert.match(notice, /CONFIG_INVALID\nurl: /);
+      assert.match(notice, /Correct this/);
+      await close(page, 'cancel');
+    });
+
+    it('says what to check when no USB camera is found, or what to install to look for one', async () => {
+      await openDialog(page, 'fresh');
+      await page.selectOption('#node-input-source', 'usb');
+      await page.click('[data-kind=usb]');
+      await page.waitForFunction("document.querySelector('[data-kind=usb]').disabled === false", undefined, {
+        timeout: 40_000,
+      });
+      const found = await page.locator('#jidoka-found-usb').innerText();
+      assert.match(found, /No camera found|apt-get install|\/dev\/video/);
+      await close(page, 'cancel');
+    });
+
+    it('shows bars of health, and learns from parts that pass what is normal', async () => {
+      await openDialog(page, 'cam');
+      await showPicture(page);
+      await page.click('.jidoka-learn');
+      let sequence = 100;
+      for (let passed = 0; passed < 80; passed += 1) {
+        const seen = page.waitForResponse(/\/picture/);
+        await pass((sequence += 1));
+        await seen;
+        if ((await page.inputValue('#node-input-baseline')) !== '') break;
+      }
+      await page.waitForSelector('.jidoka-band');
+      await page.locator('.jidoka-learn').scrollIntoViewIfNeeded();
+      await screenshot(page, `${prefix}-health`);
+      await close(page, 'cancel');
+    });
+
+    for (const locale of ['en-US', 'de']) {
+      it(`is readable for every source (${locale}), with long names too`, async () => {
+        const { page: other, errors: heard } = await openEditor(locale);
+        await openDialog(other, 'long');
+        const unreadable: string[] = [];
+        for (const source of SOURCES) {
+          await other.selectOption('#node-input-source', source);
+          const faults = await unreadableIn(other);
+          unreadable.push(...faults.map((fault) => `${source}: ${fault}`));
+        }
+        await close(other, 'cancel');
+        await other.close();
+        assert.deepEqual(unreadable, []);
+        assert.deepEqual(heard, []);
+      });
+    }
+
+    it('stays usable at twice the size', async () => {
+      await page.setViewportSize({ width: 720, height: 500 });
+      await openDialog(page, 'long');
+      assert.deepEqual(await unreadableIn(page), []);
+      await screenshot(page, `${prefix}-zoom`);
+      await close(page, 'cancel');
+      await page.setViewportSize({ width: 1440, height: 1000 });
+    });
+
+    if (version === '5') {
+      it('is as readable in the dark', async () => {
+        await page.evaluate("document.documentElement.classList.add('nr-theme-dark')");
+        await openDialog(page, 'cam');
+        await showPicture(page);
+        await screenshot(page, `${prefix}-dark`);
+        await close(page, 'cancel');
+        await page.evaluate("document.documentElement.classList.remove('nr-theme-dark')");
+      });
+    }
 
     it('had no error in the page', () => {
       assert.deepEqual(errors, []);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Browser, Page } from 'playwright-core';
 import { flowOf, ourNodeTypes } from '../package/package-files.ts';
-import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
+import { complaints, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
 import { nodeRedVersions, startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 
 const CONFIG_TYPES = ['inspection-station', 'plc-endpoint', 'mes-endpoint'];
@@ -76,42 +76,6 @@ function flows(): FlowNode[] {
     },
   ];
 }
-
-/** What is in each dialog that could not be read: raw keys, and texts or fields that run out of sight. */
-const UNREADABLE = `(() => {
-  const tray = [...document.querySelectorAll('.red-ui-tray')].at(-1);
-  const form = tray.querySelector('form') ?? tray;
-  const edge = tray.querySelector('.red-ui-tray-body').getBoundingClientRect().right;
-  const faults = [];
-  const pen = document.createElement('canvas').getContext('2d');
-  for (const each of form.querySelectorAll('label, span, option, select, input, textarea, button, .form-tips, ol')) {
-    if (each.type === 'hidden' || each.closest('[style*="display: none"]')) continue;
-    const own = [...each.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data).join('');
-    const text = (own + ' ' + (each.placeholder ?? '')).trim();
-    const name = each.id || text || each.className;
-    if (/\\b[a-z-]+\\.(label|error|unit|tip|type|order|severity|placeholder|autonomy|authentication)\\b/.test(text)) {
-      faults.push('not translated: ' + text);
-    }
-    if (each.dataset.i18n && !each.dataset.i18n.startsWith('[') && text === '') faults.push('empty: ' + each.dataset.i18n);
-    const box = each.getBoundingClientRect();
-    if (box.width === 0) continue;
-    if (box.right > edge) faults.push('out of the dialog: ' + name);
-    if (each.matches('label') && each.scrollWidth > each.clientWidth + 1) faults.push('label is cut: ' + each.innerText);
-    pen.font = getComputedStyle(each).font;
-    if (each.matches('select')) {
-      if (each.selectedIndex < 0 || each.selectedOptions[0].text === '') faults.push('nothing chosen: ' + name);
-      for (const option of each.options) {
-        if (each.closest('.red-ui-typedInput-container') || option.value === '_ADD_') continue;
-        if (option.text === ${JSON.stringify(LONG_NAME)}) continue;
-        if (pen.measureText(option.text).width > box.width - 24) faults.push('choice is cut: ' + option.text);
-      }
-    }
-    if (each.matches('input[placeholder]') && pen.measureText(each.placeholder).width > each.clientWidth - 8) {
-      faults.push('hint is cut: ' + each.placeholder);
-    }
-  }
-  return faults;
-})()`;
 
 for (const version of nodeRedVersions) {
   describe(`the editor of Node-RED ${version}`, function () {
@@ -206,7 +170,7 @@ for (const version of nodeRedVersions) {
       it(`opens the dialog of ${type} with everything in it readable`, async () => {
         await openDialog(page, nodeOf(type), type);
         await screenshot(page, `${prefix}-${type}`);
-        const unreadable = await page.evaluate(UNREADABLE);
+        const unreadable = await unreadableIn(page, LONG_NAME);
         await closeDialog(page, type);
         assert.deepEqual(unreadable, []);
       });
@@ -252,7 +216,7 @@ for (const version of nodeRedVersions) {
     it('keeps its layout with a very long station name and tag', async () => {
       await openDialog(page, 'long-write', 'plc-write');
       await screenshot(page, `${prefix}-long`);
-      const unreadable = await page.evaluate(UNREADABLE);
+      const unreadable = await unreadableIn(page, LONG_NAME);
       await closeDialog(page, 'plc-write');
       assert.deepEqual(unreadable, []);
       await page.evaluate("RED.workspaces.show('long-tab')");
@@ -269,7 +233,7 @@ for (const version of nodeRedVersions) {
       for (const type of ourNodeTypes()) {
         await openDialog(german, nodeOf(type), type);
         await screenshot(german, `${prefix}-de-${type}`);
-        const faults = await german.evaluate<string[]>(UNREADABLE);
+        const faults = await unreadableIn(german, LONG_NAME);
         unreadable.push(...faults.map((fault) => `${type}: ${fault}`));
         await closeDialog(german, type);
       }

@@ -40,3 +40,44 @@ export function complaints(page: Page): string[] {
   page.on('pageerror', (error) => found.push(error.message));
   return found;
 }
+
+/**
+ * What is in the dialog that is open and could not be read: raw keys, and texts or fields that run out
+ * of sight. A choice of the name `longName` may be cut.
+ */
+export function unreadableIn(page: Page, longName = ''): Promise<string[]> {
+  return page.evaluate<string[]>(`(() => {
+  const tray = [...document.querySelectorAll('.red-ui-tray')].at(-1);
+  const form = tray.querySelector('form') ?? tray;
+  const edge = tray.querySelector('.red-ui-tray-body').getBoundingClientRect().right;
+  const faults = [];
+  const pen = document.createElement('canvas').getContext('2d');
+  for (const each of form.querySelectorAll('label, span, option, select, input, textarea, button, .form-tips, ol')) {
+    if (each.type === 'hidden' || each.closest('[style*="display: none"]')) continue;
+    const own = [...each.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data).join('');
+    const text = (own + ' ' + (each.placeholder ?? '')).trim();
+    const name = each.id || text || each.className;
+    if (/\\b[a-z-]+\\.(label|error|unit|tip|type|order|severity|placeholder|autonomy|authentication|preview|regions|section|baseline)\\b/.test(text)) {
+      faults.push('not translated: ' + text);
+    }
+    if (each.dataset.i18n && !each.dataset.i18n.startsWith('[') && text === '') faults.push('empty: ' + each.dataset.i18n);
+    const box = each.getBoundingClientRect();
+    if (box.width === 0) continue;
+    if (box.right > edge) faults.push('out of the dialog: ' + name);
+    if (each.matches('label') && each.scrollWidth > each.clientWidth + 1) faults.push('label is cut: ' + each.innerText);
+    pen.font = getComputedStyle(each).font;
+    if (each.matches('select')) {
+      if (each.selectedIndex < 0 || each.selectedOptions[0].text === '') faults.push('nothing chosen: ' + name);
+      for (const option of each.options) {
+        if (each.closest('.red-ui-typedInput-container') || option.value === '_ADD_') continue;
+        if (option.text === ${JSON.stringify(longName)}) continue;
+        if (pen.measureText(option.text).width > box.width - 24) faults.push('choice is cut: ' + option.text);
+      }
+    }
+    if (each.matches('input[placeholder]') && pen.measureText(each.placeholder).width > each.clientWidth - 8) {
+      faults.push('hint is cut: ' + each.placeholder);
+    }
+  }
+  return faults;
+})()`);
+}

@@ -10,6 +10,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 export type Fault = 'kill' | 'freeze' | 'slow-loris' | 'garbage';
 
 const TRICKLE_MS = 100;
+const REOPEN_ATTEMPTS = 100;
 
 interface Pair {
   near: Socket;
@@ -35,10 +36,20 @@ export class FaultyLink {
   }
 
   async open(): Promise<void> {
-    this.#server = createServer((near) => this.#join(near));
-    this.#server.listen(this.#port, '127.0.0.1');
-    await once(this.#server, 'listening');
-    this.#port = (this.#server.address() as AddressInfo).port;
+    for (let attempt = 0; this.#server === undefined; attempt += 1) {
+      const server = createServer((near) => this.#join(near));
+      try {
+        server.listen(this.#port, '127.0.0.1');
+        await once(server, 'listening');
+        this.#server = server;
+        this.#port = (server.address() as AddressInfo).port;
+      } catch (error) {
+        // Somebody's outgoing connection may have been given the port while nothing listened on it.
+        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === REOPEN_ATTEMPTS)
+          throw error;
+        await new Promise((resolve) => setTimeout(resolve, TRICKLE_MS));
+      }
+    }
   }
 
   /** Resets the connections there are; new ones pass. */

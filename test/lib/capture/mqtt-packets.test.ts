@@ -56,7 +56,16 @@ describe('packets of an MQTT connection', () => {
     }
   });
 
+  it('are none when no broker sends such a packet to us', () => {
+    for (const byte of [0x00, 0x10, 0x34, 0x36, 0x80, 0xff]) {
+      assert.throws(() => greeted(1000).push(Buffer.from([byte, 0])), { code: 'CAMERA_LOST' });
+    }
+    assert.equal(greeted(1000).push(Buffer.from([0xd0, 0, 0x90, 0, 0x3b, 0])), 3);
+  });
+
   it('are none when their length is none', () => {
-    assert.throws(() => greeted(1000).push(Buffer.alloc(8, 0xff)), { code: 'CAMERA_LOST' });
+    assert.throws(() => greeted(1000).push(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff])), {
+      code: 'CAMERA_LOST',
+    });
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { Baseline } from '../../../lib/frame/baseline.ts';
 import { Frame } from '../../../lib/frame/frame.ts';
-import { HealthMeter } from '../../../lib/frame/health.ts';
+import { HealthMeter, type HealthMeterOptions } from '../../../lib/frame/health.ts';
 import { probeImage } from '../../../lib/frame/probe.ts';
 import { requirePath, shared } from '../../support/shared.ts';
 
@@ -40,10 +40,21 @@ function greyFrame(bytes: Buffer, width = 256, height = 128): Frame {
 }
 
 describe('frame health', () => {
+  const meters: HealthMeter[] = [];
+  const meterWith = (options?: HealthMeterOptions): HealthMeter => {
+    const meter = new HealthMeter(options);
+    meters.push(meter);
+    return meter;
+  };
+
+  afterEach(async () => {
+    await Promise.all(meters.splice(0).map((meter) => meter.close()));
+  });
+
   it('sees a lost focus and a wrong exposure on every real image', async function () {
     const folder = shared('data', 'images', 'anomalib_dobot_cubes', 'normal');
     requirePath(this, folder, 'the cubes image set');
-    const meter = new HealthMeter();
+    const meter = meterWith();
     const files = (await readdir(folder)).filter((file) => file.includes('20230210')).sort();
     const learning = files.filter((_, i) => i % 3 === 0).slice(0, 20);
     for (const file of learning) await meter.measure(frameOf(await readFile(join(folder, file))));
@@ -66,7 +77,7 @@ describe('frame health', () => {
 
   it('says that a camera is frozen only when two frames in a row are the same', async () => {
     const [one, two] = [await grey(60), await grey(90)];
-    const meter = new HealthMeter({ learn: 0 });
+    const meter = meterWith({ learn: 0 });
     const health = await Promise.all(
       [one, two, two, one].map(async (bytes) => await meter.measure(frameOf(bytes))),
     );
@@ -82,7 +93,7 @@ describe('frame health', () => {
 
   it('measures raw grey and colour frames and pictures with transparency alike', async () => {
     const properties = { width: 16, height: 8, source: 'test' };
-    const meter = new HealthMeter();
+    const meter = meterWith();
     const raw = await meter.measure(new Frame(Buffer.alloc(128, 51), { ...properties, format: 'gray' }));
     const colour = await meter.measure(new Frame(Buffer.alloc(384, 51), { ...properties, format: 'rgb' }));
     const png = await sharp({
@@ -106,7 +117,7 @@ describe('frame health', () => {
       [8, 8],
       [17, 5],
     ] as const) {
-      const meter = new HealthMeter({ learn: 2 });
+      const meter = meterWith({ learn: 2 });
       for (let level = 10; level < 40; level += 10) {
         const bytes = Buffer.from(
           Uint8Array.from({ length: width * height }, (_, i) => level + (i % 2) * 90 + (i % 3) * 30),
@@ -126,7 +137,7 @@ describe('frame health', () => {
       .toBuffer();
     const broken = Buffer.from(good);
     broken.fill(0x55, 40, good.length - 16);
-    const meter = new HealthMeter();
+    const meter = meterWith();
     const failed = meter.measure(frameOf(broken));
     const next = meter.measure(frameOf(good));
     await assert.rejects(failed, { code: 'IMAGE_INVALID' });
@@ -138,7 +149,7 @@ describe('frame health', () => {
   });
 
   it('learns from good frames only, then says what leaves its bands', async () => {
-    const meter = new HealthMeter({ learn: 6 });
+    const meter = meterWith({ learn: 6 });
     const frames = (): number | undefined => meter.baseline?.frames;
     const black = greyFrame(Buffer.alloc(256 * 128));
     assert.equal((await meter.measure(black)).baseline, 'learning');
@@ -167,10 +178,10 @@ describe('frame health', () => {
   });
 
   it('keeps to the baseline it was given, and does not judge frames of another size by it', async () => {
-    const learner = new HealthMeter({ learn: 3 });
+    const learner = meterWith({ learn: 3 });
     for (const part of [1, 2, 3]) await learner.measure(greyFrame(scene(part)));
     assert.ok(learner.baseline);
-    const meter = new HealthMeter({ baseline: Baseline.fromText(learner.baseline.toText()) });
+    const meter = meterWith({ baseline: Baseline.fromText(learner.baseline.toText()) });
     const dark = Buffer.from(scene(4).map((level) => level / 4));
     const judged = await meter.measure(greyFrame(dark));
     assert.ok(judged.findings.includes('too-dark'));
@@ -178,5 +189,16 @@ describe('frame health', () => {
     assert.equal(other.baseline, 'other-size');
     assert.deepEqual(other.findings, []);
     assert.equal(other.shift, undefined);
+  });
+
+  it('goes on measuring for one camera when another is closed, and needs no thread after the last', async () => {
+    const first = meterWith({ learn: 0 });
+    const second = meterWith({ learn: 0 });
+    await Promise.all([first.measure(greyFrame(scene(1))), second.measure(greyFrame(scene(1)))]);
+    await first.close();
+    assert.equal((await second.measure(greyFrame(scene(1)))).frozen, true);
+    await second.close();
+    const third = meterWith({ learn: 0 });
+    assert.equal((await third.measure(greyFrame(scene(2)))).frozen, false);
   });
 });
