@@ -96,8 +96,12 @@
       this.#root.find('.jidoka-search').each((_, button) => this.#searchable($(button), text));
       this.#baseline(part, text);
       this.#root.on('change', 'input, select', () => this.#showFields());
-      // Their rules depend on the source.
-      field('source').on('change', () => field('url').add(field('trigger')).trigger('change'));
+      field('source').on('change', ({ originalEvent }) => {
+        // Most cameras on a broker publish when a part passes; one that a person chose to watch stays watched.
+        if (originalEvent !== undefined) field('watchdog').prop('checked', typed('source') !== 'mqtt');
+        // Their rules depend on the source.
+        field('url').add(field('trigger')).trigger('change');
+      });
       this.#root.on('input change', '[id^=node-input-]', ({ target }) => this.#changed(target.id));
       this.#showFields();
     }

@@ -1,5 +1,6 @@
 /** Which camera a camera-capture node is set to: one reader of the saved fields for each kind. */
 import { asCaptureError } from '../../lib/capture/errors.ts';
+import { doneMarkerOf } from '../../lib/capture/folder-files.ts';
 import { checkGige, GIGE_PIXEL_FORMATS, type GigePixelFormat } from '../../lib/capture/gige.ts';
 import { cameraUrl } from '../../lib/capture/http-request.ts';
 import { brokerUrl } from '../../lib/capture/mqtt-broker.ts';
@@ -13,8 +14,13 @@ type Kind = SourceOptions['kind'];
 type Options<K extends Kind> = Omit<Extract<SourceOptions, { kind: K }>, 'kind' | 'timeoutMs'>;
 
 /** The field as text, held against the rule of its domain. */
-function checked(config: ConfigReader, field: string, check: (text: string) => unknown): string {
-  const text = config.text(field);
+function checked(
+  config: ConfigReader,
+  field: string,
+  check: (text: string) => unknown,
+  fallback?: string,
+): string {
+  const text = config.text(field, fallback);
   try {
     check(text);
   } catch (error) {
@@ -38,7 +44,7 @@ const READERS: { [K in Kind]: (config: ConfigReader) => Options<K> } = {
     mode: config.choice('folderMode', ['watch', 'cycle', 'once'], 'watch'),
     recursive: config.boolean('recursive', false),
     doneFolder: config.text('doneFolder', '') || undefined,
-    doneMarker: config.text('doneMarker', ''),
+    doneMarker: checked(config, 'doneMarker', doneMarkerOf, ''),
     partIdFromName: config.boolean('partIdFromName', false),
   }),
   file: (config) => ({ file: config.text('file') }),

@@ -2,8 +2,7 @@
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import type { CameraSource, CapturedImage } from '../../lib/capture/source.ts';
 import { never } from './captured.ts';
-
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+import { pause } from './ordeal.ts';
 
 /** Rejects when the promise takes longer. */
 export function within<Result>(promise: Promise<Result>, ms: number, what: string): Promise<Result> {

@@ -3,7 +3,6 @@
 Prints what the camera was told and what the parent was told, one JSON line each.
 """
 
-import json
 import os
 import sys
 import tempfile
@@ -16,9 +15,12 @@ import gige  # noqa: E402
 from gige import Aravis, GigeSource  # noqa: E402
 
 
+send = frames_module.send
+
+
 class Camera:
     def __getattr__(self, name):
-        return lambda: print(json.dumps({"camera": name}), flush=True)
+        return lambda: send({"camera": name})
 
 
 class Stream:
@@ -54,7 +56,6 @@ class Buffer:
 
 
 taken = set()
-send = frames_module.send
 
 
 def send_and_note(message):
@@ -89,7 +90,7 @@ def value_of(id):
     while id not in taken:
         time.sleep(0.001)
     with open(os.path.join(folder.name, str(id)), "rb") as file:
-        print(json.dumps({"slot": id, "value": file.read()[0]}), flush=True)
+        send({"slot": id, "value": file.read()[0]})
 
 
 # Two triggers at once: one exposure after the other.

@@ -7,7 +7,8 @@ import { gigeSource, type GigeOptions } from '../../../lib/capture/gige.ts';
 import type { MediaSource } from '../../../lib/capture/media-source.ts';
 import type { CapturedImage } from '../../../lib/capture/source.ts';
 import { never, pixelsOf, startAndWait } from '../../support/captured.ts';
-import { held, pause, Triggers, within } from '../../support/faults.ts';
+import { held, Triggers, within } from '../../support/faults.ts';
+import { pause } from '../../support/ordeal.ts';
 import { ADDRESS, GigeCamera, requireGige, shiftOf, SMALL } from '../../support/gige-camera.ts';
 
 const RECOVERY_MS = 5000;

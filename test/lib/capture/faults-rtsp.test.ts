@@ -6,7 +6,8 @@ import { rtspSource, type RtspOptions } from '../../../lib/capture/rtsp.ts';
 import type { CapturedImage } from '../../../lib/capture/source.ts';
 import { BadCamera, spoilt } from '../../support/bad-camera.ts';
 import { startAndWait, Watcher } from '../../support/captured.ts';
-import { held, pause, Triggers, within } from '../../support/faults.ts';
+import { held, Triggers, within } from '../../support/faults.ts';
+import { pause } from '../../support/ordeal.ts';
 import { requireGStreamer } from '../../support/gstreamer.ts';
 import { RtspServer } from '../../support/rtsp-server.ts';
 
