@@ -10,7 +10,7 @@ const TRIGGER_MS = 50;
 const SLACK_MS = 1500;
 const RECOVERY_MS = 5000;
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A clock that runs so many times as fast, for a hundred outages in seconds. */
 export function fastClock(factor: number): Clock {
