@@ -14,6 +14,12 @@
   const FACTS_HEIGHT = 34;
   /** Nothing changes by asking again: the settings, the permission or the number of previews is wrong. */
   const FINAL = [400, 401, 403, 413, 429];
+  /** Nor by asking the camera again, which may lock a person out who gives a wrong password too often. */
+  const FINAL_CODES = ['CAMERA_REFUSED', 'LIBRARY_MISSING'];
+
+  function isFinal({ code, status }) {
+    return FINAL.includes(status) || FINAL_CODES.includes(code);
+  }
 
   /** What the runtime said was wrong, in the shape of its errors. */
   function problemOf(xhr, text) {
@@ -161,7 +167,7 @@
           // The preview has ended, because of a deploy or of a rest: the next round opens another.
           if (problem.status === 404) this.#forget();
           else this.#fail(problem);
-          if (FINAL.includes(problem.status)) {
+          if (isFinal(problem)) {
             this.#wanted = false;
             this.#end();
             this.#button();
@@ -233,8 +239,9 @@
       else this.#state(details);
     }
 
-    #noteProblem({ code, message, hint, status }) {
-      const again = FINAL.includes(status)
+    #noteProblem(problem) {
+      const { code, message, hint } = problem;
+      const again = isFinal(problem)
         ? this.#text('preview.again')
         : this.#text('preview.reconnecting', { count: this.#attempts });
       const lines = [

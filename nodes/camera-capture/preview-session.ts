@@ -185,6 +185,7 @@ export class Preview {
   }
 
   async #grab(): Promise<Frame> {
+    this.#closed.signal.throwIfAborted();
     this.#source ??= this.#start();
     const source = await this.#source;
     try {

@@ -263,6 +263,22 @@ for (const version of nodeRedVersions) {
       await close(page, 'cancel');
     });
 
+    it('does not knock again with a password the camera has refused', async () => {
+      const guarded = new Camera({ credentials: { user: 'ann', password: 'secret' } });
+      await guarded.open();
+      await openDialog(page, 'cam');
+      await page.fill('#node-input-url', guarded.snapshotUrl);
+      await page.fill('#node-input-user', 'ann');
+      await page.fill('#node-input-password', 'guessed');
+      await page.click('.jidoka-show-picture');
+      await stage(page, 'lost').waitFor();
+      const notice = await page.locator('.jidoka-notice').innerText();
+      assert.match(notice, /CAMERA_REFUSED/);
+      assert.match(notice, /Correct this/);
+      await close(page, 'cancel');
+      await guarded.close();
+    });
+
     it('says what to check when no USB camera is found, or what to install to look for one', async () => {
       await openDialog(page, 'fresh');
       await page.selectOption('#node-input-source', 'usb');

@@ -355,6 +355,24 @@ describe('the routes of the preview', function () {
     assert.doesNotMatch(problem.message, /guessed|s3cret/);
   });
 
+  it('give the newest picture of the deployed node where its camera is the same', async () => {
+    const node = { type: 'camera-capture', z: 'tab', x: 0, y: 0, wires: [[]], health: false };
+    await nodeRed.deploy([
+      { id: 'tab', type: 'tab' },
+      { ...asked(), ...node, id: 'cam', trigger: 'interval', intervalMs: '100' },
+    ]);
+    await nodeRed.waitForStatus('cam', ({ fill }) => fill === 'green');
+    const isHeld = async (body: Record<string, unknown>): Promise<unknown> => {
+      const answer = await nodeRed.request(await start(body));
+      return ((await answer.json()) as { held: unknown }).held;
+    };
+    let asking = 0;
+    while ((await isHeld({})) !== true)
+      assert.ok((asking += 1) < 100, 'the node takes ten pictures a second');
+    assert.equal(await isHeld({ url: `${camera.url}/snapshot?other` }), false);
+    assert.equal(await isHeld({ nodeId: 'another' }), false);
+  });
+
   it('tell why there is no picture', async () => {
     const preview = await start({ url: 'http://127.0.0.1:9/snapshot' });
     const problem = await problemOf(await nodeRed.request(preview));
