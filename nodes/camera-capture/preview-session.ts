@@ -101,10 +101,11 @@ export class Preview {
   }
 
   /** Learns from the next pictures what is normal; the facts of a picture then bring the baseline. */
-  learn(): void {
-    void this.#meter?.close();
+  async learn(): Promise<void> {
+    const before = this.#meter;
     this.#meter = new HealthMeter({ learn: LEARN_PICTURES });
     this.#taken = 0;
+    await before?.close();
   }
 
   /** The JPEG of the picture that `next` told of last; at most 960 pixels wide. */
@@ -117,7 +118,10 @@ export class Preview {
     this.#closed.abort(new CaptureError('CLOSED', 'the preview was closed'));
     const source = await this.#source?.catch(() => undefined);
     await source?.close();
+    // The picture on its way may still want the meter.
+    await this.#next?.catch(() => undefined);
     await this.#meter?.close();
+    this.#shown = undefined;
   }
 
   async #take(): Promise<PictureFacts> {

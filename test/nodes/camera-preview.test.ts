@@ -59,6 +59,8 @@ describe('a preview of a camera', () => {
     return { open, isExclusive: false, ...look, ...more };
   }
 
+  afterEach(() => previews.closeAll());
+
   /** Of a plain picture that was taken so many milliseconds ago. */
   async function frameOf(ageMs: number): Promise<Frame> {
     const size = { width: 64, height: 48 };
@@ -172,7 +174,7 @@ describe('a preview of a camera', () => {
   it('learns from good pictures what is normal, and says how far it is', async () => {
     const preview = await previews.start('a', options({ health: true }));
     assert.equal((await preview.next()).learning, undefined);
-    preview.learn();
+    await preview.learn();
     const taken: number[] = [];
     let text: string | undefined;
     for (let asked = 0; asked < 40 && text === undefined; asked += 1) {
