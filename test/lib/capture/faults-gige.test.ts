@@ -14,6 +14,8 @@ import { ADDRESS, GigeCamera, requireGige, shiftOf, SMALL } from '../../support/
 const RECOVERY_MS = 5000;
 /** The watchdog barks after 2 s. Aravis itself gives up a silent camera after 6 s (measured), after this limit. */
 const NOTICED_MS = 4500;
+/** How long the camera stays under the control of a process that is gone: 3.07 s measured. */
+const HEARTBEAT_MS = 3000;
 const TIMEOUT_MS = 3000;
 const CYCLES = 100;
 
@@ -133,20 +135,20 @@ describe('faults of a GigE camera', function () {
     });
   }
 
-  it('is back within five seconds after the process that reads it was killed', async () => {
+  it('is back within five seconds after it has let go of a process that was killed', async () => {
     const watcher = await startAndWait(open());
     const triggers = new Triggers(source as MediaSource, isRamp);
     await pause(300);
     process.kill((source as MediaSource).pid ?? 0, 'SIGKILL');
     await within(watcher.outages(1), NOTICED_MS, 'to notice');
-    await within(watcher.restoredTimes(2), RECOVERY_MS, 'the way back');
+    await within(watcher.restoredTimes(2), HEARTBEAT_MS + RECOVERY_MS, 'the way back');
     await triggers.stop();
     assert.equal(triggers.outcomes.length, triggers.sent);
     assert.ok(!triggers.outcomes.includes('wrong image'));
   });
 
   // Aravis 0.8.26 can be brought down so: a forged header makes it ask for more memory than there is.
-  it('gives no trigger rubbish that somebody sends to where its frames arrive, and is back within five seconds', async () => {
+  it('gives no trigger rubbish that somebody sends to where its frames arrive, and is back soon', async () => {
     const watcher = await startAndWait(open());
     const ports = portsOf((source as MediaSource).pid ?? 0);
     assert.ok(ports.length >= 2, 'control and stream');
@@ -158,7 +160,11 @@ describe('faults of a GigE camera', function () {
     }
     shouter.close();
     await pause(200);
-    await within(watcher.restoredTimes(watcher.errors.length + 1), RECOVERY_MS, 'the way back');
+    await within(
+      watcher.restoredTimes(watcher.errors.length + 1),
+      HEARTBEAT_MS + RECOVERY_MS,
+      'the way back',
+    );
     await pause(300);
     await triggers.stop();
     assert.equal(triggers.outcomes.length, triggers.sent);
