@@ -49,6 +49,7 @@ export type CameraState =
   | { kind: 'ready' }
   | { kind: 'lost'; error: CaptureError }
   | { kind: 'dropping'; count: number }
+  | { kind: 'well' }
   | { kind: 'unwell'; reasons: readonly HealthReason[] };
 
 /** What nobody asked for by a message, and how the camera is. */
@@ -96,7 +97,10 @@ export class Camera {
 
   /** @throws RegionError `REGION_INVALID` */
   constructor(options: CameraOptions) {
-    const { whenBusy, queueLength } = options;
+    const { source, queueLength } = options;
+    // Held up, such a source drops for us, before anything is converted or copied.
+    const isNewestAnyway = source.isPulled === true && options.whenBusy === 'latest-wins';
+    const whenBusy = isNewestAnyway ? 'block' : options.whenBusy;
     this.#options = options;
     this.#view = new View(options.view);
     this.#regions = options.view.regions.filter(({ kind }) => kind === 'part').length;
@@ -262,7 +266,7 @@ export class Camera {
 
   #judge({ findings }: HealthSection): void {
     const { state, changed, reasons } = this.#watch.observe(findings);
-    if (changed) this.#listener?.state(state === 'bad' ? { kind: 'unwell', reasons } : { kind: 'ready' });
+    if (changed) this.#listener?.state(state === 'bad' ? { kind: 'unwell', reasons } : { kind: 'well' });
   }
 
   #reportOutage(error: CaptureError): void {
