@@ -2,6 +2,7 @@
  * One file as a camera: each trigger reads it anew, as it is then. A file that is being written is
  * waited for until the image in it is complete; one that was renamed into its place is complete at once.
  * A picture that did not change is given again: that it is the same is for the image health to say.
+ * One read at a time: while a share hangs, triggers wait for the read that hangs and begin none.
  */
 import { dirname, basename, resolve } from 'node:path';
 import { sleep, systemClock, type Clock } from '../clock.ts';
@@ -9,6 +10,7 @@ import { asCaptureError, CaptureError, isOutage } from './errors.ts';
 import { fileState, readWhole } from './folder-files.ts';
 import { MAX_IMAGE_BYTES, receiveImage } from './source.ts';
 import type { CameraSource, CapturedImage, SourceListener } from './source.ts';
+import { Turns } from './turns.ts';
 import { within } from './within.ts';
 
 /** How often a file that is still being written is looked at. */
@@ -31,6 +33,7 @@ export class FileSource implements CameraSource {
   readonly #maxImageBytes: number;
   readonly #clock: Clock;
   readonly #closed = new AbortController();
+  readonly #turns = new Turns();
   #listener: SourceListener | undefined;
   #state: 'unknown' | 'up' | 'lost' = 'unknown';
 
@@ -44,8 +47,10 @@ export class FileSource implements CameraSource {
 
   async start(listener: SourceListener): Promise<void> {
     this.#listener = listener;
+    const { signal } = this.#closed;
     try {
-      if ((await this.#within(this.#stateNow(), this.#closed.signal)) === undefined) throw this.#absent();
+      const state = this.#turns.take(() => this.#stateNow(), signal);
+      if ((await this.#within(state, signal)) === undefined) throw this.#absent();
       this.#note(undefined);
     } catch (error) {
       this.#note(asCaptureError(error, 'NO_IMAGE', this.#path));
@@ -94,7 +99,7 @@ export class FileSource implements CameraSource {
   async #whole(signal: AbortSignal, waited: { for: CaptureError | undefined }): Promise<CapturedImage> {
     for (;;) {
       try {
-        return await this.#read();
+        return await this.#turns.take(() => this.#read(), signal);
       } catch (error) {
         if (!(error instanceof CaptureError) || error.code !== 'IMAGE_TRUNCATED') throw error;
         waited.for = error;

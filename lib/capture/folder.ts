@@ -13,7 +13,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import { basename, join, parse, resolve } from 'node:path';
 import { isAborted, sleep, systemClock, type Clock } from '../clock.ts';
 import { deliver } from './deliver.ts';
-import { asCaptureError, CaptureError } from './errors.ts';
+import { asCaptureError, CaptureError, isOutage } from './errors.ts';
 import {
   compareNames,
   doneMarkerOf,
@@ -30,6 +30,7 @@ import { KnownFiles } from './folder-known.ts';
 import { LatestImage } from './latest.ts';
 import { MAX_IMAGE_BYTES, partIdFrom, receiveImage } from './source.ts';
 import type { CameraSource, CapturedImage, SourceListener } from './source.ts';
+import { Turns } from './turns.ts';
 import { within } from './within.ts';
 
 const SCAN_MS = 1000;
@@ -39,6 +40,8 @@ const RECHECK_MS = 50;
 const STABLE_MS = 2000;
 /** How old the newest file may be to still belong to a trigger. */
 const MAX_AGE_MS = 1000;
+/** For a file that is being read or put away when the folder is closed; a share that hangs would never end it. */
+const CLOSE_MS = 2000;
 
 export interface FolderOptions {
   folder: string;
@@ -84,7 +87,8 @@ export class FolderSource implements CameraSource {
   #list: string[] = [];
   #position = 0;
   #rounds = 0;
-  #turn: Promise<unknown> = Promise.resolve();
+  /** So that two triggers never get the same file. */
+  readonly #turns = new Turns();
 
   /** @throws CaptureError `FOLDER_UNREADABLE` when the done marker can be none */
   constructor(options: FolderOptions) {
@@ -100,42 +104,69 @@ export class FolderSource implements CameraSource {
 
   async start(listener: SourceListener): Promise<void> {
     this.#listener = listener;
-    if (this.#options.mode !== 'watch') {
-      await this.#look();
-      return;
+    const { mode, timeoutMs } = this.#options;
+    const present = this.#turns.take(() => this.#begin(), this.#closed.signal);
+    if (mode === 'watch') {
+      this.#running = present.then(
+        (files) => this.#watch(files === undefined),
+        () => undefined,
+      );
     }
+    try {
+      await this.#within(present, timeoutMs);
+    } catch (thrown) {
+      const error = asCaptureError(thrown, 'FOLDER_UNREADABLE', this.#folder);
+      if (isOutage(error)) this.#lost(error);
+    }
+  }
+
+  async grab(signal: AbortSignal): Promise<CapturedImage> {
+    const { mode, timeoutMs } = this.#options;
+    const what = this.#what;
+    if (mode === 'watch') {
+      if (this.#outage !== undefined) throw this.#outage;
+      const ended = AbortSignal.any([signal, this.#closed.signal]);
+      return await this.#latest.take({ timeoutMs, what, signal: ended, maxAgeMs: MAX_AGE_MS });
+    }
+    const given = new AbortController();
+    try {
+      return await this.#within(
+        this.#turns.take(() => this.#next(), given.signal),
+        timeoutMs,
+        AbortSignal.any([signal, this.#closed.signal]),
+      );
+    } finally {
+      given.abort(new CaptureError('CLOSED', `nobody waits for ${what} any longer`));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort(new CaptureError('CLOSED', `${this.#what} was closed`));
+    this.#watcher?.close();
+    this.#wake();
+    const { signal } = new AbortController();
+    const idle = this.#turns.take(() => Promise.resolve(), signal);
+    await this.#within(Promise.all([this.#running, idle]), CLOSE_MS, signal).catch(() => undefined);
+  }
+
+  get #what(): string {
+    return `the folder ${this.#folder}`;
+  }
+
+  #within<Result>(work: Promise<Result>, timeoutMs: number, signal = this.#closed.signal): Promise<Result> {
+    return within(work, { timeoutMs, signal, what: this.#what, clock: this.#clock });
+  }
+
+  async #begin(): Promise<string[] | undefined> {
     const present = await this.#look();
     // With a done folder, what still lies here has not been taken yet. Without one nobody can tell.
-    if (present !== undefined && this.#doneFolder === undefined) {
+    if (present !== undefined && this.#options.mode === 'watch' && this.#doneFolder === undefined) {
       for (const file of present) {
         const state = await fileState(this.#folder, file);
         if (state !== undefined) this.#known.add(file, state);
       }
     }
-    this.#running = this.#watch(present === undefined);
-  }
-
-  async grab(signal: AbortSignal): Promise<CapturedImage> {
-    const wait = {
-      timeoutMs: this.#options.timeoutMs,
-      signal: AbortSignal.any([signal, this.#closed.signal]),
-      what: `the folder ${this.#folder}`,
-    };
-    if (this.#options.mode === 'watch') {
-      if (this.#outage !== undefined) throw this.#outage;
-      return await this.#latest.take({ ...wait, maxAgeMs: MAX_AGE_MS });
-    }
-    // One after the other, so that two triggers never get the same file.
-    const turn = this.#turn.then(() => this.#next());
-    this.#turn = turn.catch(() => undefined);
-    return await within(turn, { ...wait, clock: this.#clock });
-  }
-
-  async close(): Promise<void> {
-    this.#closed.abort(new CaptureError('CLOSED', `the folder ${this.#folder} was closed`));
-    this.#watcher?.close();
-    this.#wake();
-    await Promise.all([this.#running, this.#turn]);
+    return present;
   }
 
   /** The images in the folder; undefined, and an outage, where it cannot be read. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { FileSource, type FileOptions } from '../../../lib/capture/file.ts';
 import { testImage } from '../../support/camera-server.ts';
+import { HangingShare } from '../../support/hanging-share.ts';
 
 describe('file as a camera', () => {
   const { signal } = new AbortController();
@@ -121,5 +122,39 @@ describe('file as a camera', () => {
     const waiting = assert.rejects(source.grab(signal), { code: 'CLOSED' });
     await source.close();
     await waiting;
+  });
+
+  describe('on a share that hangs', () => {
+    let share: HangingShare;
+
+    beforeEach(async () => {
+      await writeFile(path, image);
+      share = new HangingShare(root);
+    });
+
+    afterEach(() => {
+      share.close();
+    });
+
+    it('reads once at a time, however many triggers come, and goes on when the share answers', async () => {
+      await open({ timeoutMs: 100 });
+      share.hang();
+      const late = { code: 'CAPTURE_TIMEOUT' };
+      await Promise.all(Array.from({ length: 8 }, () => assert.rejects(source.grab(signal), late)));
+      await assert.rejects(source.grab(signal), late);
+      assert.equal(share.hanging, 1);
+      const waiting = source.grab(signal);
+      share.answer();
+      assert.deepEqual((await waiting).bytes, image);
+      assert.deepEqual(seen, ['restored', 'lost CAPTURE_TIMEOUT', 'restored']);
+    });
+
+    it('says so when it is opened, and its first trigger begins no read beside the one that hangs', async () => {
+      share.hang();
+      await open({ timeoutMs: 100 });
+      assert.deepEqual(seen, ['lost CAPTURE_TIMEOUT']);
+      await assert.rejects(source.grab(signal), { code: 'CAPTURE_TIMEOUT' });
+      assert.equal(share.hanging, 1);
+    });
   });
 });

@@ -19,6 +19,7 @@ import { FolderSource, type FolderOptions } from '../../../lib/capture/folder.ts
 import type { CapturedImage, FailedImage } from '../../../lib/capture/source.ts';
 import { testImage } from '../../support/camera-server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { HangingShare } from '../../support/hanging-share.ts';
 
 describe('folder as a camera', () => {
   const signal = new AbortController().signal;
@@ -368,6 +369,64 @@ describe('folder as a camera', () => {
       const arrived = next<CapturedImage>('image');
       await put('a.jpg');
       await arrived;
+    });
+  });
+
+  describe('on a share that hangs', () => {
+    let share: HangingShare;
+
+    beforeEach(async () => {
+      await put('a.jpg');
+      await put('b.jpg');
+      share = new HangingShare(root);
+    });
+
+    afterEach(() => {
+      share.close();
+    });
+
+    it('says so when it is opened, and goes on when the share answers', async () => {
+      share.hang();
+      const lost = next<{ code: string }>('lost');
+      await open({ timeoutMs: 100 });
+      assert.equal((await lost).code, 'CAPTURE_TIMEOUT');
+      await assert.rejects(source.grab(signal), { code: 'CAPTURE_TIMEOUT' });
+      const restored = next('restored');
+      share.answer();
+      await restored;
+      const waiting = source.grab(signal);
+      await put('c.jpg');
+      assert.equal((await waiting).file, 'c.jpg');
+    });
+
+    it('is closed although the share does not answer', async () => {
+      share.hang();
+      await open({ timeoutMs: 100 });
+      await source.close();
+      assert.equal(share.hanging, 1);
+    });
+
+    it('reads once at a time, and takes no files for triggers that waited in vain', async () => {
+      for (const name of ['c.jpg', 'd.jpg']) await put(name);
+      await open({ mode: 'once', timeoutMs: 100 });
+      assert.equal((await source.grab(signal)).file, 'a.jpg');
+      share.hang();
+      const late = { code: 'CAPTURE_TIMEOUT' };
+      await Promise.all(Array.from({ length: 8 }, () => assert.rejects(source.grab(signal), late)));
+      assert.equal(share.hanging, 1);
+      share.answer();
+      // b.jpg was on its way to the first of them
+      assert.equal((await source.grab(signal)).file, 'c.jpg');
+    });
+
+    it('asks a folder once that hung when it was opened', async () => {
+      share.hang();
+      await open({ mode: 'cycle', timeoutMs: 100 });
+      await assert.rejects(source.grab(signal), { code: 'CAPTURE_TIMEOUT' });
+      await assert.rejects(source.grab(signal), { code: 'CAPTURE_TIMEOUT' });
+      assert.equal(share.hanging, 1);
+      share.answer();
+      assert.equal((await source.grab(signal)).file, 'a.jpg');
     });
   });
 });
