@@ -77,10 +77,18 @@ def feed(source, stopped):
 
 
 def configure(_factory, media):
+    """Begins when the media asks for pictures. One that is pushed while its pipeline still starts now and then gets
+    the time since the machine started for its time stamp, and everything behind it waits until then."""
     stopped = threading.Event()
-    source = media.get_element().get_by_name("camera")
+    asked = threading.Event()
+
+    def begin(source, _length):
+        if not asked.is_set():
+            asked.set()
+            threading.Thread(target=feed, args=(source, stopped), daemon=True).start()
+
+    media.get_element().get_by_name("camera").connect("need-data", begin)
     media.connect("unprepared", lambda _media: stopped.set())
-    threading.Thread(target=feed, args=(source, stopped), daemon=True).start()
 
 
 def sign_in(server, user, password):
