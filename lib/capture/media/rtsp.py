@@ -7,6 +7,8 @@ from gstreamer import Gst, Pipeline, element
 
 # Pictures on their way through a decoder; more time stamps are of pictures that never came out.
 MAX_ARRIVALS = 64
+# Cameras send a key frame every few seconds; one that sends none for so long is better connected anew.
+MAX_KEY_WAIT_SECONDS = 10
 
 
 class RtspSource(Pipeline):
@@ -23,6 +25,7 @@ class RtspSource(Pipeline):
         super().__init__(options, frames, fail)
         self._arrivals = {}
         self._has_key = False
+        self._whole_at = None  # when the last picture came that could be decoded; None before the first
         self._selected = False
         self._linked = False
         source = element("rtspsrc", location=options["url"], latency=0, user_agent="Jidoka")
@@ -79,13 +82,17 @@ class RtspSource(Pipeline):
 
     def _on_picture(self, _pad, info):
         """Begins with a key frame, and again after a lost packet: decoders make gray or smeared pictures of the
-        rest, and FFmpeg's H.265 does not even mark them as broken."""
+        rest, and FFmpeg's H.265 does not even mark them as broken. What is left out still says that the camera lives."""
         buffer = info.get_buffer()
+        now = time.monotonic()
         if buffer.has_flags(Gst.BufferFlags.DISCONT):
             self._has_key = False
         if not self._has_key and buffer.has_flags(Gst.BufferFlags.DELTA_UNIT):
+            if self._whole_at is not None and now - self._whole_at < MAX_KEY_WAIT_SECONDS:
+                self.frames.alive()
             return Gst.PadProbeReturn.DROP
         self._has_key = True
+        self._whole_at = now
         return Gst.PadProbeReturn.OK
 
     def _on_packet(self, _pad, info):
@@ -109,6 +116,13 @@ class RtspSource(Pipeline):
     def explain(self, error, debug):
         resource = Gst.ResourceError
         if error.matches(resource.quark(), resource.NOT_AUTHORIZED):
+            if not self.options.get("user"):
+                # Nothing was guessed that a camera would lock out for.
+                return CameraError(
+                    "CAMERA_REFUSED",
+                    "the camera asks for user and password",
+                    "Enter user and password of the camera.",
+                )
             return CameraError(
                 "SIGN_IN",
                 "the camera refuses user and password",

@@ -95,43 +95,43 @@ describe('an RTSP camera', function () {
 
   describe('of which only a part arrives', () => {
     let shared: RtspServer;
+    /** With key frames five seconds apart: longer than a silence the watchdog takes. */
+    let slow: RtspServer;
     /** Far below what gray or smeared pictures have (50), above what codecs do to a whole one (3). */
     const MAX_ERROR = 8;
 
     before(async () => {
       shared = new RtspServer({ width: 640, height: 360, shared: true });
       await shared.start();
+      slow = new RtspServer({ width: 640, height: 360, fps: 10 });
+      await slow.start();
     });
     after(async () => {
       await shared.kill();
+      await slow.kill();
     });
 
     for (const path of ['/h264', '/h265'] as const) {
       it(`begins with a whole picture where it joins a stream that runs (${path})`, async () => {
         const other = rtspSource({ url: shared.url(path), transport: 'tcp', timeoutMs: 5000 });
-        // Now and then a client of a stream with several gets nothing at all, and has to connect anew.
-        const [first, second] = [new Watcher(), new Watcher()];
-        await other.start(first);
-        await first.restoredTimes(1);
+        await startAndWait(other);
         for (let count = 0; count < 4; count += 1) await other.grab(never);
-        await open({ url: shared.url(path), timeoutMs: 5000 }).start(second);
-        await second.restoredTimes(1);
+        await startAndWait(open({ url: shared.url(path), timeoutMs: 5000 }));
         const image = await grab();
         await other.close();
         assert.ok(errorOf(await pixelsOf(image), image.width) < MAX_ERROR);
       });
 
-      it(`leaves out what a lost packet spoils (${path})`, async () => {
+      it(`leaves out what a lost packet spoils, and is no less there for it (${path})`, async () => {
         let toLose = 0;
-        const way = await BadCamera.between(server.port, (packet) => {
+        const way = await BadCamera.between(slow.port, (packet) => {
           // channel 0 has the pictures, and a packet of this size is not the only one of its picture
           if (toLose === 0 || packet[1] !== 0 || packet.length < 1000) return packet;
           toLose -= 1;
           return undefined;
         });
         try {
-          // Key frames come two seconds apart; the watchdog would not wait for the next.
-          await startAndWait(open({ url: `rtsp://127.0.0.1:${way.port}${path}`, watchdog: false }));
+          const watcher = await startAndWait(open({ url: `rtsp://127.0.0.1:${way.port}${path}` }));
           await grab();
           toLose = 1;
           while (toLose > 0) await grab();
@@ -140,11 +140,29 @@ describe('an RTSP camera', function () {
             const error = errorOf(await pixelsOf(image), image.width);
             assert.ok(error < MAX_ERROR, `picture ${count} is off by ${error}`);
           }
+          assert.deepEqual([watcher.attempts, watcher.errors], [1, []]);
         } finally {
           await way.close();
         }
       });
     }
+
+    it('is lost when no key frame comes any more', async () => {
+      let isWithout = false;
+      // RFC 6184, 5.4: behind 12 bytes of RTP and 4 of RTSP a fragment (28) of a key frame (5)
+      const isKey = (packet: Buffer): boolean =>
+        packet[1] === 0 && ((packet[16] ?? 0) & 31) === 28 && ((packet[17] ?? 0) & 31) === 5;
+      const way = await BadCamera.between(server.port, (packet) =>
+        isWithout && isKey(packet) ? undefined : packet,
+      );
+      try {
+        const watcher = await startAndWait(open({ url: `rtsp://127.0.0.1:${way.port}/h264` }));
+        isWithout = true;
+        assert.equal((await watcher.outages(1)).code, 'CAMERA_LOST');
+      } finally {
+        await way.close();
+      }
+    });
   });
 
   it('says when there is no stream at the address', async () => {
@@ -181,6 +199,19 @@ describe('an RTSP camera', function () {
         assert.ok(text.length > 0);
         assert.ok(!text.includes('s3c') && !text.includes(USER), file);
       }
+    });
+
+    it('says that a camera asks for user and password where none are entered, and tries again soon', async () => {
+      const clock = new FakeClock();
+      const watcher = new Watcher();
+      await open({ url: locked.url(), clock, random: () => 1 }).start(watcher);
+      const error = await watcher.outages(1);
+      assert.equal(error.code, 'CAMERA_REFUSED');
+      assert.match(error.message, /asks for user and password/);
+      assert.match(error.hint ?? '', /Enter/);
+      while (clock.pending === 0) await new Promise(setImmediate);
+      clock.advance(30_000);
+      await watcher.attempted(2);
     });
 
     it('does not hammer a camera that refuses user and password', async () => {
