@@ -51,6 +51,7 @@ export interface MediaSourceOptions {
 
 export class MediaSource implements CameraSource {
   readonly name: string;
+  readonly isPulled = true;
   readonly #options: MediaSourceOptions;
   readonly #clock: Clock;
   readonly #closed = new AbortController();

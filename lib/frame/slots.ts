@@ -28,6 +28,9 @@ class SlotError extends CodedError<'FRAME_MEMORY' | 'CLOSED'> {}
 
 /** 150 MB of 1080p RGB; the collector of a busy Node-RED comes by once in 20 to 40 frames. */
 const SLOTS = 24;
+/** For larger frames there are fewer slots: one that is written, one that is read, two that wait. */
+const FEWEST_SLOTS = 4;
+const POOL_BYTES = 256 * 1024 * 1024;
 /** Room left in shared memory below which no further slot is made. */
 const RESERVE_BYTES = 32 * 1024 * 1024;
 const FOLDER_NAME = /^jidoka-frames-(\d+)-/;
@@ -147,6 +150,8 @@ interface Waiter {
 
 export interface SlotPoolOptions {
   slots?: number;
+  /** Shared memory the slots may take together. */
+  bytes?: number;
   /** Folder in which the pool makes its own. */
   parent?: string;
 }
@@ -159,14 +164,16 @@ export class SlotPool {
   readonly #tenancies = new Set<Tenancy>();
   readonly #waiters: Waiter[] = [];
   readonly #dead: FinalizationRegistry<Tenancy>;
+  readonly #bytes: number;
   #size: number;
   #made = 0;
   #isMoving = false;
   #isClosed = false;
 
   /** @throws SlotError `FRAME_MEMORY` when no folder can be made */
-  constructor({ slots = SLOTS, parent = sharedMemory() }: SlotPoolOptions = {}) {
+  constructor({ slots = SLOTS, bytes = POOL_BYTES, parent = sharedMemory() }: SlotPoolOptions = {}) {
     this.#size = slots;
+    this.#bytes = bytes;
     this.folder = join(parent, `jidoka-frames-${process.pid}-${ulid()}`);
     try {
       removeOrphans(parent);
@@ -202,6 +209,7 @@ export class SlotPool {
 
   /** The pixels somebody wrote to the slot, which comes back by itself. */
   filled(slot: Slot, content: { length: number; sha256: string }): SharedPixels {
+    this.#size = Math.min(this.#size, Math.max(FEWEST_SLOTS, Math.floor(this.#bytes / content.length)));
     const pixels = new SharedPixels(slot.path, content);
     const tenancy: Tenancy = { slot, pixels: new WeakRef(pixels) };
     this.#tenancies.add(tenancy);

@@ -59,6 +59,15 @@ describe('SlotPool', () => {
     assert.ok(readdirSync(pool.folder).length <= 3, 'no more files than slots');
   });
 
+  it('has fewer slots for larger frames', async () => {
+    pool.close();
+    pool = new SlotPool({ slots: 20, bytes: 5 * LENGTH, parent });
+    const frames: Frame[] = [];
+    for (let level = 0; level < 20; level += 1) frames.push(frameOf(await captured(level)));
+    assert.equal(readdirSync(pool.folder).length, 5);
+    assert.deepEqual(await bytesOf(frames[0] as Frame), Buffer.alloc(LENGTH, 0));
+  });
+
   it('does not write over pixels that somebody is reading', async () => {
     const first = frameOf(await captured(1));
     let letGo: (() => void) | undefined;
