@@ -19,7 +19,7 @@ export function refusal(code: InferenceErrorCode, message: string, hint: string)
   return new InferenceError(code, message, { hint });
 }
 
-export const EXPORT_AGAIN = 'Export the model again; check it with onnx.checker.check_model.';
+const EXPORT_AGAIN = 'Export the model again; check it with onnx.checker.check_model.';
 
 export function invalid(message: string, hint = EXPORT_AGAIN): InferenceError {
   return refusal('MODEL_INVALID', message, hint);
