@@ -232,6 +232,8 @@
       this.#button();
       notice.toggle(state !== 'live' && !(state === 'idle' && Boolean(this.#imageUrl)));
       badge.toggle(state === 'live');
+      // The age of a picture that is no longer live would be a lie.
+      if (state !== 'live') this.#view.facts.text('');
       if (state === 'idle') this.#note('fa-picture-o', [['p', this.#text('preview.none')]]);
       else if (state === 'connecting') {
         this.#note('fa-circle-o-notch fa-spin', [['p', this.#text('preview.connecting')]]);

@@ -49,6 +49,7 @@ export type CameraState =
   | { kind: 'ready' }
   | { kind: 'lost'; error: CaptureError }
   | { kind: 'dropping'; count: number }
+  | { kind: 'well' }
   | { kind: 'unwell'; reasons: readonly HealthReason[] };
 
 /** What nobody asked for by a message, and how the camera is. */
@@ -96,7 +97,10 @@ export class Camera {
 
   /** @throws RegionError `REGION_INVALID` */
   constructor(options: CameraOptions) {
-    const { whenBusy, queueLength } = options;
+    const { source, queueLength } = options;
+    // Held up, such a source drops for us, before anything is converted or copied.
+    const isNewestAnyway = source.isPulled === true && options.whenBusy === 'latest-wins';
+    const whenBusy = isNewestAnyway ? 'block' : options.whenBusy;
     this.#options = options;
     this.#view = new View(options.view);
     this.#regions = options.view.regions.filter(({ kind }) => kind === 'part').length;
@@ -158,7 +162,7 @@ export class Camera {
     const at = performance.now();
     const id = partIdFrom(typeof given === 'number' ? String(given) : given);
     const inspections = await this.#openParts(id, at);
-    try {
+    return await this.#outcomes(inspections, async () => {
       if (id === undefined && given !== undefined && given !== '') {
         throw new CaptureError(
           'PART_ID_INVALID',
@@ -169,10 +173,8 @@ export class Camera {
       if (id === undefined && image.partId !== undefined) {
         for (const [index, { part }] of inspections.entries()) part.id = this.#partId(image.partId, index);
       }
-      return await this.#shoot(image, inspections);
-    } catch (error) {
-      return { shots: [], failures: inspections.map((inspection) => ({ inspection, error })) };
-    }
+      return image;
+    });
   }
 
   async close(): Promise<void> {
@@ -211,14 +213,21 @@ export class Camera {
       listener.failed(error, undefined);
       return;
     }
-    try {
+    const { shots, failures } = await this.#outcomes(inspections, () => {
       if ('error' in captured) throw captured.error;
-      const { shots, failures } = await this.#shoot(captured, inspections);
-      for (const shot of shots) listener.shot(shot);
-      for (const { error, inspection } of failures) listener.failed(error, inspection);
-      this.#isOutageReported = false;
+      return Promise.resolve(captured);
+    });
+    for (const shot of shots) listener.shot(shot);
+    for (const { error, inspection } of failures) listener.failed(error, inspection);
+    if (shots.length > 0) this.#isOutageReported = false;
+  }
+
+  /** One outcome for each part, whatever happens on the way. */
+  async #outcomes(inspections: readonly Inspection[], image: () => Promise<CapturedImage>): Promise<Taken> {
+    try {
+      return await this.#shoot(await image(), inspections);
     } catch (error) {
-      for (const inspection of inspections) listener.failed(error, inspection);
+      return { shots: [], failures: inspections.map((inspection) => ({ inspection, error })) };
     }
   }
 
@@ -262,7 +271,7 @@ export class Camera {
 
   #judge({ findings }: HealthSection): void {
     const { state, changed, reasons } = this.#watch.observe(findings);
-    if (changed) this.#listener?.state(state === 'bad' ? { kind: 'unwell', reasons } : { kind: 'ready' });
+    if (changed) this.#listener?.state(state === 'bad' ? { kind: 'unwell', reasons } : { kind: 'well' });
   }
 
   #reportOutage(error: CaptureError): void {

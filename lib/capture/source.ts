@@ -51,6 +51,8 @@ export interface SourceListener {
 export interface CameraSource {
   /** For people: the camera's host or the folder's name. */
   readonly name: string;
+  /** True when it brings its newest frame once it is no longer held up: what came meanwhile cost nothing. */
+  readonly isPulled?: boolean;
   start(listener: SourceListener): Promise<void>;
   /** One image for one trigger, never the same image twice. Rejects with CaptureError. */
   grab(signal: AbortSignal): Promise<CapturedImage>;

@@ -2,11 +2,12 @@
 import { Camera, type CameraListener, type CameraState, type Shot } from '../../lib/capture/camera.ts';
 import { openSource } from '../../lib/capture/open-source.ts';
 import { HealthMeter } from '../../lib/frame/health.ts';
-import type { HealthReason, Inspection } from '../../lib/inspection/inspection.ts';
+import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { StationControl } from '../../lib/station/station.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
 import { partOpener, stationOf } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
+import { CameraBadge } from './camera-badge.ts';
 import { normalise, type CameraConfig } from './config.ts';
 import { cameraRoutes } from './preview.ts';
 
@@ -15,6 +16,7 @@ class CameraHandler implements Handlers, CameraListener {
   readonly #camera: Camera;
   readonly #name: string;
   readonly #station: StationControl | undefined;
+  readonly #badge: CameraBadge;
 
   constructor(context: NodeContext<CameraConfig>) {
     const { config, RED, credentials, node } = context;
@@ -22,6 +24,8 @@ class CameraHandler implements Handlers, CameraListener {
     const signIn = user === '' ? {} : { credentials: { user, password } };
     const source = openSource({ ...config.source, ...signIn });
     this.#context = context;
+    const isAsked = config.source.kind === 'http-snapshot' || config.source.kind === 'file';
+    this.#badge = new CameraBadge(context.status, isAsked);
     this.#name = config.name || source.name;
     this.#station = config.stationId === undefined ? undefined : stationOf(RED, config.stationId);
     const openPart = partOpener(this.#station);
@@ -38,9 +42,6 @@ class CameraHandler implements Handlers, CameraListener {
   }
 
   async start(): Promise<this> {
-    // Whether these are there is only known once they are asked.
-    const { kind } = this.#context.config.source;
-    if (kind === 'http-snapshot' || kind === 'file') this.#context.status.show('ready', 'waiting');
     await this.#camera.start(this);
     return this;
   }
@@ -66,23 +67,15 @@ class CameraHandler implements Handlers, CameraListener {
   }
 
   state(state: CameraState): void {
-    const { status } = this.#context;
-    if (state.kind === 'lost') status.fail(state.error.code);
-    else if (state.kind === 'dropping') status.show('degraded', 'skipped', { count: state.count });
-    else if (state.kind === 'unwell') this.#unwell(state.reasons);
-    else status.show(state.kind, state.kind);
-  }
-
-  #unwell(reasons: readonly HealthReason[]): void {
-    const { status, config } = this.#context;
-    status.show('degraded', reasons[0] ?? 'frozen');
-    if (!config.healthTrips) return;
-    const message = `${this.#name} no longer sees well: ${reasons.join(', ')}`;
+    this.#badge.take(state);
+    if (state.kind !== 'unwell' || !this.#context.config.healthTrips) return;
+    const message = `${this.#name} no longer sees well: ${state.reasons.join(', ')}`;
     this.#station?.degrade('CONSERVATIVE', { code: 'CAMERA_UNWELL', message });
   }
 
   async close(): Promise<void> {
     await this.#camera.close();
+    this.#badge.close();
   }
 
   #messageOf({ frame, inspection }: Shot, message: Message): Message {

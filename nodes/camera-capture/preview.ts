@@ -1,17 +1,17 @@
 /**
- * Admin routes of the camera's dialog: a live picture with the settings as they are typed, and the
- * cameras that can be found. All ask for `flows.write`: who may deploy a camera may look through it,
- * and nobody else, because a picture of the line is not public. A stored password is used where the
+ * Admin routes of the cameras: a live picture with the settings as they are typed, the cameras that can
+ * be found, and what a running one has counted. Pictures ask for `flows.write`: who may deploy a camera
+ * may look through it, and nobody else, because a picture of the line is not public. A stored password is used where the
  * dialog sends it back untouched and never leaves the runtime; that a person who may deploy can have
  * it sent to an address of their choice is so with every node of Node-RED.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { Camera } from '../../lib/capture/camera.ts';
 import type { DiscoveredCamera } from '../../lib/capture/discovery.ts';
 import { listGigeCameras } from '../../lib/capture/gige.ts';
 import { openSource, type SourceOptions } from '../../lib/capture/open-source.ts';
 import { listUsbCameras } from '../../lib/capture/usb.ts';
 import { CodedError } from '../../lib/errors.ts';
-import type { Frame } from '../../lib/frame/frame.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader, migrate } from '../runtime/config.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
@@ -56,7 +56,7 @@ const emptySchema = { type: 'object', additionalProperties: false };
 
 /** What the deployed node of this type lets others see. */
 interface RunningCamera extends Node {
-  camera?: { readonly recent: Frame | undefined };
+  camera?: Pick<Camera, 'recent' | 'counts'>;
 }
 
 type Credentials = Record<'user' | 'password', string>;
@@ -184,6 +184,16 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
     method: 'get',
     path: `${PATH}/discovery`,
     handle: ({ query }) => discover(query['kind']),
+  });
+  adminRoute(RED, {
+    permission: 'flows.read',
+    method: 'get',
+    path: `${PATH}/nodes/:id/counts`,
+    handle: ({ params }) => {
+      const camera = (RED.nodes.getNode(params['id'] ?? '') as RunningCamera | null)?.camera;
+      if (camera === undefined) throw new CodedError('NOT_FOUND', 'no camera runs under this id');
+      return camera.counts;
+    },
   });
   // Before a deploy, whose nodes may want the camera for themselves, and before Node-RED ends.
   RED.events.on('flows:stopping', () => void previews.closeAll());

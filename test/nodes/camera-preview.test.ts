@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import sharp from 'sharp';
 import type { CameraSource, CapturedImage, SourceListener } from '../../lib/capture/source.ts';
 import { CaptureError } from '../../lib/capture/errors.ts';
@@ -294,6 +295,22 @@ describe('the routes of the preview', function () {
       }
     });
   }
+
+  it('tell what a running camera has counted', async () => {
+    const counts = (id: string): Promise<Response> =>
+      nodeRed.request(`/jidoka/camera-capture/nodes/${id}/counts`);
+    const framesOf = async (): Promise<number> => {
+      const { frames, ...others } = (await (await counts('cam')).json()) as Record<string, number>;
+      assert.deepEqual(others, { dropped: 0, skipped: 0, outages: 0, savedBytes: 0 });
+      return frames ?? NaN;
+    };
+    const before = await framesOf();
+    nodeRed.send('cam', {});
+    const until = performance.now() + 10_000;
+    while ((await framesOf()) === before && performance.now() < until) await setTimeout(20);
+    assert.equal(await framesOf(), before + 1);
+    assert.equal((await counts('nobody')).status, 404);
+  });
 
   it('say what is wrong with a body', async () => {
     for (const [body, code] of [

@@ -80,7 +80,8 @@ export class Takes {
         take.waiter = { resolve, reject };
         this.#takes.set(id, take);
         signal.addEventListener('abort', abandon, { once: true });
-        this.#ask(take);
+        if (signal.aborted) abandon();
+        else this.#ask(take);
       });
     } finally {
       signal.removeEventListener('abort', abandon);
@@ -121,7 +122,7 @@ export class Takes {
     this.#takes.delete(id);
     this.#pool.giveBack(take.slot);
     take.waiter?.reject(
-      new CaptureError('IMAGE_TRUNCATED', message.slice(0, 500), {
+      new CaptureError('IMAGE_TRUNCATED', String(message).slice(0, 500), {
         hint: 'Packets of it were lost; check cable, switch, packet size and net.core.rmem_max.',
       }),
     );

@@ -167,6 +167,20 @@ describe('Camera', () => {
     assert.deepEqual(outcomes, ['A', ['IMAGE_TRUNCATED', 'B'], 'C']);
   });
 
+  it('holds up a source that keeps the newest frame itself, and only that', async () => {
+    const pulled = Object.assign(new Source(), { isPulled: true });
+    const pushed = new Source();
+    for (const [one, isHeld] of [
+      [pulled, true],
+      [pushed, false],
+    ] as const) {
+      const user = camera(one, [], { trigger: 'frame' });
+      await user.start({ shot: () => undefined, failed: () => undefined, state: () => undefined });
+      assert.equal(one.listener?.image?.(image()) instanceof Promise, isHeld);
+      await user.close();
+    }
+  });
+
   it('reports an outage once, and again after the camera was back', async () => {
     const reported: unknown[] = [];
     const one = camera(source, [], { trigger: 'frame' });
