@@ -22,7 +22,9 @@ export interface ModelSource {
 const MODEL_LIMIT_BYTES = 512 * 1024 * 1024;
 
 function tooLarge(bytes: number, limit: number): InferenceError {
-  return new InferenceError('MODEL_TOO_LARGE', `the model is ${bytes} bytes, the limit is ${limit}`);
+  return new InferenceError('MODEL_TOO_LARGE', `the model is ${bytes} bytes, the limit is ${limit}`, {
+    hint: 'Use a smaller model, or quantise this one.',
+  });
 }
 
 export function digestOf(bytes: Buffer): string {
