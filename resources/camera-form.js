@@ -146,7 +146,7 @@
       this.#root.find('.jidoka-interval').toggle(trigger === 'interval');
       this.#root.find('.jidoka-no-frames').toggle(trigger === 'frame' && !Jidoka.bringsImages(typed));
       this.#root.find('.jidoka-live').toggle(isLive(typed));
-      this.#root.find('.jidoka-queue').toggle(isLive(typed) && typed('whenBusy') !== 'latest-wins');
+      this.#root.find('.jidoka-queue').toggle(isLive(typed) && typed('whenBusy') === 'drop-oldest');
       this.#root.find('.jidoka-quality').toggle(['jpeg', 'webp'].includes(typed('encode')));
       this.#root.find('.jidoka-measured').toggle(typed('health'));
       const example = { rtsp: 'rtsp://', mqtt: 'mqtt://' }[source] || 'http://';

@@ -162,7 +162,7 @@ export class Camera {
     const at = performance.now();
     const id = partIdFrom(typeof given === 'number' ? String(given) : given);
     const inspections = await this.#openParts(id, at);
-    try {
+    return await this.#outcomes(inspections, async () => {
       if (id === undefined && given !== undefined && given !== '') {
         throw new CaptureError(
           'PART_ID_INVALID',
@@ -173,10 +173,8 @@ export class Camera {
       if (id === undefined && image.partId !== undefined) {
         for (const [index, { part }] of inspections.entries()) part.id = this.#partId(image.partId, index);
       }
-      return await this.#shoot(image, inspections);
-    } catch (error) {
-      return { shots: [], failures: inspections.map((inspection) => ({ inspection, error })) };
-    }
+      return image;
+    });
   }
 
   async close(): Promise<void> {
@@ -215,14 +213,21 @@ export class Camera {
       listener.failed(error, undefined);
       return;
     }
-    try {
+    const { shots, failures } = await this.#outcomes(inspections, () => {
       if ('error' in captured) throw captured.error;
-      const { shots, failures } = await this.#shoot(captured, inspections);
-      for (const shot of shots) listener.shot(shot);
-      for (const { error, inspection } of failures) listener.failed(error, inspection);
-      this.#isOutageReported = false;
+      return Promise.resolve(captured);
+    });
+    for (const shot of shots) listener.shot(shot);
+    for (const { error, inspection } of failures) listener.failed(error, inspection);
+    if (shots.length > 0) this.#isOutageReported = false;
+  }
+
+  /** One outcome for each part, whatever happens on the way. */
+  async #outcomes(inspections: readonly Inspection[], image: () => Promise<CapturedImage>): Promise<Taken> {
+    try {
+      return await this.#shoot(await image(), inspections);
     } catch (error) {
-      for (const inspection of inspections) listener.failed(error, inspection);
+      return { shots: [], failures: inspections.map((inspection) => ({ inspection, error })) };
     }
   }
 

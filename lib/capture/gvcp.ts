@@ -31,6 +31,8 @@ export function gvcpAnswers(address: string, signal: AbortSignal): Promise<boole
     socket.on('message', (answer) => {
       if (answer.length >= DISCOVERY.length && answer.readUInt16BE(2) === ACKNOWLEDGED) settle(true);
     });
-    socket.connect(GVCP_PORT, address, () => socket.send(DISCOVERY));
+    // Not as callback of connect(), which is called for a network that is down as well.
+    socket.once('connect', () => socket.send(DISCOVERY));
+    socket.connect(GVCP_PORT, address);
   });
 }

@@ -35,7 +35,7 @@ export class Intake<Item> {
       this.#dropped += 1;
       this.#options.dropped(this.#dropped);
     }
-    this.#underWay ??= this.#work().finally(() => (this.#underWay = undefined));
+    this.#underWay ??= this.#work();
     return this.#options.whenBusy === 'block' ? this.#underWay : undefined;
   }
 
@@ -46,8 +46,13 @@ export class Intake<Item> {
   }
 
   async #work(): Promise<void> {
-    for (let item = this.#waiting.shift(); item !== undefined; item = this.#waiting.shift()) {
-      await this.#options.take(item);
+    try {
+      for (let item = this.#waiting.shift(); item !== undefined; item = this.#waiting.shift()) {
+        await this.#options.take(item);
+      }
+    } finally {
+      // In the same step that found nothing waiting: what comes later begins anew.
+      this.#underWay = undefined;
     }
   }
 }

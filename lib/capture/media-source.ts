@@ -85,16 +85,9 @@ export class MediaSource implements CameraSource {
   }
 
   start(listener: SourceListener): Promise<void> {
-    const { slots, reachable, isFinal, random = Math.random } = this.#options;
+    const { reachable, isFinal, random = Math.random } = this.#options;
     this.#listener = listener;
     this.#isTriggered = this.#options.triggered?.(listener.image !== undefined) ?? false;
-    try {
-      this.#takes = new Takes({ triggered: this.#isTriggered, ...(slots === undefined ? {} : { slots }) });
-    } catch (error) {
-      this.#outage = asCaptureError(error, 'FRAME_MEMORY', this.name);
-      listener.lost(this.#outage);
-      return Promise.resolve();
-    }
     this.#running = keepConnected(
       {
         session: (signal, up) => this.#session(signal, up),
@@ -156,7 +149,7 @@ export class MediaSource implements CameraSource {
 
   /** One process from start to end; rejects with the reason of its end. */
   async #session(closed: AbortSignal, up: () => void): Promise<void> {
-    const { kind, open, python, timeoutMs } = this.#options;
+    const { kind, open, python, timeoutMs, slots } = this.#options;
     const freeRun = this.#listener?.image !== undefined;
     const over = new AbortController();
     this.#lastBeat = undefined;
@@ -164,8 +157,8 @@ export class MediaSource implements CameraSource {
     let child: MediaChild | undefined;
     let reason: unknown;
     try {
-      const interpreter = await findPython(kind, python);
-      closed.throwIfAborted();
+      this.#takes ??= new Takes({ triggered: this.#isTriggered, ...(slots === undefined ? {} : { slots }) });
+      const interpreter = await Promise.race([findPython(kind, python), rejected(closed)]);
       const process = new MediaChild({
         kind,
         python: interpreter,
@@ -175,7 +168,7 @@ export class MediaSource implements CameraSource {
       child = process;
       this.#child = process;
       this.#watch(timeoutMs);
-      this.#takes?.attach((request) => process.send(request));
+      this.#takes.attach((request) => process.send(request));
       const signal = AbortSignal.any([closed, over.signal]);
       await Promise.race([process.ended, aborted(closed), ...(freeRun ? [this.#freeRun(signal)] : [])]);
       throw isAborted(closed) ? closed.reason : await process.ended;
@@ -268,6 +261,11 @@ export class MediaSource implements CameraSource {
       }),
     );
   }
+}
+
+async function rejected(signal: AbortSignal): Promise<never> {
+  await aborted(signal);
+  throw signal.reason;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@
  * Waits grow to half a minute, so that a camera that is switched off costs nothing. So that one that
  * is switched on again is not left waiting as long, its port is knocked at every second meanwhile: what
  * did not answer and now does is tried at once, what answers all along every few seconds. A camera
- * that refuses us is not hurried, because hasty sign-ins lock accounts.
+ * that refuses us is not hurried, because hasty sign-ins lock accounts; nor is one whose library is absent.
  */
 import { Backoff } from '../backoff.ts';
 import { isAborted, sleep, type Clock } from '../clock.ts';
@@ -13,6 +13,7 @@ import { asCaptureError, SignInRefused, type CaptureError } from './errors.ts';
 
 const BACKOFF = { firstMs: 500, maxMs: 30_000 };
 const KNOCK_MS = 1000;
+const UNHURRIED: ReadonlySet<string> = new Set(['CAMERA_REFUSED', 'LIBRARY_MISSING']);
 /** Four tries in 15 minutes; cameras lock accounts after five to seven in a row, most for half an hour. */
 export const SIGN_IN_WAIT_MS = 300_000;
 /** The gateways of a hall see the same switch come back in the same second; each waits its share of this. */
@@ -85,7 +86,7 @@ async function wait(
   const { clock, random } = keeper;
   const startedAt = clock.now();
   const leftMs = (): number => startedAt + waitMs - clock.now();
-  if (keeper.reachable === undefined || error.code === 'CAMERA_REFUSED') {
+  if (keeper.reachable === undefined || UNHURRIED.has(error.code)) {
     await sleep(clock, waitMs, signal);
     return false;
   }

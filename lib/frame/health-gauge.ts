@@ -3,7 +3,7 @@
  * and whether the camera still sees. Runs in the thread of `health-worker.ts`: decoding and measuring
  * take 10 ms of a 1080p JPEG, and learning a baseline 25 ms at once.
  */
-import { CodedError } from '../errors.ts';
+import { asCodedError, CodedError } from '../errors.ts';
 import type { HealthSection } from '../inspection/inspection.ts';
 import { FROZEN, type Baseline, type HealthFinding } from './baseline.ts';
 import { BaselineLearner } from './baseline-learner.ts';
@@ -11,7 +11,7 @@ import { decodeRgb } from './decode.ts';
 import type { FrameFormat } from './frame.ts';
 import { measurePixels, type Pixels } from './luminance.ts';
 
-export class HealthError extends CodedError<'IMAGE_INVALID' | 'HEALTH_FAILED' | 'CLOSED'> {}
+export class HealthError extends CodedError<'IMAGE_INVALID' | 'IMAGE_TOO_LARGE' | 'HEALTH_FAILED'> {}
 
 /** A frame as it reaches the worker. */
 export interface Picture {
@@ -51,7 +51,7 @@ export class HealthGauge {
   /**
    * One after the other: the buffers are reused.
    *
-   * @throws HealthError `IMAGE_INVALID` when the image cannot be decoded
+   * @throws HealthError `IMAGE_INVALID` when the image cannot be decoded, `IMAGE_TOO_LARGE`
    */
   async measure(picture: Picture): Promise<Measurement> {
     return this.#judge(await this.#pixelsOf(picture), picture.frozen);
@@ -66,7 +66,9 @@ export class HealthGauge {
       if (format !== 'rgb') this.#pixels = image.data;
       return { ...image, channels: 3 };
     } catch (error) {
-      throw new HealthError('IMAGE_INVALID', `the image of ${source} cannot be decoded`, {
+      const { code } = asCodedError(error);
+      const isLarge = code === 'IMAGE_TOO_LARGE';
+      throw new HealthError(isLarge ? code : 'IMAGE_INVALID', `the image of ${source} cannot be decoded`, {
         cause: error,
       });
     }

@@ -2,31 +2,25 @@
  * The thread that measures the health of frames, one at a time for all cameras of the process, so that
  * Node-RED's own thread neither decodes nor counts pixels.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { asCodedError } from '../errors.ts';
 import { Baseline } from './baseline.ts';
 import { HealthGauge } from './health-gauge.ts';
 import type { FromHealthWorker, Pixels, ToHealthWorker } from './health-protocol.ts';
+import { readPixels } from './slots.ts';
 
 if (parentPort === null) throw new Error('this file is a worker');
 const port = parentPort;
 const gauges = new Map<number, HealthGauge>();
-let shared = Buffer.alloc(0);
+let shared: Buffer = Buffer.alloc(0);
 let last: Promise<void> = Promise.resolve();
 
 /** Pixels in shared memory are good until the next call. */
 function bytesOf(pixels: Pixels): Buffer {
   if ('bytes' in pixels) return Buffer.from(pixels.bytes.buffer);
-  const { path, length } = pixels;
-  if (shared.length < length) shared = Buffer.allocUnsafeSlow(length);
-  const file = openSync(path, 'r');
-  try {
-    readSync(file, shared, 0, length, 0);
-  } finally {
-    closeSync(file);
-  }
-  return shared.subarray(0, length);
+  const bytes = readPixels(pixels, shared);
+  if (bytes.length > shared.length) shared = bytes;
+  return bytes;
 }
 
 async function measure({ id, gauge, picture }: ToHealthWorker & { type: 'measure' }): Promise<void> {

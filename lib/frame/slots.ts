@@ -14,6 +14,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readlinkSync,
   readSync,
   rmSync,
   statfsSync,
@@ -28,13 +29,47 @@ class SlotError extends CodedError<'FRAME_MEMORY' | 'CLOSED'> {}
 
 /** 150 MB of 1080p RGB; the collector of a busy Node-RED comes by once in 20 to 40 frames. */
 const SLOTS = 24;
+/** For larger frames there are fewer slots: one that is written, one that is read, two that wait. */
+const FEWEST_SLOTS = 4;
+const POOL_BYTES = 256 * 1024 * 1024;
 /** Room left in shared memory below which no further slot is made. */
 const RESERVE_BYTES = 32 * 1024 * 1024;
-const FOLDER_NAME = /^jidoka-frames-(\d+)-/;
+/** Process ids say nothing across containers that share memory: the name holds the namespace as well. */
+const FOLDER_NAME = /^jidoka-frames-(\d+)-(\d+)-/;
 
 /** A file one frame can be written to. */
 export interface Slot {
   readonly path: string;
+}
+
+function gone(cause?: unknown): never {
+  throw new SlotError('FRAME_MEMORY', 'the pixels of a frame are no longer in shared memory', {
+    hint: 'Something removed them: see RemoveIPC of systemd-logind, or containers that share /dev/shm.',
+    cause,
+  });
+}
+
+/**
+ * The pixels in a slot, by any process that was told of it. A `reuse` buffer saves the page faults of a
+ * fresh one; the result may lie in it and is good until its next use.
+ *
+ * @throws SlotError `FRAME_MEMORY` where the file is not there or holds fewer bytes
+ */
+export function readPixels({ path, length }: { path: string; length: number }, reuse?: Buffer): Buffer {
+  const enough = reuse !== undefined && reuse.length >= length;
+  const bytes = enough ? reuse.subarray(0, length) : Buffer.allocUnsafeSlow(length);
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    return gone(error);
+  }
+  try {
+    if (readSync(file, bytes, 0, length, 0) !== length) gone();
+  } finally {
+    closeSync(file);
+  }
+  return bytes;
 }
 
 /** Pixels in a slot or, once the slot was needed for another frame, in memory. */
@@ -61,14 +96,7 @@ export class SharedPixels {
   /** A copy, at once: 1.5 ms for 6 MB. */
   copy(): Buffer {
     if (this.#bytes !== undefined) return Buffer.from(this.#bytes);
-    const bytes = Buffer.allocUnsafeSlow(this.length);
-    const file = openSync(this.#path, 'r');
-    try {
-      readSync(file, bytes);
-    } finally {
-      closeSync(file);
-    }
-    return bytes;
+    return readPixels({ path: this.#path, length: this.length });
   }
 
   /** Keeps the pixels in their slot while `use` reads them there; without a path they are in memory. */
@@ -90,9 +118,10 @@ export class SharedPixels {
 
   async #readFile(path: string): Promise<Buffer> {
     const bytes = Buffer.allocUnsafeSlow(this.length);
-    const file = await open(path, 'r');
+    const file = await open(path, 'r').catch(gone);
     try {
-      await file.read(bytes);
+      const { bytesRead } = await file.read(bytes);
+      if (bytesRead !== this.length) gone();
     } finally {
       await file.close();
     }
@@ -110,13 +139,22 @@ function removeAll(): void {
 /** Removes what processes that were killed left behind. */
 function removeOrphans(parent: string): void {
   for (const name of readdirSync(parent)) {
-    const pid = Number(FOLDER_NAME.exec(name)?.[1]);
-    if (!Number.isInteger(pid) || isRunning(pid)) continue;
+    const [, pid = '', namespace] = FOLDER_NAME.exec(name) ?? [];
+    if (namespace !== processNamespace() || isRunning(Number(pid))) continue;
     try {
       rmSync(join(parent, name), { recursive: true, force: true });
     } catch {
       // another user's
     }
+  }
+}
+
+/** Number of the namespace our process id is of; 0 where there are none. */
+function processNamespace(): string {
+  try {
+    return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0';
+  } catch {
+    return '0';
   }
 }
 
@@ -147,6 +185,8 @@ interface Waiter {
 
 export interface SlotPoolOptions {
   slots?: number;
+  /** Shared memory the slots may take together. */
+  bytes?: number;
   /** Folder in which the pool makes its own. */
   parent?: string;
 }
@@ -159,15 +199,17 @@ export class SlotPool {
   readonly #tenancies = new Set<Tenancy>();
   readonly #waiters: Waiter[] = [];
   readonly #dead: FinalizationRegistry<Tenancy>;
+  readonly #bytes: number;
   #size: number;
   #made = 0;
   #isMoving = false;
   #isClosed = false;
 
   /** @throws SlotError `FRAME_MEMORY` when no folder can be made */
-  constructor({ slots = SLOTS, parent = sharedMemory() }: SlotPoolOptions = {}) {
+  constructor({ slots = SLOTS, bytes = POOL_BYTES, parent = sharedMemory() }: SlotPoolOptions = {}) {
     this.#size = slots;
-    this.folder = join(parent, `jidoka-frames-${process.pid}-${ulid()}`);
+    this.#bytes = bytes;
+    this.folder = join(parent, `jidoka-frames-${process.pid}-${processNamespace()}-${ulid()}`);
     try {
       removeOrphans(parent);
       mkdirSync(this.folder, { mode: 0o700 });
@@ -186,6 +228,8 @@ export class SlotPool {
    */
   async take(): Promise<Slot> {
     if (this.#isClosed) throw closed();
+    // Somebody may have tidied up: logind does when a user's last session ends (RemoveIPC).
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     const slot = this.#free.pop() ?? this.#make();
     // One ahead, so that the next frame need not wait for the move.
     if (this.#free.length === 0 && this.#made >= this.#size) void this.#moveOldest();
@@ -202,6 +246,7 @@ export class SlotPool {
 
   /** The pixels somebody wrote to the slot, which comes back by itself. */
   filled(slot: Slot, content: { length: number; sha256: string }): SharedPixels {
+    this.#size = Math.min(this.#size, Math.max(FEWEST_SLOTS, Math.floor(this.#bytes / content.length)));
     const pixels = new SharedPixels(slot.path, content);
     const tenancy: Tenancy = { slot, pixels: new WeakRef(pixels) };
     this.#tenancies.add(tenancy);

@@ -3,12 +3,13 @@
  * `protocol.ts` on file descriptor 3, does one thing at a time, and ends when that pipe closes.
  */
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readSync, rmdirSync } from 'node:fs';
+import { mkdtempSync, rmdirSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants, setPriority, tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { asCodedError } from '../errors.ts';
+import { readPixels } from '../frame/slots.ts';
 import {
   MessageReader,
   packTensors,
@@ -46,19 +47,14 @@ function yieldToParent(): void {
   }
 }
 
-let shared = Buffer.alloc(0);
+/** Of the frame before. */
+let shared: Buffer = Buffer.alloc(0);
 
 /** The pixels of a file in shared memory; good until the next call. */
-function readShared({ path, length }: { path: string; length: number }): Buffer {
-  if (shared.length < length) shared = Buffer.allocUnsafeSlow(length);
-  const file = openSync(path, 'r');
-  try {
-    const read = readSync(file, shared, 0, length, 0);
-    if (read !== length) throw new Error(`a frame of ${length} bytes has only ${read}`);
-  } finally {
-    closeSync(file);
-  }
-  return shared.subarray(0, length);
+function readShared(file: { path: string; length: number }): Buffer {
+  const bytes = readPixels(file, shared);
+  if (bytes.length > shared.length) shared = bytes;
+  return bytes;
 }
 
 async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: Reply; payload?: Buffer }> {

@@ -1,11 +1,14 @@
 /**
- * A model file on its way to the host: read once, hashed, and looked at cheaply, so that the bytes
- * that were checked are the bytes that run and a wrong file is told apart from a broken graph.
+ * A model file on its way to the host: read once, hashed and scanned, so that the bytes that were
+ * checked are the bytes that run.
  */
 import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
+import { FieldReader, ProtobufError } from '../protobuf.ts';
 import { InferenceError } from './errors.ts';
+import { scanModel } from './model-scan.ts';
 
 export interface ModelSource {
   name: string;
@@ -19,95 +22,111 @@ export interface ModelSource {
 const MODEL_LIMIT_BYTES = 512 * 1024 * 1024;
 
 function tooLarge(bytes: number, limit: number): InferenceError {
-  return new InferenceError('MODEL_TOO_LARGE', `the model is ${bytes} bytes, the limit is ${limit}`);
+  return new InferenceError('MODEL_TOO_LARGE', `the model is ${bytes} bytes, the limit is ${limit}`, {
+    hint: 'Use a smaller model, or quantise this one.',
+  });
 }
 
 export function digestOf(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
+interface ReadOptions {
+  /** Default: the file's name. */
+  name?: string | undefined;
+  /** Default: the first 12 digits of the digest. */
+  version?: string | undefined;
+  /** Refuses any other file, before its content is looked at. */
+  digest?: string | undefined;
+  limitBytes?: number;
+}
+
+/** Not through a link as the last step, and without waiting where somebody put a pipe; Windows has neither flag. */
+const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+function notAllowed(what: string): InferenceError {
+  return new InferenceError('MODEL_NOT_ALLOWED', `the model is ${what}`, {
+    hint: 'Copy the file into the model folder. A link could lead to a file that is not meant to be read.',
+  });
+}
+
+/** All of the file, if it is one of its own: the size is checked before a byte is read. */
+async function readWhole(path: string, limitBytes: number): Promise<Buffer> {
+  await using file = await open(path, OPEN_FLAGS);
+  const status = await file.stat();
+  if (!status.isFile()) throw new Error(`${path} is no file`);
+  if (status.nlink > 1) throw notAllowed(`one of ${status.nlink} hard links to the same file`);
+  if (status.size > limitBytes) throw tooLarge(status.size, limitBytes);
+  const bytes = Buffer.allocUnsafeSlow(status.size);
+  let length = 0;
+  while (length < bytes.length) {
+    const { bytesRead } = await file.read(bytes, length);
+    if (bytesRead === 0) throw new Error(`${path} became shorter while it was read`);
+    length += bytesRead;
+  }
+  return bytes;
+}
+
 /**
- * Reads a model file once.
+ * Reads a model file once and scans it: what this resolves with may be sent to the host.
  *
- * @param version defaults to the first 12 digits of the digest
- * @throws InferenceError `MODEL_NOT_FOUND`, `MODEL_TOO_LARGE`
+ * @throws InferenceError `MODEL_NOT_FOUND`, `MODEL_NOT_ALLOWED`, `MODEL_TOO_LARGE`,
+ *   `MODEL_DIGEST_MISMATCH`, and what `scanModel` throws
  */
-export async function readModel(
-  path: string,
-  {
-    name,
-    version,
-    limitBytes = MODEL_LIMIT_BYTES,
-  }: { name?: string; version?: string; limitBytes?: number } = {},
-): Promise<ModelSource> {
+export async function readModel(path: string, options: ReadOptions = {}): Promise<ModelSource> {
   let bytes: Buffer;
   try {
-    await using file = await open(path, 'r');
-    const { size } = await file.stat();
-    if (size > limitBytes) throw tooLarge(size, limitBytes);
-    bytes = await file.readFile();
+    bytes = await readWhole(path, options.limitBytes ?? MODEL_LIMIT_BYTES);
   } catch (error) {
     if (error instanceof InferenceError) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP') throw notAllowed('a symbolic link');
     throw new InferenceError('MODEL_NOT_FOUND', `the model cannot be read: ${(error as Error).message}`, {
       hint: 'Check the path and that Node-RED may read the file.',
       cause: error,
     });
   }
   const digest = digestOf(bytes);
+  if (options.digest !== undefined && digest !== options.digest) {
+    throw new InferenceError('MODEL_DIGEST_MISMATCH', `${path} is ${digest}, not ${options.digest}`, {
+      hint: 'The file was changed. Bring back the one this digest belongs to.',
+    });
+  }
+  scanModel(bytes);
   return {
-    name: name ?? basename(path, extname(path)),
-    version: version ?? digest.slice('sha256:'.length, 'sha256:'.length + 12),
+    name: options.name ?? basename(path, extname(path)),
+    version: options.version ?? digest.slice('sha256:'.length, 'sha256:'.length + 12),
     bytes,
     digest,
   };
-}
-
-/** A base-128 number of the protobuf wire format; -1 where the bytes end first. */
-function varint(bytes: Buffer, offset: number): { value: number; next: number } {
-  let value = 0;
-  let factor = 1;
-  for (let i = offset; i < Math.min(offset + 10, bytes.length); i += 1) {
-    const byte = bytes[i] as number;
-    value += (byte & 0x7f) * factor;
-    factor *= 128;
-    if (byte < 0x80) return { value, next: i + 1 };
-  }
-  return { value: -1, next: bytes.length };
 }
 
 /** Fields of `ModelProto` in onnx.proto3. */
 const IR_VERSION = 1;
 const GRAPH = 7;
 
-/** The outermost fields of a protobuf message; null when the bytes are not one. */
-function topLevelFields(bytes: Buffer): Set<number> | null {
+/** The outermost fields of a protobuf message; empty when the bytes are not one. */
+function topLevelFields(bytes: Buffer): Set<number> {
   const fields = new Set<number>();
-  let offset = 0;
-  while (offset < bytes.length) {
-    const { value: key, next } = varint(bytes, offset);
-    const wireType = key % 8;
-    fields.add(Math.floor(key / 8));
-    const length = varint(bytes, next);
-    if (key < 0) return null;
-    if (wireType === 0 && length.value >= 0) offset = length.next;
-    else if (wireType === 1) offset = next + 8;
-    else if (wireType === 2 && length.value >= 0) offset = length.next + length.value;
-    else if (wireType === 5) offset = next + 4;
-    else return null;
+  const reader = new FieldReader(bytes);
+  try {
+    while (reader.next()) fields.add(reader.field);
+  } catch (error) {
+    if (!(error instanceof ProtobufError)) throw error;
+    fields.clear();
   }
-  return offset === bytes.length ? fields : null;
+  return fields;
 }
 
 /**
- * The cheap look before the bytes go to the host: size and outer shape. Whether the graph is
- * sound is found out in the host, where it can break nothing but that process.
+ * The last, cheap look before bytes go to the host, whoever read them: size and outer shape. What
+ * else is wrong with them can break nothing but that process.
  *
  * @throws InferenceError `MODEL_TOO_LARGE`, `MODEL_INVALID`
  */
 export function checkModel({ bytes }: ModelSource, limitBytes = MODEL_LIMIT_BYTES): void {
   if (bytes.length > limitBytes) throw tooLarge(bytes.length, limitBytes);
   const fields = topLevelFields(bytes);
-  if (fields?.has(IR_VERSION) !== true || !fields.has(GRAPH)) {
+  if (!fields.has(IR_VERSION) || !fields.has(GRAPH)) {
     throw new InferenceError('MODEL_INVALID', 'the file is not an ONNX model', {
       hint: 'Export the model as one .onnx file; a text file in its place is often an unfetched Git LFS pointer.',
     });

@@ -19,7 +19,7 @@ export interface CameraConfig {
   /** The station's own when undefined. */
   deadlineMs: number | undefined;
   whenBusy: WhenBusy;
-  /** Pictures that wait at most, for `drop-oldest` and `block`. */
+  /** Pictures that wait at most, for `drop-oldest`. */
   queueLength: number;
   health: boolean;
   /** Of pictures a person took for good; learned from the first ones when undefined. */

@@ -12,7 +12,7 @@ import type { Message } from '../../nodes/runtime/types.ts';
 import { codeOf, flowAround, load, nextMessage, node, unload } from '../support/helper.ts';
 import { assertPlainMessage } from '../support/message-rule.ts';
 import { isRunning } from '../lib/inference/fixtures.ts';
-import { colourModel, endlessModel, meanModel } from '../lib/inference/onnx.ts';
+import { colourModel, slowModel, meanModel } from '../lib/inference/onnx.ts';
 
 const CLASSIFY = {
   model: 'colour.onnx',
@@ -45,7 +45,7 @@ describe('onnx-infer-gpu', () => {
     folder = await mkdtemp(join(tmpdir(), 'jidoka-models-'));
     await writeFile(join(folder, 'colour.onnx'), colourModel());
     await writeFile(join(folder, 'mean.onnx'), meanModel());
-    await writeFile(join(folder, 'endless.onnx'), endlessModel());
+    await writeFile(join(folder, 'slow.onnx'), slowModel());
     await writeFile(join(folder, 'text.onnx'), 'not a model');
     await symlink('/etc/passwd', join(folder, 'link.onnx'));
     helper.settings({ jidokaModelFolder: folder } as Parameters<typeof helper.settings>[0]);
@@ -138,8 +138,8 @@ describe('onnx-infer-gpu', () => {
     });
   }
 
-  it('ends the part in NO_RESULT when the model hangs, and goes on with the next', async () => {
-    await load([register], flow({ ...MEAN, model: 'endless.onnx', watchdogMs: '300' }));
+  it('ends the part in NO_RESULT when the model takes far too long, and goes on with the next', async () => {
+    await load([register], flow({ ...MEAN, model: 'slow.onnx', watchdogMs: '300' }));
     node('infer').receive({ frame: colour(200, 200, 200) });
     assert.equal(codeOf(await nextMessage('caught')), 'NO_RESULT');
     node('infer').receive({ frame: colour(0, 0, 0) });

@@ -147,7 +147,12 @@ export class MediaChild {
   #read(chunk: Buffer): void {
     let rest = this.#line.length === 0 ? chunk : Buffer.concat([this.#line, chunk]);
     for (let end = rest.indexOf(10); end !== -1 && this.#reason === undefined; end = rest.indexOf(10)) {
-      this.#take(rest.subarray(0, end).toString('utf8'));
+      const line = rest.subarray(0, end).toString('utf8');
+      try {
+        this.#take(line);
+      } catch {
+        this.kill(broken(line.slice(0, 60)));
+      }
       rest = rest.subarray(end + 1);
     }
     if (rest.length > LINE_BYTES) this.kill(broken('a line without end'));
@@ -155,18 +160,10 @@ export class MediaChild {
   }
 
   #take(line: string): void {
-    let message: unknown;
-    try {
-      message = JSON.parse(line);
-    } catch {
-      this.kill(broken(line.slice(0, 60)));
-      return;
-    }
-    if (typeof message !== 'object' || message === null) {
-      this.kill(broken(line.slice(0, 60)));
-      return;
-    }
-    const { error } = message as MediaMessage;
+    // Its types are what a process in good order sends; whatever else comes throws, here or where it is used.
+    const message = JSON.parse(line) as MediaMessage;
+    if (typeof message !== 'object') throw new TypeError('no message');
+    const { error } = message;
     if (error === undefined) this.#options.message(message);
     else this.#reason = this.#errorOf(error);
   }

@@ -80,7 +80,8 @@ export class Takes {
         take.waiter = { resolve, reject };
         this.#takes.set(id, take);
         signal.addEventListener('abort', abandon, { once: true });
-        this.#ask(take);
+        if (signal.aborted) abandon();
+        else this.#ask(take);
       });
     } finally {
       signal.removeEventListener('abort', abandon);
@@ -115,13 +116,14 @@ export class Takes {
   }
 
   /** The frame that was made for a take came broken. */
-  failed({ failed: id = 0, message = '' }: MediaMessage): void {
+  failed({ failed: id = 0, message }: MediaMessage): void {
+    const text = typeof message === 'string' ? message.slice(0, 500) : 'a frame came broken';
     const take = this.#takes.get(id);
     if (take === undefined) return;
     this.#takes.delete(id);
     this.#pool.giveBack(take.slot);
     take.waiter?.reject(
-      new CaptureError('IMAGE_TRUNCATED', message.slice(0, 500), {
+      new CaptureError('IMAGE_TRUNCATED', text, {
         hint: 'Packets of it were lost; check cable, switch, packet size and net.core.rmem_max.',
       }),
     );

@@ -67,6 +67,26 @@ describe('Intake', () => {
     assert.deepEqual(taken, [1, 2]);
   });
 
+  it('strands no item, whenever it comes', async () => {
+    for (let offset = 0; offset < 8; offset += 1) {
+      const taken: number[] = [];
+      const of = new Intake<number>({
+        whenBusy: 'latest-wins',
+        queueLength: 1,
+        take: (item) => {
+          taken.push(item);
+          return Promise.resolve();
+        },
+        dropped: () => undefined,
+      });
+      void of.put(1);
+      for (let step = 0; step < offset; step += 1) await Promise.resolve();
+      void of.put(2);
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual(taken, [1, 2], `after ${offset} steps`);
+    }
+  });
+
   it('takes nothing more once closed, and waits for what is under way', async () => {
     const { of, taken, goOn } = intake('drop-oldest');
     void of.put(1);

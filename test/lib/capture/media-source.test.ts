@@ -164,7 +164,8 @@ describe('a camera in a process of its own', function () {
   });
 
   it('does not believe a process that says what cannot be', async () => {
-    for (const line of ['no json', '7', `{"took":1,"width":"9"}`, 'x'.repeat(100_000)]) {
+    const wrong = ['{"error":null}', '{"up":null}', '{"took":1,"width":"9"}'];
+    for (const line of ['no json', '7', 'null', ...wrong, 'x'.repeat(100_000)]) {
       const talker = join(folder ?? '', 'talker');
       await writeFile(talker, `#!/bin/sh\nif [ "$2" = -c ]; then exit 0; fi\necho '${line}'\nsleep 60\n`, {
         mode: 0o755,

@@ -59,6 +59,15 @@ describe('SlotPool', () => {
     assert.ok(readdirSync(pool.folder).length <= 3, 'no more files than slots');
   });
 
+  it('has fewer slots for larger frames', async () => {
+    pool.close();
+    pool = new SlotPool({ slots: 20, bytes: 5 * LENGTH, parent });
+    const frames: Frame[] = [];
+    for (let level = 0; level < 20; level += 1) frames.push(frameOf(await captured(level)));
+    assert.equal(readdirSync(pool.folder).length, 5);
+    assert.deepEqual(await bytesOf(frames[0] as Frame), Buffer.alloc(LENGTH, 0));
+  });
+
   it('does not write over pixels that somebody is reading', async () => {
     const first = frameOf(await captured(1));
     let letGo: (() => void) | undefined;
@@ -145,13 +154,30 @@ describe('SlotPool', () => {
   });
 
   it('removes what a killed process left behind, and nothing else', () => {
-    const orphan = join(parent, 'jidoka-frames-999999999-x');
-    const other = join(parent, 'somebody-elses');
-    for (const folder of [orphan, other]) mkdirSync(folder);
+    const [, ours = ''] = /jidoka-frames-\d+-(\d+)-/.exec(pool.folder) ?? [];
+    const orphan = join(parent, `jidoka-frames-999999999-${ours}-x`);
+    const others = [join(parent, 'somebody-elses'), join(parent, `jidoka-frames-999999999-${ours}1-x`)];
+    for (const folder of [orphan, ...others]) mkdirSync(folder);
     const second = new SlotPool({ parent });
     assert.equal(existsSync(orphan), false);
-    assert.ok(existsSync(other) && existsSync(pool.folder));
+    for (const folder of [pool.folder, ...others]) assert.ok(existsSync(folder));
     second.close();
+  });
+
+  it('goes on when somebody has tidied shared memory up, and says so of the frames that were in it', async () => {
+    const lost = frameOf(await captured(1));
+    rmSync(pool.folder, { recursive: true });
+    assert.throws(() => lost.toBuffer(), { code: 'FRAME_MEMORY' });
+    await assert.rejects(bytesOf(lost), { code: 'FRAME_MEMORY' });
+    assert.deepEqual(await bytesOf(frameOf(await captured(2))), Buffer.alloc(LENGTH, 2));
+  });
+
+  it('never takes what is not there for pixels', async () => {
+    const slot = await pool.take();
+    writeFileSync(slot.path, Buffer.alloc(LENGTH - 1));
+    const frame = frameOf(pool.filled(slot, { length: LENGTH, sha256: '' }));
+    assert.throws(() => frame.toBuffer(), { code: 'FRAME_MEMORY' });
+    await assert.rejects(bytesOf(frame), { code: 'FRAME_MEMORY' });
   });
 
   it('says so when there is no place for frames', () => {

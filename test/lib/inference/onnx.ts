@@ -1,18 +1,19 @@
 /** Writes the tiny ONNX graphs the tests run: just enough of onnx.proto3, opset 13. */
 import { bytesField, integerField } from '../../../lib/protobuf.ts';
 
-type Field = Buffer;
+export type Field = Buffer;
 
-const FLOAT = 1;
+export const FLOAT = 1;
 const UINT8 = 2;
-const INT64 = 7;
+export const INT64 = 7;
 const BOOL = 9;
 
-function bytes(field: number, ...content: (Buffer | string)[]): Field {
+/** A message, or a text, of parts. */
+export function bytes(field: number, ...content: (Buffer | string)[]): Field {
   return bytesField(field, Buffer.concat(content.map((part) => Buffer.from(part))));
 }
 
-function value(field: number, name: string, type: number, shape: readonly (number | string)[]): Field {
+export function value(field: number, name: string, type: number, shape: readonly (number | string)[]): Field {
   const dimensions = shape.map((dimension) =>
     bytes(1, typeof dimension === 'number' ? integerField(1, dimension) : bytes(2, dimension)),
   );
@@ -29,7 +30,7 @@ function attribute(name: string, content: Attribute): Field {
   return bytes(5, bytes(1, name), ...content.map((entry) => integerField(8, entry)), integerField(20, 7));
 }
 
-function node(
+export function node(
   operator: string,
   inputs: readonly string[],
   outputs: readonly string[],
@@ -44,7 +45,7 @@ function node(
   );
 }
 
-function floats(name: string, dims: readonly number[], values: readonly number[]): Field {
+export function floats(name: string, dims: readonly number[], values: readonly number[]): Field {
   const raw = Buffer.from(Float32Array.from(values).buffer);
   return bytes(
     5,
@@ -59,19 +60,35 @@ function truth(name: string): Field {
   return bytes(5, integerField(2, BOOL), bytes(8, name), bytes(9, Buffer.from([1])));
 }
 
-function model(...graph: Field[]): Buffer {
+export function model(...graph: Field[]): Buffer {
+  return modelOf({ graph });
+}
+
+/** A model of other versions than the usual, or with more in it than a graph. */
+export function modelOf({
+  graph,
+  opset = 13,
+  irVersion = 8,
+  more = [],
+}: {
+  graph: readonly Field[];
+  opset?: number;
+  irVersion?: number;
+  more?: readonly Field[];
+}): Buffer {
   return Buffer.concat([
-    integerField(1, 8),
+    integerField(1, irVersion),
     bytes(7, bytes(2, 'graph'), ...graph),
-    bytes(8, integerField(2, 13)),
+    bytes(8, integerField(2, opset)),
+    ...more,
   ]);
 }
 
 const SIDE = 8;
 const IMAGE = [1, SIDE, SIDE, 3];
 
-/** uint8 image → mean of its pixels, 0…255. */
-const meanOfImage = [
+/** uint8 image → `mean` of its pixels, 0…255. */
+export const meanOfImage = [
   value(11, 'image', UINT8, IMAGE),
   node('Cast', ['image'], ['pixels'], { to: FLOAT }),
   node('ReduceMean', ['pixels'], ['mean'], { axes: [1, 2, 3], keepdims: 0 }),
@@ -97,6 +114,32 @@ export function logModel(): Buffer {
     node('ReduceMean', ['pixels'], ['map'], { axes: [0, 3], keepdims: 0 }),
     value(12, 'score', FLOAT, [1]),
     value(12, 'map', FLOAT, [SIDE, SIDE]),
+  );
+}
+
+/** As a head reads them: `score` and `map`, one number each. */
+export const scoreAndMap = [value(12, 'score', FLOAT, [1]), value(12, 'map', FLOAT, [1])];
+
+/** Answers at once for a black image (and so in the warm-up), in many seconds for a bright one, without a loop. */
+export function slowModel(): Buffer {
+  const rounds = 40;
+  return model(
+    ...meanOfImage,
+    floats('factor', [1], [15]),
+    floats('one', [1], [1]),
+    // a square matrix of 3 000 numbers a side at grey 200
+    node('Mul', ['mean', 'factor'], ['product']),
+    node('Max', ['product', 'one'], ['atLeastOne']),
+    node('Cast', ['atLeastOne'], ['side'], { to: INT64 }),
+    node('Concat', ['side', 'side'], ['shape'], { axis: 0 }),
+    node('Expand', ['mean', 'shape'], ['power0']),
+    ...Array.from({ length: rounds }, (_, round) =>
+      node('MatMul', [`power${round}`, 'power0'], [`power${round + 1}`]),
+    ),
+    node('ReduceMean', [`power${rounds}`], ['total'], { axes: [0, 1], keepdims: 0 }),
+    node('Max', ['total', 'mean'], ['score']),
+    node('Identity', ['mean'], ['map']),
+    ...scoreAndMap,
   );
 }
 
@@ -158,13 +201,7 @@ export function colourModel(): Buffer {
 export function hungryModel(gigabytes: number): Buffer {
   return model(
     ...meanOfImage,
-    bytes(
-      5,
-      integerField(1, 2),
-      integerField(2, INT64),
-      bytes(8, 'shape'),
-      bytes(9, int64s(gigabytes * 2 ** 20, 256)),
-    ),
+    int64s('shape', [2], [gigabytes * 2 ** 20, 256]),
     node('Expand', ['mean', 'shape'], ['large']),
     node('ReduceMax', ['large'], ['score'], { axes: [0, 1], keepdims: 0 }),
     node('Identity', ['mean'], ['map']),
@@ -173,6 +210,13 @@ export function hungryModel(gigabytes: number): Buffer {
   );
 }
 
-function int64s(...values: number[]): Buffer {
-  return Buffer.from(BigInt64Array.from(values, BigInt).buffer);
+export function int64s(name: string, dims: readonly number[], values: readonly number[]): Field {
+  const raw = Buffer.from(BigInt64Array.from(values, BigInt).buffer);
+  return bytes(
+    5,
+    ...dims.map((dim) => integerField(1, dim)),
+    integerField(2, INT64),
+    bytes(8, name),
+    bytes(9, raw),
+  );
 }
