@@ -183,8 +183,8 @@
             list.empty();
             for (const camera of cameras) this.#found(camera, list, target, kind);
           })
-          .fail(({ responseJSON }) => {
-            const { code, message, hint } = responseJSON || { code: '', message: text('preview.noAnswer') };
+          .fail((xhr) => {
+            const { code, message, hint } = Jidoka.problemOf(xhr, text);
             say([code, message, hint].filter(Boolean).join(' — '));
           })
           .always(() => button.prop('disabled', false));

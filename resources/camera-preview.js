@@ -22,14 +22,14 @@
   }
 
   /** What the runtime said was wrong, in the shape of its errors. */
-  function problemOf(xhr, text) {
+  Jidoka.problemOf = (xhr, text) => {
     const { code, message, hint } = xhr.responseJSON || {};
     if (code) return { code, message, hint, status: xhr.status };
     if (xhr.status === 401 || xhr.status === 403) {
       return { code: 'NOT_ALLOWED', message: text('preview.notAllowed'), status: xhr.status };
     }
     return { code: 'NO_ANSWER', message: text('preview.noAnswer'), status: xhr.status };
-  }
+  };
 
   Jidoka.CameraPreview = class CameraPreview {
     #view;
@@ -192,7 +192,7 @@
       return new Promise((resolve, reject) => {
         $.ajax({ ...options, ...body })
           .done(resolve)
-          .fail((xhr) => reject(problemOf(xhr, this.#text)));
+          .fail((xhr) => reject(Jidoka.problemOf(xhr, this.#text)));
       });
     }
 

@@ -6,6 +6,27 @@
   'use strict';
   const Jidoka = (window.Jidoka = window.Jidoka || {});
 
+  const MAX_REGIONS = 32;
+  const MAX_POINTS = 256;
+  const PRINTABLE = /^\P{C}{0,64}$/u;
+
+  /**
+   * What would stop the node (the rules of lib/frame/region.ts), as the last part of the key of a
+   * text; empty where nothing would.
+   */
+  Jidoka.regionFault = (region, regions) => {
+    const { name, kind, points } = region;
+    const isPart = kind === 'part';
+    if (isPart && name.trim() === '') return 'name';
+    if (!PRINTABLE.test(name)) return 'unprintable';
+    const isTwin = (other) => other !== region && other.kind === 'part' && other.name === name;
+    if (isPart && regions.some(isTwin)) return 'twice';
+    if (points.length > MAX_POINTS) return 'points';
+    if (points.flat().some((coordinate) => !(coordinate >= 0))) return 'negative';
+    if (Jidoka.shapes.area(points) === 0) return 'area';
+    return regions.indexOf(region) >= MAX_REGIONS ? 'many' : '';
+  };
+
   Jidoka.RegionList = class RegionList {
     #root;
     #text;
@@ -122,14 +143,10 @@
       });
     }
 
-    #faultOf({ name, kind, points }, regions, size) {
-      const parts = regions.filter((other) => other.kind === 'part');
-      if (kind === 'part' && name === '') return this.#text('regions.fault.name');
-      if (kind === 'part' && parts.filter((other) => other.name === name).length > 1) {
-        return this.#text('regions.fault.twice');
-      }
-      if (Jidoka.shapes.area(points) === 0) return this.#text('regions.fault.area');
-      const [, , right, bottom] = Jidoka.shapes.bounds(points);
+    #faultOf(region, regions, size) {
+      const fault = Jidoka.regionFault(region, regions);
+      if (fault) return this.#text(`regions.fault.${fault}`, { regions: MAX_REGIONS, points: MAX_POINTS });
+      const [, , right, bottom] = Jidoka.shapes.bounds(region.points);
       const out = size && (right > size.width || bottom > size.height);
       return out ? this.#text('regions.fault.outside', size) : '';
     }

@@ -28,10 +28,10 @@
     return rectangle([left, top], [right, bottom]).every(([x, y]) => corners.has(`${x},${y}`));
   }
 
-  /** `10,20 30,40` as points; undefined when it is none. */
+  /** `10,20 30,40 10,40` as points; undefined when it is none. */
   function parsePoints(typed) {
     const pairs = typed.trim().split(/[\s;]+/);
-    const fine = pairs.length >= 3 && pairs.every((pair) => /^\d+([.]\d+)?,\d+([.]\d+)?$/.test(pair));
+    const fine = pairs.length >= 3 && pairs.every((pair) => /^-?\d+([.]\d+)?,-?\d+([.]\d+)?$/.test(pair));
     return fine ? pairs.map((pair) => pair.split(',').map(Number)) : undefined;
   }
 

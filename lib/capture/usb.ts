@@ -5,7 +5,9 @@ import { MediaSource } from './media-source.ts';
 import { listCameras } from './media/list-cameras.ts';
 
 const DEVICE = /^\/dev\/[\w/.:+-]{1,200}$/;
-const MODE = /^(?:[A-Z][A-Z0-9_]{2,11} [1-9]\d{0,4}x[1-9]\d{0,4}(?: \d{1,4}(?:\.\d{1,3})?)?)?$/;
+/** Formats in capitals, but for the byte without meaning of BGRx and its like. */
+export const USB_MODE =
+  /^(?:x?[A-Z][A-Z0-9_]{2,11}x? [1-9]\d{0,4}x[1-9]\d{0,4}(?: \d{1,4}(?:\.\d{1,3})?)?)?$/;
 
 export interface UsbOptions {
   /** `/dev/video0`, or a name below `/dev/v4l/by-id/` that stays when cameras are plugged elsewhere. */
@@ -17,19 +19,24 @@ export interface UsbOptions {
   python?: string | undefined;
 }
 
-/** @throws CaptureError `CAMERA_REFUSED` when it is no device or mode */
-export function checkUsb({ device, mode }: Pick<UsbOptions, 'device' | 'mode'>): void {
+/** @throws CaptureError `CAMERA_REFUSED` when it is no path of a device */
+export function checkUsbDevice(device: string): void {
   if (!DEVICE.test(device) || device.includes('..')) {
     throw new CaptureError('CAMERA_REFUSED', 'the device must be a path such as /dev/video0');
   }
-  if (!MODE.test(mode)) {
+}
+
+/** @throws CaptureError `CAMERA_REFUSED` when it is neither empty nor a mode */
+export function checkUsbMode(mode: string): void {
+  if (!USB_MODE.test(mode)) {
     throw new CaptureError('CAMERA_REFUSED', 'the mode must be empty or look like MJPG 1280x720 30');
   }
 }
 
 /** @throws CaptureError `CAMERA_REFUSED` when it is no device or mode */
 export function usbSource({ device, mode, maxFps, timeoutMs, python }: UsbOptions): MediaSource {
-  checkUsb({ device, mode });
+  checkUsbDevice(device);
+  checkUsbMode(mode);
   return new MediaSource({
     kind: 'usb',
     name: device,

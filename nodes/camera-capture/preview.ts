@@ -5,17 +5,16 @@
  * dialog sends it back untouched and never leaves the runtime; that a person who may deploy can have
  * it sent to an address of their choice is so with every node of Node-RED.
  */
+import { realpath } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Camera } from '../../lib/capture/camera.ts';
-import type { DiscoveredCamera } from '../../lib/capture/discovery.ts';
-import { listGigeCameras } from '../../lib/capture/gige.ts';
 import { openSource, type SourceOptions } from '../../lib/capture/open-source.ts';
-import { listUsbCameras } from '../../lib/capture/usb.ts';
 import { CodedError } from '../../lib/errors.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader, migrate } from '../runtime/config.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
 import { normalise, type CameraConfig } from './config.ts';
+import { Discovery } from './discovery.ts';
 import { Previews, type PreviewOptions } from './preview-session.ts';
 
 const PATH = '/jidoka/camera-capture';
@@ -67,25 +66,51 @@ function configOf(raw: Record<string, unknown>): CameraConfig {
 
 /** As typed; what was not touched is taken from what Node-RED keeps. */
 function credentialsOf(RED: NodeAPI, { nodeId, user, password }: PreviewRequest): Credentials {
-  const stored = RED.nodes.getCredentials(nodeId) as Partial<Credentials> | undefined;
+  // Those of any other node are no business of a camera.
+  const isCamera = deployedRaw(RED, nodeId) !== undefined;
+  const stored = isCamera
+    ? (RED.nodes.getCredentials(nodeId) as Partial<Credentials> | undefined)
+    : undefined;
   return {
     user: user ?? stored?.user ?? '',
     password: password === UNTOUCHED ? (stored?.password ?? '') : (password ?? ''),
   };
 }
 
-/** The camera an exclusive source opens, undefined for one that serves many programs. */
-function exclusive(source: SourceOptions): string | undefined {
-  if (source.kind === 'gige') return `gige ${source.camera}`;
-  return source.kind === 'usb' ? `usb ${source.device}` : undefined;
+/** Serves one program at a time. */
+function isExclusive({ kind }: SourceOptions): boolean {
+  return kind === 'gige' || kind === 'usb';
 }
 
-/** The settings a node runs with, undefined where it is not deployed or its settings are wrong. */
-function deployedConfig(RED: NodeAPI, nodeId: string): CameraConfig | undefined {
+/** A device by the name all its names lead to; as it is where it is not plugged in. */
+async function deviceOf(name: string): Promise<string> {
+  return await realpath(name).catch(() => name);
+}
+
+/** Whether two sources look through the same camera, as far as their settings tell. */
+async function isSameCamera(one: SourceOptions, other: SourceOptions): Promise<boolean> {
+  if (one.kind === 'gige' && other.kind === 'gige') {
+    // An empty name is the first camera found: most likely this one, and usually the only one.
+    return one.camera === other.camera || one.camera === '' || other.camera === '';
+  }
+  if (one.kind === 'usb' && other.kind === 'usb') {
+    return (await deviceOf(one.device)) === (await deviceOf(other.device));
+  }
+  return isDeepStrictEqual(one, other);
+}
+
+/** What a camera of this type was deployed with, undefined where no such node was. */
+function deployedRaw(RED: NodeAPI, nodeId: string): RawConfig | undefined {
   let raw: RawConfig | undefined;
   RED.nodes.eachNode((node) => {
     if (node.id === nodeId && node.type === 'camera-capture') raw = node as RawConfig;
   });
+  return raw;
+}
+
+/** The settings a node runs with, undefined where it is not deployed or its settings are wrong. */
+function deployedConfig(RED: NodeAPI, nodeId: string): CameraConfig | undefined {
+  const raw = deployedRaw(RED, nodeId);
   if (raw === undefined) return undefined;
   try {
     return configOf(raw);
@@ -95,13 +120,11 @@ function deployedConfig(RED: NodeAPI, nodeId: string): CameraConfig | undefined 
 }
 
 /** How to get at the pictures of the deployed node, where it looks through the same camera. */
-function heldBy(RED: NodeAPI, nodeId: string, source: SourceOptions): PreviewOptions['held'] {
+async function heldBy(RED: NodeAPI, nodeId: string, source: SourceOptions): Promise<PreviewOptions['held']> {
   const deployed = deployedConfig(RED, nodeId)?.source;
   const node = RED.nodes.getNode(nodeId) as RunningCamera | null;
   if (deployed === undefined || node?.camera === undefined) return undefined;
-  const camera = exclusive(source);
-  const isSame = camera === undefined ? isDeepStrictEqual(deployed, source) : exclusive(deployed) === camera;
-  return isSame ? () => node.camera?.recent : undefined;
+  return (await isSameCamera(deployed, source)) ? () => node.camera?.recent : undefined;
 }
 
 /** To look at, not to work through: files stay where they are, and come again. */
@@ -112,14 +135,14 @@ function forLooking(source: SourceOptions): SourceOptions {
   return { ...source, timeoutMs };
 }
 
-function previewOptions(RED: NodeAPI, request: PreviewRequest): PreviewOptions {
+async function previewOptions(RED: NodeAPI, request: PreviewRequest): Promise<PreviewOptions> {
   const config = configOf(request);
   const { user, password } = credentialsOf(RED, request);
   const signIn = user === '' ? {} : { credentials: { user, password } };
   return {
     open: () => openSource({ ...forLooking(config.source), ...signIn }),
-    held: heldBy(RED, request.nodeId, config.source),
-    isExclusive: exclusive(config.source) !== undefined,
+    held: await heldBy(RED, request.nodeId, config.source),
+    isExclusive: isExclusive(config.source),
     rotate: config.view.rotate,
     flip: config.view.flip,
     health: config.health,
@@ -129,6 +152,7 @@ function previewOptions(RED: NodeAPI, request: PreviewRequest): PreviewOptions {
 
 /** Registers the routes; call it once, while the node type is being registered. */
 export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews {
+  const discovery = new Discovery();
   const looking = { permission: 'flows.write' } as const;
 
   adminRoute<PreviewRequest>(RED, {
@@ -137,7 +161,7 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
     path: `${PATH}/previews`,
     schema: previewSchema,
     handle: async ({ body }) => {
-      const { id } = await previews.start(body.dialog, previewOptions(RED, body));
+      const { id } = await previews.start(body.dialog, await previewOptions(RED, body));
       return { id };
     },
   });
@@ -183,7 +207,7 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
     ...looking,
     method: 'get',
     path: `${PATH}/discovery`,
-    handle: ({ query }) => discover(query['kind']),
+    handle: ({ query }) => discovery.find(query['kind']),
   });
   adminRoute(RED, {
     permission: 'flows.read',
@@ -198,10 +222,4 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
   // Before a deploy, whose nodes may want the camera for themselves, and before Node-RED ends.
   RED.events.on('flows:stopping', () => void previews.closeAll());
   return previews;
-}
-
-async function discover(kind: unknown): Promise<DiscoveredCamera[]> {
-  if (kind === 'gige') return await listGigeCameras();
-  if (kind === 'usb') return await listUsbCameras();
-  throw new CodedError('BAD_REQUEST', 'kind must be gige or usb');
 }

@@ -7,7 +7,7 @@ import { brokerUrl } from '../../lib/capture/mqtt-broker.ts';
 import { topicFilter } from '../../lib/capture/mqtt-topic.ts';
 import type { SourceOptions } from '../../lib/capture/open-source.ts';
 import { rtspUrl } from '../../lib/capture/rtsp.ts';
-import { checkUsb } from '../../lib/capture/usb.ts';
+import { checkUsbDevice, checkUsbMode } from '../../lib/capture/usb.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 
 type Kind = SourceOptions['kind'];
@@ -82,8 +82,8 @@ const READERS: { [K in Kind]: (config: ConfigReader) => Options<K> } = {
     return options;
   },
   usb: (config) => ({
-    device: checked(config, 'device', (device) => checkUsb({ device, mode: '' })),
-    mode: config.text('usbMode', ''),
+    device: checked(config, 'device', checkUsbDevice),
+    mode: checked(config, 'usbMode', checkUsbMode, ''),
     maxFps: maxFps(config),
   }),
   video: (config) => ({

@@ -3,10 +3,13 @@ import assert from 'node:assert/strict';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { Camera } from '../../plant/camera.ts';
 import { paintedPictures, type PictureSource } from '../../plant/pictures.ts';
+import { CameraServer, testImage } from '../support/camera-server.ts';
 import { complaints, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
 import { nodeRedVersions, startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 
 const SOURCES = ['folder', 'file', 'http-snapshot', 'http-mjpeg', 'rtsp', 'gige', 'usb', 'video', 'mqtt'];
+/** After so long the dialog asks again for a picture that it can hope for. */
+const RETRY_MS = 1000;
 const LONG_NAME = 'Press line 4, station 12, upper camera over the second turning unit after the washer';
 
 for (const version of nodeRedVersions) {
@@ -225,7 +228,43 @@ for (const version of nodeRedVersions) {
       assert.equal(await fault.innerText(), '');
       await page.locator('.jidoka-region-name').fill('');
       assert.equal(await fault.innerText(), 'Give the region a name.');
+      await page.locator('.jidoka-region-name').fill('x'.repeat(65));
+      assert.equal(await fault.innerText(), 'A name has at most 64 characters, all printable.');
       await close(page, 'cancel');
+    });
+
+    it('marks a node whose regions would stop it', async () => {
+      const isValid = (): Promise<boolean> => page.evaluate("RED.nodes.node('fresh').valid");
+      const side = (name: string): Locator => page.locator(`.jidoka-regions [data-side=${name}]`);
+      await openDialog(page, 'fresh');
+      await page.click('.jidoka-add-region');
+      await side('x').fill('-5');
+      const fault = page.locator('.jidoka-fault');
+      assert.equal(await fault.innerText(), 'Begins left of the picture or above it.');
+      await close(page, 'ok');
+      assert.equal(await isValid(), false);
+      await openDialog(page, 'fresh');
+      await side('x').fill('5');
+      await side('height').fill('0');
+      await close(page, 'ok');
+      assert.equal(await isValid(), false);
+      await openDialog(page, 'fresh');
+      await side('height').fill('20');
+      assert.equal(await fault.innerText(), '');
+      await close(page, 'ok');
+      assert.equal(await isValid(), true);
+    });
+
+    it('says who may search for cameras to one who may not', async () => {
+      const search = '**/camera-capture/discovery?*';
+      await page.route(search, (route) => route.fulfill({ status: 401, body: 'Unauthorized' }));
+      await openDialog(page, 'fresh');
+      await page.selectOption('#node-input-source', 'gige');
+      await page.click('[data-kind=gige]');
+      const said = page.locator('#jidoka-found-gige', { hasText: 'NOT_ALLOWED' });
+      assert.match(await said.innerText(), /You need the right to deploy/);
+      await close(page, 'cancel');
+      await page.unroute(search);
     });
 
     it('shows the picture anew when the settings change, and lets go of the camera with the dialog', async () => {
@@ -264,19 +303,27 @@ for (const version of nodeRedVersions) {
     });
 
     it('does not knock again with a password the camera has refused', async () => {
-      const guarded = new Camera({ credentials: { user: 'ann', password: 'secret' } });
-      await guarded.open();
+      const guarded = new CameraServer(await testImage());
+      guarded.signIn = 'basic';
+      await guarded.start();
       await openDialog(page, 'cam');
-      await page.fill('#node-input-url', guarded.snapshotUrl);
-      await page.fill('#node-input-user', 'ann');
+      await page.fill('#node-input-url', `${guarded.url}/snapshot`);
+      await page.fill('#node-input-user', 'inspector');
       await page.fill('#node-input-password', 'guessed');
       await page.click('.jidoka-show-picture');
       await stage(page, 'lost').waitFor();
       const notice = await page.locator('.jidoka-notice').innerText();
       assert.match(notice, /CAMERA_REFUSED/);
       assert.match(notice, /Correct this/);
+      const knocks = guarded.requests;
+      assert.ok(knocks > 0);
+      const again = page.waitForRequest((request) => /\/previews(?!.*\/close$)/.test(request.url()), {
+        timeout: 2 * RETRY_MS,
+      });
+      await assert.rejects(again, { name: 'TimeoutError' });
+      assert.equal(guarded.requests, knocks);
       await close(page, 'cancel');
-      await guarded.close();
+      await guarded.kill();
     });
 
     it('says what to check when no USB camera is found, or what to install to look for one', async () => {

@@ -1,12 +1,13 @@
 /** The preview of the camera's dialog: who may look, what they get, and that it leaves nothing behind. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import sharp from 'sharp';
 import type { CameraSource, CapturedImage, SourceListener } from '../../lib/capture/source.ts';
 import { CaptureError } from '../../lib/capture/errors.ts';
+import { USB_MODE } from '../../lib/capture/usb.ts';
 import { Baseline } from '../../lib/frame/baseline.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import {
@@ -18,6 +19,7 @@ import {
 import { CameraServer, testImage } from '../support/camera-server.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
+import { repositoryRoot } from '../support/shared.ts';
 
 /** A camera that gives different pictures as often as asked, or the error it is set to. */
 class StandInSource implements CameraSource {
@@ -319,6 +321,8 @@ describe('the routes of the preview', function () {
       [{ ...asked(), url: { toString: 'x' } }, 'BAD_REQUEST'],
       [{ ...asked(), url: 'ftp://camera' }, 'CONFIG_INVALID'],
       [{ ...asked(), source: 'telescope' }, 'CONFIG_INVALID'],
+      [{ ...asked(), source: 'usb', device: '/etc/passwd' }, 'CONFIG_INVALID'],
+      [{ ...asked(), source: 'usb', device: '/dev/video0', usbMode: 'mjpg 1x1 30/1' }, 'CONFIG_INVALID'],
       [{ ...asked(), rotate: '45' }, 'CONFIG_INVALID'],
       [{ ...asked(), baseline: '{}' }, 'CONFIG_INVALID'],
     ] as const) {
@@ -374,6 +378,60 @@ describe('the routes of the preview', function () {
     assert.doesNotMatch(problem.message, /guessed|s3cret/);
   });
 
+  it('use the stored password of no node but a camera', async () => {
+    await nodeRed.deploy([
+      { id: 'tab', type: 'tab' },
+      {
+        id: 'other',
+        type: 'http request',
+        z: 'tab',
+        x: 0,
+        y: 0,
+        wires: [[]],
+        credentials: { user: 'inspector', password: 's3cret"' },
+      },
+    ]);
+    camera.signIn = 'basic';
+    const preview = await start({ nodeId: 'other', user: 'inspector', password: '__PWRD__' });
+    const problem = await problemOf(await nodeRed.request(preview));
+    assert.deepEqual([problem.status, problem.code], [409, 'CAMERA_REFUSED']);
+  });
+
+  it('leave a camera alone that the deployed node has to itself, by whichever name', async () => {
+    const shelf = await mkdtemp('/dev/shm/jidoka-preview-');
+    try {
+      const [device, byId] = [join(shelf, 'video0'), join(shelf, 'by-id')];
+      await writeFile(device, '');
+      await symlink(device, byId);
+      const node = { ...asked(), type: 'camera-capture', z: 'tab', x: 0, y: 0, wires: [[]] };
+      await nodeRed.deploy([
+        { id: 'tab', type: 'tab' },
+        { ...node, id: 'first-found', source: 'gige', camera: '' },
+        { ...node, id: 'named', source: 'gige', camera: 'Maker-1' },
+        { ...node, id: 'usb', source: 'usb', device },
+      ]);
+      const codeOf = async (body: Record<string, unknown>): Promise<unknown> =>
+        (await problemOf(await nodeRed.request(await start(body)))).code;
+      for (const held of [
+        { nodeId: 'first-found', source: 'gige', camera: 'Maker-1' },
+        { nodeId: 'named', source: 'gige', camera: '' },
+        { nodeId: 'named', source: 'gige', camera: 'Maker-1', exposureUs: '500' },
+        { nodeId: 'usb', source: 'usb', device: byId },
+      ]) {
+        assert.equal(await codeOf(held), 'NO_IMAGE', JSON.stringify(held));
+      }
+      for (const free of [
+        { nodeId: 'named', source: 'gige', camera: 'Maker-2' },
+        { nodeId: 'usb', source: 'usb', device: join(shelf, 'video1') },
+        { nodeId: 'usb', source: 'gige', camera: '' },
+      ]) {
+        assert.notEqual(await codeOf(free), 'NO_IMAGE', JSON.stringify(free));
+      }
+    } finally {
+      await rm(shelf, { recursive: true });
+    }
+  });
+
   it('give the newest picture of the deployed node where its camera is the same', async () => {
     const node = { type: 'camera-capture', z: 'tab', x: 0, y: 0, wires: [[]], health: false };
     await nodeRed.deploy([
@@ -406,5 +464,12 @@ describe('the routes of the preview', function () {
       assert.equal(facts['width'], 64);
     }
     assert.deepEqual(await readdir(folder), ['a.jpg']);
+  });
+});
+
+describe("the camera's dialog", () => {
+  it('takes the modes of USB cameras that the source takes', async () => {
+    const dialog = join(repositoryRoot, 'nodes', 'camera-capture', 'camera-capture.html');
+    assert.ok((await readFile(dialog, 'utf8')).includes(`/${USB_MODE.source}/;`));
   });
 });

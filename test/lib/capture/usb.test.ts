@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DiscoveredCamera } from '../../../lib/capture/discovery.ts';
 import { listUsbCameras, usbSource } from '../../../lib/capture/usb.ts';
 import { never, codeOfRejection, Watcher } from '../../support/captured.ts';
 import { requireGStreamer } from '../../support/gstreamer.ts';
@@ -8,12 +10,32 @@ import { repositoryRoot } from '../../support/shared.ts';
 
 const PYTHON = '/usr/bin/python3';
 
+/** Two entries of the kernel for one camera, in place of what is plugged in. */
+const STAND_INS = `
+class StandIn:
+    def __init__(self, caps):
+        self.get_caps = lambda: Gst.Caps.from_string(caps)
+        self.get_display_name = lambda: "Maker Cam"
+        self.get_properties = lambda: Gst.Structure.from_string("p, device.path=(string)/dev/video0")[0]
+
+def stand_in(caps):
+    class Monitor:
+        new = staticmethod(lambda: Monitor())
+        add_filter = lambda self, *rest: None
+        start = stop = lambda self: None
+        get_devices = lambda self: [StandIn(caps), StandIn(caps)]
+    usb.Gst = type("Gst", (), {"DeviceMonitor": Monitor})
+    link = "/dev/v4l/by-id/usb-Maker_Cam-video-index0"
+    usb.glob.glob = lambda pattern: [link]
+    usb.os.path.realpath = lambda path: "/dev/video0" if path == link else path
+`;
+
 /** What an expression gives beside the source of USB cameras, in Python. */
-function evaluate(expression: string): unknown {
+function evaluate(expression: string, setUp = ''): unknown {
   const folder = join(repositoryRoot, 'lib', 'capture', 'media');
   const program =
-    `import json, sys; sys.path.insert(0, sys.argv[1]); import usb; from gstreamer import Gst; ` +
-    `print(json.dumps(${expression}))`;
+    `import json, sys; sys.path.insert(0, sys.argv[1]); import usb; from gstreamer import Gst\n` +
+    `${setUp}\nprint(json.dumps(${expression}))`;
   return JSON.parse(execFileSync(PYTHON, ['-IB', '-c', program, folder], { encoding: 'utf8' }));
 }
 
@@ -35,12 +57,29 @@ describe('a USB camera', function () {
     await source.close();
   });
 
-  it('is listed with its modes where there is one', async () => {
-    for (const camera of await listUsbCameras()) {
-      assert.match(camera.id, /^\/dev\//);
-      assert.doesNotThrow(() =>
-        usbSource({ device: camera.id, mode: camera.modes?.[0] ?? '', timeoutMs: 1 }),
-      );
+  it('is listed only where the kernel has one', async () => {
+    const devices = (await readdir('/dev')).map((name) => join('/dev', name));
+    const cameras = await listUsbCameras();
+    const strangers = cameras.filter(({ address = '' }) => !devices.includes(address));
+    assert.deepEqual(strangers, []);
+    if (!devices.some((device) => device.startsWith('/dev/video'))) assert.deepEqual(cameras, []);
+  });
+
+  it('is listed once, by the name that stays, with modes it can be opened with', () => {
+    const caps =
+      'video/x-raw, format=(string)BGRx, width=(int)640, height=(int)480, framerate=(fraction)30000/1001;' +
+      'image/jpeg, width=(int)1280, height=(int)720, framerate=(fraction)30/1';
+    const cameras = evaluate('usb.list_usb()', `${STAND_INS}\nstand_in("${caps}")`) as DiscoveredCamera[];
+    assert.deepEqual(cameras, [
+      {
+        id: '/dev/v4l/by-id/usb-Maker_Cam-video-index0',
+        name: 'Maker Cam',
+        address: '/dev/video0',
+        modes: ['BGRx 640x480 29.97', 'MJPG 1280x720 30'],
+      },
+    ]);
+    for (const { id, modes } of cameras) {
+      for (const mode of modes) usbSource({ device: id, mode, timeoutMs: 1 });
     }
   });
 
@@ -86,6 +125,7 @@ describe('a USB camera', function () {
       'MJPG 1280',
       'mjpg 1280x720',
       'MJPG 0x720',
+      'MJPG 1280x720 30000/1001',
       'MJPG 1280x720 30,a=b',
       'X;Y 1x1',
     ]) {
