@@ -325,7 +325,8 @@ describe('MQTT camera', () => {
         cert,
         ...subject,
       ];
-      execFileSync('openssl', args, { stdio: 'ignore' });
+      // node-opcua's tests point OPENSSL_CONF at files of their own
+      execFileSync('openssl', args, { stdio: 'ignore', env: { PATH: process.env['PATH'] } });
       tls = { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
     });
 
