@@ -189,11 +189,15 @@ export class Camera {
     const base = this.#regions > 0 ? (id ?? ulid()) : id;
     const inspections: Inspection[] = [];
     for (let index = 0; index < Math.max(1, this.#regions); index += 1) {
-      const inspection = await this.#options.open(
-        base === undefined ? {} : { id: this.#partId(base, index) },
-      );
-      inspection.part.startedAt = at;
-      inspections.push(inspection);
+      const part = base === undefined ? {} : { id: this.#partId(base, index) };
+      try {
+        const inspection = await this.#options.open(part);
+        inspection.part.startedAt = at;
+        inspections.push(inspection);
+      } catch (error) {
+        for (const inspection of inspections) this.#listener?.failed(error, inspection);
+        throw error;
+      }
     }
     return inspections;
   }
@@ -217,7 +221,14 @@ export class Camera {
       if ('error' in captured) throw captured.error;
       return Promise.resolve(captured);
     });
-    for (const shot of shots) listener.shot(shot);
+    for (const shot of shots) {
+      try {
+        listener.shot(shot);
+      } catch (error) {
+        // one part that cannot be handed on takes no other with it, and never the camera
+        listener.failed(error, shot.inspection);
+      }
+    }
     for (const { error, inspection } of failures) listener.failed(error, inspection);
     if (shots.length > 0) this.#isOutageReported = false;
   }

@@ -181,6 +181,44 @@ describe('Camera', () => {
     }
   });
 
+  it('ends the parts that were opened when another of the same picture cannot be', async () => {
+    const failed: unknown[] = [];
+    let opened = 0;
+    const regions = [rectangle('left', 0, 0, 2, 2), rectangle('right', 6, 2, 2, 2)];
+    const one = camera(source, regions, {
+      open: (part) => {
+        opened += 1;
+        if (opened === 2) return Promise.reject(new Error('the journal is full'));
+        return Promise.resolve(openInspection({ station: 'press', sequence: 1, deadlineMs: 900, ...part }));
+      },
+    });
+    await one.start({
+      shot: () => undefined,
+      failed: (error, inspection) => failed.push([(error as Error).message, inspection?.part.id]),
+      state: () => undefined,
+    });
+    await assert.rejects(one.take('A', signal), /the journal is full/);
+    assert.deepEqual(failed, [['the journal is full', 'A/1']]);
+  });
+
+  it('goes on with the next part when one cannot be handed on', async () => {
+    const outcomes: unknown[] = [];
+    const regions = [rectangle('left', 0, 0, 2, 2), rectangle('right', 6, 2, 2, 2)];
+    const one = camera(source, regions, { trigger: 'frame' });
+    await one.start({
+      shot: ({ inspection }) => {
+        if (inspection.frame?.region === 'left') throw new Error('no way on');
+        outcomes.push(inspection.part.id);
+      },
+      failed: (error, inspection) => outcomes.push([(error as Error).message, inspection?.part.id]),
+      state: () => undefined,
+    });
+    source.bring(image({ partId: 'A' }));
+    while (outcomes.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await one.close();
+    assert.deepEqual(outcomes, [['no way on', 'A/1'], 'A/2']);
+  });
+
   it('reports an outage once, and again after the camera was back', async () => {
     const reported: unknown[] = [];
     const one = camera(source, [], { trigger: 'frame' });
