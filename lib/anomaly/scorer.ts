@@ -62,7 +62,7 @@ export class Scorer {
       const { width, height } = model.input;
       const loaded = await host.load(source, {
         providers,
-        head: { task: 'anomaly' },
+        head: { task: 'anomaly-map' },
         input: { width, height },
         ...queue,
       });

@@ -16,6 +16,10 @@ export type InferenceErrorCode =
   | 'MODEL_OUTPUT_UNSUPPORTED'
   | 'MODEL_LOAD_TIMEOUT'
   | 'MODEL_CLOSED'
+  | 'MODEL_GOLDEN_MISMATCH'
+  // the bundle around it
+  | 'BUNDLE_INVALID'
+  | 'BUNDLE_TOO_LARGE'
   // the execution provider
   | 'PROVIDER_UNKNOWN'
   | 'PROVIDER_UNAVAILABLE'

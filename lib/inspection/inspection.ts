@@ -85,6 +85,8 @@ export interface InferenceSection {
   task: string;
   /** Number of predictions. */
   count: number;
+  /** What a detector found, best first: the record keeps it, and a later node may look at each. */
+  objects?: { label: string; score: number; box: Box }[];
 }
 
 export interface AnomalySection {

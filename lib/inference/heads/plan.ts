@@ -1,5 +1,6 @@
 /** Chooses the head for the task asked for and checks it against the graph. */
-import { planAnomaly } from './anomaly.ts';
+import { InferenceError } from '../errors.ts';
+import { planAnomalyMap } from './anomaly-map.ts';
 import { planClassify } from './classify.ts';
 import { planDetect } from './detect.ts';
 import type { GraphOutputs, HeadOptions, HeadPlan } from './head.ts';
@@ -14,7 +15,9 @@ export function planHead(options: HeadOptions, graph: GraphOutputs): HeadPlan {
       return planDetect(options, graph);
     case 'raw':
       return planRaw(options, graph);
-    case 'anomaly':
-      return planAnomaly(graph);
+    case 'anomaly-map':
+      return planAnomalyMap(graph);
+    default:
+      throw new InferenceError('MODEL_OUTPUT_UNSUPPORTED', `there is no head for '${options.task}'`);
   }
 }

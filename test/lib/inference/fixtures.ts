@@ -13,7 +13,7 @@ export function grey(value: number): Frame {
   return new Frame(Buffer.alloc(8 * 8 * 3, value), { width: 8, height: 8, format: 'rgb', source: 'test' });
 }
 
-export const anomaly: LoadOptions = { providers: ['cpu'], head: { task: 'anomaly' } };
+export const anomaly: LoadOptions = { providers: ['cpu'], head: { task: 'anomaly-map' } };
 
 /** True while there is a process that is not a zombie. */
 export function isRunning(pid: number): boolean {

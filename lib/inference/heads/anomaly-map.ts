@@ -8,7 +8,7 @@ import type { GraphOutputs, HeadPlan, OutputTensor } from './head.ts';
 const SCORE = 'score';
 const MAP = 'map';
 
-export function planAnomaly(graph: GraphOutputs): HeadPlan {
+export function planAnomalyMap(graph: GraphOutputs): HeadPlan {
   const names = graph.outputs.map(({ name }) => name);
   if (!names.includes(SCORE) || !names.includes(MAP)) {
     throw new InferenceError('MODEL_OUTPUT_UNSUPPORTED', `the graph has no outputs 'score' and 'map'`, {
@@ -31,7 +31,7 @@ export function planAnomaly(graph: GraphOutputs): HeadPlan {
           });
         }
         return {
-          prediction: { task: 'anomaly', score: value },
+          prediction: { task: 'anomaly-map', score: value },
           tensors: { map: { dims: [...map.dims], data: map.data } },
         };
       },
