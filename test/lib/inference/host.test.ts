@@ -44,7 +44,7 @@ describe('inference host', () => {
   it('answers with the prediction, the model, the provider that ran it and the time of each stage', async () => {
     const model = await acquire().load(source(meanModel(), 'mean'), anomaly);
     const result = await model.run(grey(100));
-    assert.deepEqual(result.prediction, { task: 'anomaly', score: 100 });
+    assert.deepEqual(result.prediction, { task: 'anomaly-map', score: 100 });
     assert.deepEqual(result.model, model.info.model);
     assert.equal(result.provider, 'cpu');
     assert.match(result.model.digest, /^sha256:[0-9a-f]{64}$/);
@@ -62,7 +62,7 @@ describe('inference host', () => {
       const pixels = pool.filled(slot, { length: 64 * 64 * 3, sha256: '' });
       const frame = new Frame(pixels, { width: 64, height: 64, format: 'rgb', source: 'test' });
       const { prediction } = await model.run(frame);
-      assert.deepEqual(prediction, { task: 'anomaly', score: 30 });
+      assert.deepEqual(prediction, { task: 'anomaly-map', score: 30 });
     } finally {
       pool.close();
     }
@@ -299,7 +299,7 @@ describe('inference host', () => {
     assert.equal(model.info.provider, 'webgpu', JSON.stringify(model.info.refused));
     const result = await model.run(grey(77));
     assert.equal(result.provider, 'webgpu');
-    assert.deepEqual(result.prediction, { task: 'anomaly', score: 77 });
+    assert.deepEqual(result.prediction, { task: 'anomaly-map', score: 77 });
   });
 
   it('refuses a file that is no model before it reaches the process', async () => {

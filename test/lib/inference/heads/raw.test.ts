@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { planAnomaly } from '../../../../lib/inference/heads/anomaly.ts';
+import { planAnomalyMap } from '../../../../lib/inference/heads/anomaly-map.ts';
 import { planRaw, RAW_LIMIT_BYTES } from '../../../../lib/inference/heads/raw.ts';
 import { resolveInput } from '../../../../lib/inference/input.ts';
 
@@ -36,6 +36,6 @@ describe('raw head', () => {
 
 describe('anomaly head', () => {
   it('refuses a graph that does not score by itself', () => {
-    assert.throws(() => planAnomaly({ inputs: [INPUT], outputs }), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
+    assert.throws(() => planAnomalyMap({ inputs: [INPUT], outputs }), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
   });
 });
