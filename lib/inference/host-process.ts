@@ -61,7 +61,7 @@ async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: 
     case 'run': {
       const session = sessionOf(header.model);
       const started = performance.now();
-      const picture = await pictures.picture(header, payload);
+      const picture = await pictures.picture({ ...header, bytes: payload });
       const decodeMs = performance.now() - started;
       const { results, timings } = await session.run(picture, header.crops);
       const packed = packResults(results);
