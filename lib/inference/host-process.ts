@@ -18,8 +18,8 @@ import { GraphSession } from './session.ts';
 const LIMITS = { headerBytes: 4 * 1024 * 1024, payloadBytes: 1024 * 1024 * 1024 };
 
 const device = process.argv[2] ?? 'cpu';
-const sessions = new Map<number, GraphSession>();
 const pictures = new PictureCache();
+const sessions = new Map<number, GraphSession>();
 const pipe = new Socket({ fd: 3, readable: true, writable: true });
 
 /** An empty, nameless working directory: a graph with external data finds nothing beside it. */
