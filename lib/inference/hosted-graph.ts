@@ -124,8 +124,9 @@ export class HostedGraph {
   }
 
   async #create(child: HostChild, budget: Budget): Promise<HostChild> {
-    const { providers, strict = false, head, input = {} } = this.options;
-    const question = { model: this.id, providers, strict, head, input };
+    const { providers, strict = false, head, input = {}, graph } = this.options;
+    const known = graph === undefined ? {} : { graph };
+    const question = { model: this.id, providers, strict, head, input, ...known };
     const payload = this.source.bytes;
     const { header } = await budget.spend((limitMs) => child.ask('load', question, { payload, limitMs }));
     this.#info = header.info;

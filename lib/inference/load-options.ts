@@ -1,5 +1,5 @@
 /** How a model is to be opened, fed, read and queued for. */
-import type { HeadOptions } from './heads/head.ts';
+import type { GraphOutputs, HeadOptions } from './heads/head.ts';
 import type { InputRecipe } from './input.ts';
 import type { QueuePolicy } from './queue.ts';
 
@@ -10,6 +10,8 @@ export interface LoadOptions {
   strict?: boolean;
   head: HeadOptions;
   input?: Partial<InputRecipe>;
+  /** What an earlier load learned about the graph's values; the load is quicker for it. */
+  graph?: GraphOutputs;
   queue?: QueuePolicy;
   queueLimit?: number;
   /** Longest run before the child is ended. Default: ten times the slowest warm run, at least 1 s. */
