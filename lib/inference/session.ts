@@ -12,7 +12,7 @@ import type { RgbImage } from '../frame/decode.ts';
 import { encode } from '../frame/encode.ts';
 import { resizeRgb } from '../frame/resize.ts';
 import type { Box } from '../inspection/inspection.ts';
-import { canonicalJson } from '../journal/canonical.ts';
+import { canonicalJson } from '../canonical.ts';
 import { InferenceError } from './errors.ts';
 import type { ChosenHead, Head, HeadOptions, HeadResult, Outputs, OutputTensor } from './heads/head.ts';
 import { planHead } from './heads/plan.ts';
