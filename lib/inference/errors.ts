@@ -20,6 +20,8 @@ export type InferenceErrorCode =
   // the bundle around it
   | 'BUNDLE_INVALID'
   | 'BUNDLE_TOO_LARGE'
+  | 'BUNDLE_CONTRADICTED'
+  | 'BUNDLE_EXISTS'
   // the execution provider
   | 'PROVIDER_UNKNOWN'
   | 'PROVIDER_UNAVAILABLE'
@@ -33,6 +35,7 @@ export type InferenceErrorCode =
   | 'QUEUE_FULL'
   | 'NO_RESULT'
   | 'RUN_FAILED'
+  | 'CROP_INVALID'
   | 'OUTPUT_TOO_LARGE'
   | 'SCORE_NOT_FINITE';
 

@@ -3,27 +3,22 @@
  * `protocol.ts` on file descriptor 3, does one thing at a time, and ends when that pipe closes.
  */
 import { once } from 'node:events';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants, setPriority, tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { asCodedError } from '../errors.ts';
-import { readPixels } from '../frame/slots.ts';
-import {
-  MessageReader,
-  packTensors,
-  sendMessage,
-  type Envelope,
-  type Reply,
-  type Request,
-} from './protocol.ts';
+import { PictureCache } from './picture-cache.ts';
+import { MessageReader, sendMessage, type Envelope, type Reply, type Request } from './protocol.ts';
+import { packResults } from './results.ts';
 import { GraphSession } from './session.ts';
 
 /** A model of up to 1 GiB, or a frame. */
 const LIMITS = { headerBytes: 4 * 1024 * 1024, payloadBytes: 1024 * 1024 * 1024 };
 
 const device = process.argv[2] ?? 'cpu';
+const pictures = new PictureCache();
 const sessions = new Map<number, GraphSession>();
 const pipe = new Socket({ fd: 3, readable: true, writable: true });
 
@@ -42,19 +37,19 @@ function leaveDirectory(): void {
 function yieldToParent(): void {
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+    // Linux counts by thread; those that start from here on are like the one that starts them
+    for (const thread of readdirSync('/proc/self/task')) {
+      setPriority(Number(thread), constants.priority.PRIORITY_BELOW_NORMAL);
+    }
   } catch {
-    // not allowed here, and not worth ending for
+    // not allowed here, or no Linux, and not worth ending for
   }
 }
 
-/** Of the frame before. */
-let shared: Buffer = Buffer.alloc(0);
-
-/** The pixels of a file in shared memory; good until the next call. */
-function readShared(file: { path: string; length: number }): Buffer {
-  const bytes = readPixels(file, shared);
-  if (bytes.length > shared.length) shared = bytes;
-  return bytes;
+function sessionOf(model: number): GraphSession {
+  const session = sessions.get(model);
+  if (session === undefined) throw new Error(`model ${model} is not loaded`);
+  return session;
 }
 
 async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: Reply; payload?: Buffer }> {
@@ -63,20 +58,26 @@ async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: 
     case 'load': {
       const session = await GraphSession.load(payload, header, device);
       sessions.set(header.model, session);
-      return { reply: { type: 'loaded', id, ...session.info } };
+      return { reply: { type: 'loaded', id, info: session.info } };
     }
+    case 'warm':
+      return { reply: { type: 'warmed', id, ms: await sessionOf(header.model).warmUp(header.runs) } };
     case 'run': {
-      const session = sessions.get(header.model);
-      if (session === undefined) throw new Error(`model ${header.model} is not loaded`);
-      const { format, width, height, file } = header;
-      const bytes = file === undefined ? payload : readShared(file);
-      const { prediction, tensors, timings } = await session.run(bytes, format, width, height);
-      const packed = packTensors(tensors);
+      const session = sessionOf(header.model);
+      const started = performance.now();
+      const picture = await pictures.picture({ ...header, bytes: payload });
+      const decodeMs = performance.now() - started;
+      const { results, timings } = await session.run(picture, header.crops);
+      const packed = packResults(results);
       return {
-        reply: { type: 'result', id, prediction, timings, tensors: packed.list },
+        reply: { type: 'results', id, results: packed.list, timings: { decode: decodeMs, ...timings } },
         payload: packed.payload,
       };
     }
+    case 'profile':
+      return {
+        reply: { type: 'profiled', id, shares: await GraphSession.profile(payload, header, device) },
+      };
     case 'unload':
       await sessions.get(header.model)?.release();
       sessions.delete(header.model);
@@ -106,13 +107,14 @@ async function handle(message: Envelope<Request>): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  yieldToParent();
+  const importing = import('onnxruntime-node');
   const watch = new Worker(new URL(`./orphan-worker${extname(import.meta.url)}`, import.meta.url), {
     workerData: Number(process.argv[3]),
   });
   // a thread asks for the working directory while it starts
   await once(watch, 'online');
   watch.unref();
+  const { env, listSupportedBackends } = await importing;
   leaveDirectory();
 
   let last = Promise.resolve();
@@ -124,9 +126,10 @@ async function main(): Promise<void> {
   // an await, not a run, is what this can interrupt: runs hold the event loop
   pipe.on('close', () => process.exit(0));
 
-  const { env, listSupportedBackends } = await import('onnxruntime-node');
   const backends = listSupportedBackends().map(({ name }) => name);
   sendMessage(pipe, { type: 'hello', runtime: env.versions.node ?? '', backends });
+  // only now: a part may be waiting for this process to be back
+  yieldToParent();
 }
 
 main().catch((error: unknown) => {

@@ -1,100 +1,30 @@
 /**
- * One loaded graph, from encoded frame to prediction. Runs where the caller runs and blocks it for
- * the whole inference (ONNX Runtime's `run` is synchronous under its promise), which is why the
- * product calls it in the host process only.
+ * One loaded graph, from the pixels of a frame to predictions. Runs where the caller runs and blocks
+ * it for the whole inference (ONNX Runtime's `run` is synchronous under its promise), which is why
+ * the product calls it in the host process only.
  */
-import { availableParallelism } from 'node:os';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { FrameFormat } from '../frame/frame.ts';
-import { decodeRgb, type RgbImage } from '../frame/decode.ts';
+import type { RgbImage } from '../frame/decode.ts';
+import { encode } from '../frame/encode.ts';
 import { resizeRgb } from '../frame/resize.ts';
+import type { Box } from '../inspection/inspection.ts';
+import { cropOf, shiftPrediction, type Crop } from './crop.ts';
 import { InferenceError } from './errors.ts';
-import type { Head, HeadOptions, HeadResult, Outputs, OutputTensor } from './heads/head.ts';
-import { planHead } from './heads/plan.ts';
-import {
-  fillInput,
-  inputBuffer,
-  inputDimensions,
-  inputTables,
-  resolveInput,
-  type InputData,
-  type InputRecipe,
-  type InputTables,
-} from './input.ts';
-import type { ChildTimings, LoadedReply, ValueDescription } from './protocol.ts';
-import { checkProviders, sessionOptions } from './providers.ts';
+import type { Head, HeadResult, Outputs, OutputTensor } from './heads/head.ts';
+import { InputFeed, recipeDigest, type InputData } from './input.ts';
+import { messageOf, openGraph, type OpenedGraph, type Runtime, type SessionRequest } from './open-graph.ts';
+import { profiled } from './profile.ts';
+import type { ChildTimings, GraphInfo, ProviderShare } from './protocol.ts';
+import type { EncodedPicture, EncodedResult } from './results.ts';
 
-type Runtime = typeof import('onnxruntime-node');
-
-/** Warm-up runs after the first, which compiles and pages in and is not counted. */
-const WARM_RUNS = 7;
-/** Slow graphs are not made to wait longer than this for their figures. */
-const WARM_BUDGET_MS = 1000;
-
-export interface SessionRequest {
-  providers: readonly string[];
-  strict: boolean;
-  head: HeadOptions;
-  input: Partial<InputRecipe>;
+export interface RunOutcome {
+  /** One of the whole picture, or one for each crop. */
+  results: EncodedResult[];
+  timings: Omit<ChildTimings, 'decode'>;
 }
 
-export type SessionInfo = Omit<LoadedReply, 'type' | 'id'>;
-
-export interface RunOutcome extends HeadResult {
-  timings: ChildTimings;
-}
-
-interface Opened {
-  session: InferenceSession;
-  provider: string;
-  refused: SessionInfo['refused'];
-}
-
-/** ORT's messages run over several lines; ours go into a status, a log line, a table. */
-function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replaceAll(/\s+/g, ' ').trim();
-}
-
-/** Tries the providers one by one; the last word on a graph has the CPU, if it was asked. */
-async function open(
-  runtime: Runtime,
-  bytes: Uint8Array,
-  request: SessionRequest,
-  device: string,
-): Promise<Opened> {
-  checkProviders(
-    request.providers,
-    runtime.listSupportedBackends().map(({ name }) => name),
-  );
-  const refused: SessionInfo['refused'] = [];
-  for (const provider of request.providers) {
-    try {
-      const options = sessionOptions(provider, {
-        strict: request.strict,
-        device,
-        cores: availableParallelism(),
-      });
-      return { session: await runtime.InferenceSession.create(bytes, options), provider, refused };
-    } catch (error) {
-      refused.push({ provider, message: messageOf(error) });
-    }
-  }
-  const cpu = refused.find(({ provider }) => provider === 'cpu');
-  if (cpu !== undefined) throw new InferenceError('MODEL_INVALID', cpu.message);
-  const reasons = refused.map(({ provider, message }) => `${provider}: ${message}`).join('; ');
-  throw new InferenceError('PROVIDER_UNAVAILABLE', reasons, {
-    hint: 'Check the driver and the libraries of the provider, or add cpu at the end of the list.',
-  });
-}
-
-function describe(metadata: readonly InferenceSession.ValueMetadata[]): ValueDescription[] {
-  return metadata.map((value) =>
-    value.isTensor
-      ? { name: value.name, type: value.type, shape: [...value.shape] }
-      : { name: value.name, type: 'not a tensor', shape: [] },
-  );
-}
+/** Before the run that is profiled: the first compiles and pages in. */
+const RUNS_BEFORE_PROFILE = 2;
 
 /** Any numeric output as float32; integers above 2²⁴ lose their last digits. */
 function asFloats(data: Tensor['data']): Float32Array {
@@ -102,76 +32,114 @@ function asFloats(data: Tensor['data']): Float32Array {
   return Float32Array.from(data as ArrayLike<unknown>, Number);
 }
 
+/** Pictures of a head leave losslessly encoded, by threads of their own. */
+async function encoded({ prediction, tensors, pictures = {} }: HeadResult): Promise<EncodedResult> {
+  const upright = { rotate: 0, flip: 'none' } as const;
+  const entries = Object.entries(pictures).map(
+    async ([name, { data, width, height }]): Promise<[string, EncodedPicture]> => {
+      const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+      const gray = { data: bytes, width, height, channels: 1 } as const;
+      const png = await encode(gray, [0, 0, width, height], upright, { format: 'png' });
+      return [name, { width, height, format: 'png', bytes: png.data }];
+    },
+  );
+  return { prediction, tensors, pictures: Object.fromEntries(await Promise.all(entries)) };
+}
+
 export class GraphSession {
-  readonly info: SessionInfo;
+  readonly info: GraphInfo;
   readonly #runtime: Runtime;
   readonly #session: InferenceSession;
-  readonly #recipe: InputRecipe;
   readonly #head: Head;
   readonly #inputName: string;
-  readonly #dimensions: number[];
-  readonly #tables: InputTables;
-  readonly #input: InputData;
-  #decoded: Buffer | undefined;
+  readonly #feed: InputFeed;
+  #hasRun = false;
   #resized: Buffer | undefined;
 
-  private constructor(runtime: Runtime, opened: Opened, request: SessionRequest) {
-    const { session, provider, refused } = opened;
-    const inputs = describe(session.inputMetadata);
-    const outputs = describe(session.outputMetadata);
-    const plan = planHead(request.head, { inputs, outputs });
-    this.#recipe = resolveInput(inputs, request.input, plan.input);
-    this.#head = plan.bind(this.#recipe);
+  private constructor(runtime: Runtime, opened: OpenedGraph, { head }: SessionRequest) {
+    const { session, provider, refused, graph, plan, recipe, folded, createMs } = opened;
     this.#runtime = runtime;
     this.#session = session;
-    this.#inputName = (inputs[0] as ValueDescription).name;
-    this.#dimensions = inputDimensions(this.#recipe);
-    this.#tables = inputTables(this.#recipe);
-    this.#input = inputBuffer(this.#recipe);
-    this.info = { provider, refused, inputs, outputs, input: this.#recipe, warmMs: 0, warmMaxMs: 0 };
+    this.#head = plan.bind(recipe);
+    this.#inputName = (graph.inputs[0] as { name: string }).name;
+    this.#feed = new InputFeed(recipe, folded);
+    this.info = {
+      provider,
+      refused,
+      inputs: [...graph.inputs],
+      outputs: [...graph.outputs],
+      input: recipe,
+      recipe: recipeDigest(recipe),
+      folded,
+      head: head as GraphInfo['head'],
+      createMs,
+    };
   }
 
   /**
-   * Creates the session, checks input and head against the graph and runs it a few times.
+   * Creates the session and checks input and head against the graph; runs nothing.
    *
    * @throws InferenceError `PROVIDER_UNKNOWN`, `PROVIDER_UNAVAILABLE`, `MODEL_INVALID`,
-   *   `MODEL_INPUT_UNSUPPORTED`, `MODEL_OUTPUT_UNSUPPORTED`, `OUTPUT_TOO_LARGE`
+   *   `MODEL_INPUT_UNSUPPORTED`, `MODEL_OUTPUT_UNSUPPORTED`
    */
-  static async load(bytes: Uint8Array, request: SessionRequest, device: string): Promise<GraphSession> {
+  static async load(
+    bytes: Uint8Array,
+    request: SessionRequest,
+    device: string,
+    profiling?: Parameters<typeof openGraph>[4],
+  ): Promise<GraphSession> {
     const runtime = await import('onnxruntime-node');
-    const opened = await open(runtime, bytes, request, device);
+    const opened = await openGraph(runtime, bytes, request, device, profiling);
     try {
-      const graph = new GraphSession(runtime, opened, request);
-      await graph.#warmUp();
-      return graph;
+      return new GraphSession(runtime, opened, request);
     } catch (error) {
       await opened.session.release();
       throw error;
     }
   }
 
-  async #warmUp(): Promise<void> {
+  /**
+   * Runs the graph on a black picture under the profiler: which provider did what of the last run.
+   *
+   * @throws InferenceError as `load`, and `MODEL_INVALID`, `OUTPUT_TOO_LARGE`
+   */
+  static profile(bytes: Uint8Array, request: SessionRequest, device: string): Promise<ProviderShare[]> {
+    return profiled(async (profiling) => {
+      const graph = await GraphSession.load(bytes, request, device, profiling);
+      try {
+        await graph.warmUp(RUNS_BEFORE_PROFILE + 1);
+        graph.#session.endProfiling();
+      } finally {
+        await graph.release();
+      }
+    });
+  }
+
+  /**
+   * Runs the graph on a black picture; the time of each run in ms, the graph alone.
+   *
+   * @throws InferenceError `MODEL_INVALID`, `MODEL_OUTPUT_UNSUPPORTED`, `OUTPUT_TOO_LARGE`
+   */
+  async warmUp(runs: number): Promise<number[]> {
     const durations: number[] = [];
-    const begun = performance.now();
-    for (let run = 0; run <= WARM_RUNS; run += 1) {
+    const black = this.#feed.black();
+    for (let run = 0; run < runs; run += 1) {
       const before = performance.now();
-      const outputs = await this.#compute().catch((error: unknown) => {
+      const outputs = await this.#compute(black).catch((error: unknown) => {
         throw new InferenceError('MODEL_INVALID', `the graph does not run: ${messageOf(error)}`, {
           cause: error,
         });
       });
-      if (run === 0) this.#tryHead(outputs);
-      else durations.push(performance.now() - before);
-      if (durations.length > 0 && performance.now() - begun > WARM_BUDGET_MS) break;
+      durations.push(performance.now() - before);
+      if (!this.#hasRun) this.#tryHead(outputs);
+      this.#hasRun = true;
     }
-    durations.sort((a, b) => a - b);
-    this.info.warmMs = durations[durations.length >> 1] as number;
-    this.info.warmMaxMs = durations.at(-1) as number;
+    return durations;
   }
 
   /** A head that can never read this graph says so at load; that black scores oddly is no fault. */
   #tryHead(outputs: Outputs): void {
-    const { width, height } = this.#recipe;
+    const { width, height } = this.info.input;
     try {
       this.#head.read(outputs, { scaleX: 1, scaleY: 1, frameWidth: width, frameHeight: height });
     } catch (error) {
@@ -179,11 +147,12 @@ export class GraphSession {
     }
   }
 
-  async #compute(): Promise<Outputs> {
+  async #compute(input: InputData): Promise<Outputs> {
+    const { dimensions } = this.#feed;
     const tensor =
-      this.#input instanceof Float32Array
-        ? new this.#runtime.Tensor('float32', this.#input, this.#dimensions)
-        : new this.#runtime.Tensor('uint8', this.#input, this.#dimensions);
+      input instanceof Float32Array
+        ? new this.#runtime.Tensor('float32', input, dimensions)
+        : new this.#runtime.Tensor('uint8', input, dimensions);
     const values = await this.#session.run({ [this.#inputName]: tensor }, this.#head.outputs);
     const outputs: Record<string, OutputTensor> = {};
     for (const name of this.#head.outputs) {
@@ -195,42 +164,41 @@ export class GraphSession {
   }
 
   /**
-   * Decode → resize → run → head. One at a time: the buffers are reused.
+   * Crop → resize → run → head, for the whole picture or for each crop. Boxes and polygons are in
+   * pixels of the picture, pictures of a head show their crop. One at a time: the buffers are reused.
    *
-   * @throws InferenceError `RUN_FAILED`, `SCORE_NOT_FINITE`, `OUTPUT_TOO_LARGE`; DecodeError
+   * @throws InferenceError `CROP_INVALID`, `RUN_FAILED`, `SCORE_NOT_FINITE`, `OUTPUT_TOO_LARGE`
    */
-  async run(bytes: Buffer, format: FrameFormat, width: number, height: number): Promise<RunOutcome> {
+  async run(picture: RgbImage, crops?: readonly Box[]): Promise<RunOutcome> {
+    const timings = { resize: 0, run: 0, head: 0 };
+    const parts = crops?.map((box) => cropOf(picture, box)) ?? [{ window: picture, left: 0, top: 0 }];
+    const results: EncodedResult[] = [];
+    for (const part of parts) results.push(await this.#look(part, timings));
+    return { results, timings };
+  }
+
+  async #look({ window, left, top }: Crop, timings: RunOutcome['timings']): Promise<EncodedResult> {
     const started = performance.now();
-    const image = await decodeRgb(bytes, format, width, height, this.#decoded);
-    if (image.data !== bytes) this.#decoded = wholeOf(image, this.#decoded);
-    const decoded = performance.now();
-    const resized = resizeRgb(image, this.#recipe, this.#resized);
-    if (resized.data !== image.data) this.#resized = resized.data;
-    fillInput(resized.data, this.#recipe, this.#tables, this.#input);
+    const resized = resizeRgb(window, this.info.input, this.#resized);
+    if (resized.data !== window.data) this.#resized = resized.data;
+    const input = this.#feed.fill(resized.data);
     const filled = performance.now();
-    const outputs = await this.#compute().catch((error: unknown) => {
+    const outputs = await this.#compute(input).catch((error: unknown) => {
       if (error instanceof InferenceError) throw error;
       throw new InferenceError('RUN_FAILED', messageOf(error), { cause: error });
     });
     const computed = performance.now();
     const { scaleX, scaleY } = resized;
-    const placement = { scaleX, scaleY, frameWidth: image.width, frameHeight: image.height };
-    const result = this.#head.read(outputs, placement);
-    const timings = {
-      decode: decoded - started,
-      resize: filled - decoded,
-      run: computed - filled,
-      head: performance.now() - computed,
-    };
-    return { ...result, timings };
+    const placement = { scaleX, scaleY, frameWidth: window.width, frameHeight: window.height };
+    // encoded before the next run: a head may use its buffers again
+    const result = await encoded(this.#head.read(outputs, placement));
+    timings.resize += filled - started;
+    timings.run += computed - filled;
+    timings.head += performance.now() - computed;
+    return { ...result, prediction: shiftPrediction(result.prediction, left, top) };
   }
 
   async release(): Promise<void> {
     await this.#session.release();
   }
-}
-
-/** Keeps the larger buffer for the next picture. */
-function wholeOf(image: RgbImage, kept: Buffer | undefined): Buffer {
-  return kept !== undefined && kept.length >= image.data.length ? kept : image.data;
 }
