@@ -29,20 +29,28 @@ export class EmbeddedNodeRed<RuntimeNode = unknown> {
   readonly #red = createRequire(import.meta.url)('node-red') as Runtime<RuntimeNode>;
   readonly #userDir = mkdtempSync(join(tmpdir(), 'jidoka-bench-'));
 
-  /** @param flow nodes without a place on the canvas get one */
-  constructor(flow: readonly Record<string, unknown>[]) {
+  /**
+   * @param flow nodes without a place on the canvas get one
+   * @param options.nodesDir where its nodes are; our built package unless told
+   * @param options.settings as in settings.js
+   */
+  constructor(
+    flow: readonly Record<string, unknown>[],
+    options: { nodesDir?: string; settings?: Record<string, unknown> } = {},
+  ) {
     const placed = flow.map((node) => ('wires' in node ? { z: 'tab', x: 0, y: 0, ...node } : node));
     const tab = { id: 'tab', type: 'tab', label: 'bench' };
     writeFileSync(join(this.#userDir, 'flows.json'), JSON.stringify([tab, ...placed]));
     this.#red.init(createServer(), {
       userDir: this.#userDir,
-      nodesDir: [join(import.meta.dirname, '..')],
+      nodesDir: [options.nodesDir ?? join(import.meta.dirname, '..')],
       nodesExcludes: ['node-red-dashboard', 'node-red-contrib-opcua'],
       disableEditor: true,
       flowFile: 'flows.json',
       credentialSecret: 'for the bench only',
       logging: { console: { level: 'warn' } },
       telemetry: { enabled: false },
+      ...options.settings,
     });
   }
 

@@ -12,6 +12,12 @@ export interface Figure {
   detail: string;
 }
 
+/** What one bench measured. */
+export interface Section {
+  title: string;
+  figures: Figure[];
+}
+
 export function quantile(values: readonly number[], share: number): number {
   const sorted = Float64Array.from(values).sort();
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;

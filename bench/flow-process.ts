@@ -3,7 +3,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Inspection } from '../lib/inspection/inspection.ts';
 import type { Station } from '../lib/station/types.ts';
 import { EmbeddedNodeRed } from './embedded.ts';
-import { serve, type PartTimes, type Setup } from './orders.ts';
+import { inTurn, type Orders, type PartTimes, type Setup } from './orders.ts';
+import { serve } from './runner.ts';
 
 interface RuntimeNode {
   receive(message: Record<string, unknown>): void;
@@ -13,7 +14,6 @@ interface RuntimeNode {
 let red: EmbeddedNodeRed<RuntimeNode>;
 const delay = monitorEventLoopDelay({ resolution: 1 });
 let ended: (message: Record<string, unknown>) => void = () => undefined;
-let failed: (reason: string) => void = () => undefined;
 
 function flow({ imageFolder, stationFolder, opcuaUrl, tag }: Setup): Record<string, unknown>[] {
   return [
@@ -79,22 +79,24 @@ async function setup(wanted: Setup): Promise<void> {
 
 async function part(): Promise<PartTimes> {
   const startedAt = performance.now();
-  const message = await new Promise<Record<string, unknown>>((resolve, reject) => {
+  const message = await new Promise<Record<string, unknown>>((resolve) => {
     ended = resolve;
-    failed = (reason) => reject(new Error(reason));
     red.node('camera')?.receive({});
   });
   const total = performance.now() - startedAt;
   const { command, timings } = message['inspection'] as Inspection;
   if (command?.outcome !== 'confirmed') {
-    failed(JSON.stringify(message['error'] ?? command));
     throw new Error(`a part was not confirmed: ${JSON.stringify(message['error'] ?? command)}`);
   }
   const { capture = NaN, score = NaN, decode = NaN, resize = NaN, run = NaN } = timings;
   return { total, capture, pipe: score - decode - resize - run, decode, resize, run, act: command.ms };
 }
 
-serve(setup, part, {
-  reset: () => delay.reset(),
-  p99: () => delay.percentile(99) / 1e6,
+serve<Orders>({
+  setup,
+  async round(count) {
+    delay.reset();
+    const parts = await inTurn(count, part);
+    return { parts, loopDelayP99: delay.percentile(99) / 1e6 };
+  },
 });

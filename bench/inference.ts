@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
+import { decodeRgb } from '../lib/frame/decode.ts';
 import { bytesOf, Frame } from '../lib/frame/frame.ts';
 import { SlotPool } from '../lib/frame/slots.ts';
 import { acquireHost, type LoadedModel } from '../lib/inference/host.ts';
@@ -73,12 +74,13 @@ interface Times {
 /** The straight line has the bytes at hand: what it takes to get them there is the host's cost. */
 async function turnByTurn(model: LoadedModel, session: GraphSession, { frame }: Way): Promise<Times> {
   const bytes = await bytesOf(frame);
+  const reuse = Buffer.allocUnsafeSlow(WIDTH * HEIGHT * 3);
   const times: Times = { hosted: [], straight: [] };
   for (let round = -WARM_ROUNDS; round < rounds; round += 1) {
     const started = performance.now();
     await model.run(frame);
     const between = performance.now();
-    await session.run(bytes, frame.format, frame.width, frame.height);
+    await session.run(await decodeRgb(bytes, frame.format, frame.width, frame.height, reuse));
     if (round < 0) continue;
     times.hosted.push(between - started);
     times.straight.push(performance.now() - between);

@@ -1,4 +1,4 @@
-/** What the bench says to the processes that do the work. */
+/** What the bench of the anomaly flow says to the two processes that do the work. */
 
 export interface Setup {
   /** 1080p JPEG files, shown in turn. */
@@ -12,8 +12,6 @@ export interface Setup {
   /** Where the flow keeps its journal. */
   stationFolder: string;
 }
-
-export type Order = { order: 'setup'; setup: Setup } | { order: 'round'; parts: number } | { order: 'stop' };
 
 /** Milliseconds of one part. */
 export interface PartTimes {
@@ -29,39 +27,20 @@ export interface PartTimes {
   act: number;
 }
 
-export type Answer =
-  | { answer: 'ready' }
-  | { answer: 'round'; parts: PartTimes[]; loopDelayP99: number }
-  | { answer: 'failed'; reason: string };
+export interface Round {
+  parts: PartTimes[];
+  /** Milliseconds; NaN on the floor, which blocks its loop by design. */
+  loopDelayP99: number;
+}
 
-/** Answers the parent's orders one after the other. */
-export function serve(
-  setup: (setup: Setup) => Promise<void>,
-  part: () => Promise<PartTimes>,
-  loopDelay: {
-    reset(): void;
-    p99(): number;
-  },
-): void {
-  const tell = (answer: Answer): void => void process.send?.(answer);
-  process.on('message', (order: Order) => {
-    void (async () => {
-      if (order.order === 'stop') process.exit(0);
-      if (order.order === 'setup') {
-        await setup(order.setup);
-        tell({ answer: 'ready' });
-        return;
-      }
-      loopDelay.reset();
-      const parts: PartTimes[] = [];
-      for (let index = 0; index < order.parts; index += 1) parts.push(await part());
-      tell({ answer: 'round', parts, loopDelayP99: loopDelay.p99() });
-    })().catch((error: unknown) => {
-      tell({
-        answer: 'failed',
-        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      });
-    });
-  });
-  process.on('disconnect', () => process.exit(0));
+export interface Orders {
+  setup(setup: Setup): Promise<void>;
+  round(parts: number): Promise<Round>;
+}
+
+/** The same work, part after part. */
+export async function inTurn<Part>(parts: number, work: () => Promise<Part>): Promise<Part[]> {
+  const done: Part[] = [];
+  for (let index = 0; index < parts; index += 1) done.push(await work());
+  return done;
 }

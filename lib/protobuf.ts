@@ -2,6 +2,7 @@
 
 const VARINT = 0;
 const LENGTH_DELIMITED = 2;
+const FIXED32 = 5;
 
 function varint(value: number | bigint): Buffer {
   const bytes: number[] = [];
@@ -19,9 +20,20 @@ export function integerField(field: number, value: number | bigint): Buffer {
   return Buffer.concat([varint((field << 3) | VARINT), varint(value)]);
 }
 
+/** What stands before the content of a field of `length` bytes, so that large content need not be copied. */
+export function bytesFieldHeader(field: number, length: number): Buffer {
+  return Buffer.concat([varint((field << 3) | LENGTH_DELIMITED), varint(length)]);
+}
+
 export function bytesField(field: number, content: Uint8Array | string): Buffer {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  return Buffer.concat([varint((field << 3) | LENGTH_DELIMITED), varint(bytes.length), bytes]);
+  return Buffer.concat([bytesFieldHeader(field, bytes.length), bytes]);
+}
+
+export function floatField(field: number, value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeFloatLE(value);
+  return Buffer.concat([varint((field << 3) | FIXED32), bytes]);
 }
 
 /** The bytes are not a Protocol Buffers message; `offset` is where that shows. */

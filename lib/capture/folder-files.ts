@@ -1,6 +1,17 @@
 /** What the folder source does with single files: find, read, put away. Nothing outside the folder is touched. */
-import { copyFile, mkdir, open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  stat,
+  unlink,
+  type FileHandle,
+} from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join, parse, relative, resolve, sep } from 'node:path';
+import { pictureMemory } from '../frame/picture-memory.ts';
 import { asCaptureError, CaptureError } from './errors.ts';
 
 const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
@@ -112,6 +123,17 @@ export async function readInside(folder: string, file: string, maxBytes: number)
   }
 }
 
+/** Reads until the buffer is full or the file ends; file systems of a network give less at a time. */
+async function fill(bytes: Buffer, handle: FileHandle): Promise<number> {
+  let length = 0;
+  while (length < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return length;
+}
+
 /**
  * The bytes of a regular file, and when they were written. A pipe or a device would never end. What is
  * renamed over the file meanwhile does not matter; what is written into it does.
@@ -128,9 +150,10 @@ export async function readWhole(
   try {
     const { size, mtime, mtimeMs } = await handle.stat();
     if (size > maxBytes) throw new CaptureError('IMAGE_INVALID', `${what} is larger than ${maxBytes} bytes`);
-    const bytes = await handle.readFile();
+    const bytes = pictureMemory(size);
+    const length = await fill(bytes, handle);
     const after = await handle.stat();
-    if (after.mtimeMs === mtimeMs && after.size === size && bytes.length === size)
+    if (after.mtimeMs === mtimeMs && after.size === size && length === size)
       return { bytes, modified: mtime };
     throw new CaptureError('IMAGE_TRUNCATED', `${what} was written to while it was read`);
   } finally {

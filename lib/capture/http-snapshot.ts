@@ -4,6 +4,7 @@
  * that refused user and password is left alone for a while, whatever the triggers: it would lock the account.
  */
 import type { IncomingMessage } from 'node:http';
+import { joinPicture } from '../frame/picture-memory.ts';
 import type { Credentials } from './http-auth.ts';
 import { CameraClient, cameraUrl, keepAliveAgent, shownUrl, type CameraAgent } from './http-request.ts';
 import { systemClock, type Clock } from '../clock.ts';
@@ -142,7 +143,7 @@ export class HttpSnapshotSource implements CameraSource {
         { cause: error },
       );
     }
-    return Buffer.concat(chunks, received);
+    return joinPicture(chunks, received);
   }
 
   #tooLarge(): CaptureError {

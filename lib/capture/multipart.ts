@@ -4,6 +4,7 @@
  * split anywhere. Promises that memory stays bounded whatever arrives, and that the parts do not
  * depend on how the stream was cut into chunks.
  */
+import { joinPicture } from '../frame/picture-memory.ts';
 import { imageEnd } from '../frame/probe.ts';
 import { CaptureError } from './errors.ts';
 import { MAX_IMAGE_BYTES } from './source.ts';
@@ -216,7 +217,7 @@ export class MultipartParser {
   #bodyOfLength(length: number): Buffer | undefined {
     if (length > this.#maxPartBytes) throw this.#tooLarge();
     if (this.#length < length) return undefined;
-    const body = Buffer.from(this.#buffer.subarray(0, length));
+    const body = joinPicture([this.#buffer.subarray(0, length)], length);
     this.#consume(length);
     return body;
   }
@@ -239,7 +240,7 @@ export class MultipartParser {
     }
     const length = end ?? candidate.length;
     if (length > this.#maxPartBytes) throw this.#tooLarge();
-    const body = Buffer.from(bytes.subarray(0, length));
+    const body = joinPicture([bytes.subarray(0, length)], length);
     this.#consume(length);
     return body;
   }

@@ -32,6 +32,11 @@ const WEIGHT_BITS = 11;
 const WEIGHT_ONE = 1 << WEIGHT_BITS;
 const ROUND = 1 << (2 * WEIGHT_BITS - 1);
 
+/** Rows that lie `stride` bytes apart: a part of a larger picture, read where it is. */
+export interface RgbWindow extends RgbImage {
+  stride?: number;
+}
+
 interface Taps {
   /** Index of the first and of the second source sample for each target sample. */
   first: Int32Array;
@@ -55,11 +60,11 @@ function bilinearTaps(source: number, target: number): Taps {
   return { first, second, weight };
 }
 
-function bilinear(image: RgbImage, width: number, height: number, output: Buffer, stride: number): void {
+function bilinear(image: RgbWindow, width: number, height: number, output: Buffer, stride: number): void {
   const { data } = image;
   const columns = bilinearTaps(image.width, width);
   const rows = bilinearTaps(image.height, height);
-  const sourceStride = image.width * 3;
+  const sourceStride = strideOf(image);
   for (let y = 0; y < height; y += 1) {
     const top = (rows.first[y] as number) * sourceStride;
     const bottom = (rows.second[y] as number) * sourceStride;
@@ -156,9 +161,10 @@ function sumRows(
   sums: Int32Array,
 ): void {
   const [firstWeight, lastWeight] = weights;
+  const { length } = sums;
   const top = first * stride;
   const bottom = last * stride;
-  for (let i = 0; i < stride; i += 1) {
+  for (let i = 0; i < length; i += 1) {
     sums[i] =
       Math.imul(firstWeight, data[top + i] as number) + Math.imul(lastWeight, data[bottom + i] as number);
   }
@@ -168,7 +174,7 @@ function sumRows(
     const b = a + stride;
     const c = b + stride;
     const d = c + stride;
-    for (let i = 0; i < stride; i += 1) {
+    for (let i = 0; i < length; i += 1) {
       const four =
         (data[a + i] as number) + (data[b + i] as number) + (data[c + i] as number) + (data[d + i] as number);
       sums[i] = (sums[i] as number) + (four << bits);
@@ -176,7 +182,7 @@ function sumRows(
   }
   for (; row < last; row += 1) {
     const a = row * stride;
-    for (let i = 0; i < stride; i += 1) sums[i] = (sums[i] as number) + ((data[a + i] as number) << bits);
+    for (let i = 0; i < length; i += 1) sums[i] = (sums[i] as number) + ((data[a + i] as number) << bits);
   }
 }
 
@@ -207,7 +213,7 @@ function averageColumns(
   }
 }
 
-function areaAverage(image: RgbImage, width: number, height: number, output: Buffer, stride: number): void {
+function areaAverage(image: RgbWindow, width: number, height: number, output: Buffer, stride: number): void {
   const columns = areaSpans(image.width, width);
   const rows = areaSpans(image.height, height);
   const sums = new Int32Array(image.width * 3);
@@ -219,7 +225,7 @@ function areaAverage(image: RgbImage, width: number, height: number, output: Buf
     const firstWeight = Math.max(1, Math.round((rows.firstShare[y] as number) * whole));
     const lastWeight = Math.round((rows.lastShare[y] as number) * whole);
     const weight = firstWeight + lastWeight + Math.max(0, last - first - 1) * whole;
-    sumRows(image.data, image.width * 3, first, last, [firstWeight, lastWeight], bits, sums);
+    sumRows(image.data, strideOf(image), first, last, [firstWeight, lastWeight], bits, sums);
     averageColumns(sums, columns, width / (image.width * weight), output, y * stride);
   }
 }
@@ -233,20 +239,25 @@ function place(image: RgbImage, target: Target): { width: number; height: number
   };
 }
 
+function strideOf({ width, stride = width * 3 }: RgbWindow): number {
+  return stride;
+}
+
 /**
  * Resizes into `output` where it has the right length, else into a new buffer. An image that has
- * the size already is returned as it is, without a copy.
+ * the size already is returned as it is, without a copy, unless its rows lie apart.
  */
-export function resizeRgb(image: RgbImage, target: Target, output?: Buffer): ResizedImage {
+export function resizeRgb(image: RgbWindow, target: Target, output?: Buffer): ResizedImage {
   const { width, height } = place(image, target);
   const scaleX = image.width / width;
   const scaleY = image.height / height;
   const isWhole = width === target.width && height === target.height;
-  if (isWhole && scaleX === 1 && scaleY === 1) return { ...image, scaleX, scaleY };
-
-  const length = target.width * target.height * 3;
-  const data = output?.length === length ? output : Buffer.allocUnsafeSlow(length);
+  const isSame = isWhole && scaleX === 1 && scaleY === 1;
   const stride = target.width * 3;
+  if (isSame && strideOf(image) === stride) return { data: image.data, width, height, scaleX, scaleY };
+
+  const length = stride * target.height;
+  const data = output?.length === length ? output : Buffer.allocUnsafeSlow(length);
   if (!isWhole) data.fill(PADDING);
   if (scaleX > 1 || scaleY > 1) areaAverage(image, width, height, data, stride);
   else bilinear(image, width, height, data, stride);

@@ -10,10 +10,12 @@ import { fileURLToPath } from 'node:url';
 import { InferenceError } from './errors.ts';
 import {
   MessageReader,
+  REPLY_TYPE,
   sendMessage,
   type Envelope,
   type Hello,
   type Reply,
+  type ReplyTo,
   type Request,
 } from './protocol.ts';
 
@@ -74,7 +76,16 @@ function start({ device, memoryLimitBytes }: ChildOptions): ChildProcess {
   });
 }
 
-interface Question {
+/** The body of a request; its number is given here. */
+export type Question<Type extends Request['type']> = Omit<Extract<Request, { type: Type }>, 'id' | 'type'>;
+
+interface AskOptions {
+  payload?: Uint8Array;
+  /** Ends the process when it has not answered by then. */
+  limitMs?: number;
+}
+
+interface Open {
   resolve: (answer: Envelope<Reply>) => void;
   reject: (error: Error) => void;
 }
@@ -86,7 +97,7 @@ export class HostChild {
   readonly ended: Promise<string>;
   readonly #process: ChildProcess;
   readonly #pipe: Duplex;
-  readonly #open = new Map<number, Question>();
+  readonly #open = new Map<number, Open>();
   #nextId = 1;
   #stderr = '';
   #cause: string | undefined;
@@ -156,23 +167,29 @@ export class HostChild {
    * Asks one thing; rejects with ChildEnded when the process ends first, and with the error it
    * answered otherwise.
    */
-  async ask(request: Request, payload?: Uint8Array): Promise<Envelope<Reply>> {
+  async ask<Type extends keyof ReplyTo>(
+    type: Type,
+    question: Question<Type>,
+    { payload, limitMs }: AskOptions = {},
+  ): Promise<Envelope<ReplyTo[Type]>> {
     if (this.#hasEnded) throw new ChildEnded('the inference host has ended');
+    const id = this.#nextId++;
+    const timer =
+      limitMs === undefined
+        ? undefined
+        : setTimeout(() => this.kill(`gave no answer within ${Math.round(limitMs)} ms`), limitMs);
     const answer = await new Promise<Envelope<Reply>>((resolve, reject) => {
-      this.#open.set(request.id, { resolve, reject });
-      sendMessage(this.#pipe, request, payload);
-    });
+      this.#open.set(id, { resolve, reject });
+      sendMessage(this.#pipe, { type, ...question, id } as unknown as Request, payload);
+    }).finally(() => clearTimeout(timer));
     const { header } = answer;
-    if (header.type !== 'error') return answer;
-    throw new InferenceError(
-      header.code as InferenceError['code'],
-      header.message,
-      header.hint === undefined ? {} : { hint: header.hint },
-    );
-  }
-
-  nextId(): number {
-    return this.#nextId++;
+    if (header.type === 'error') {
+      const { code, message, hint } = header;
+      throw new InferenceError(code as InferenceError['code'], message, hint === undefined ? {} : { hint });
+    }
+    if (header.type === REPLY_TYPE[type]) return answer as Envelope<ReplyTo[Type]>;
+    this.kill(`broke the protocol (answered '${type}' with '${header.type}')`);
+    throw new InferenceError('PROTOCOL_VIOLATED', `the inference host answered with '${header.type}'`);
   }
 
   /** Ends it at once. `cause` completes "the inference host …". */

@@ -37,6 +37,7 @@ export type InferenceErrorCode =
   | 'QUEUE_FULL'
   | 'NO_RESULT'
   | 'RUN_FAILED'
+  | 'CROP_INVALID'
   | 'OUTPUT_TOO_LARGE'
   | 'SCORE_NOT_FINITE';
 

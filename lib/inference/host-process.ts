@@ -9,15 +9,17 @@ import { constants, setPriority, tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { asCodedError } from '../errors.ts';
+import { decodeRgb, type RgbImage } from '../frame/decode.ts';
 import { readPixels } from '../frame/slots.ts';
 import {
   MessageReader,
-  packTensors,
   sendMessage,
   type Envelope,
   type Reply,
   type Request,
+  type RunRequest,
 } from './protocol.ts';
+import { packResults } from './results.ts';
 import { GraphSession } from './session.ts';
 
 /** A model of up to 1 GiB, or a frame. */
@@ -57,26 +59,48 @@ function readShared(file: { path: string; length: number }): Buffer {
   return bytes;
 }
 
+function sessionOf(model: number): GraphSession {
+  const session = sessions.get(model);
+  if (session === undefined) throw new Error(`model ${model} is not loaded`);
+  return session;
+}
+
+/** Pixels of the frame before. */
+let decoded: Buffer | undefined;
+
+async function decode(bytes: Buffer, { format, width, height }: RunRequest): Promise<RgbImage> {
+  const image = await decodeRgb(bytes, format, width, height, decoded);
+  if (image.data !== bytes && image.data.length > (decoded?.length ?? 0)) decoded = image.data;
+  return image;
+}
+
 async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: Reply; payload?: Buffer }> {
   const { id } = header;
   switch (header.type) {
     case 'load': {
       const session = await GraphSession.load(payload, header, device);
       sessions.set(header.model, session);
-      return { reply: { type: 'loaded', id, ...session.info } };
+      return { reply: { type: 'loaded', id, info: session.info } };
     }
+    case 'warm':
+      return { reply: { type: 'warmed', id, ms: await sessionOf(header.model).warmUp(header.runs) } };
     case 'run': {
-      const session = sessions.get(header.model);
-      if (session === undefined) throw new Error(`model ${header.model} is not loaded`);
-      const { format, width, height, file } = header;
-      const bytes = file === undefined ? payload : readShared(file);
-      const { prediction, tensors, timings } = await session.run(bytes, format, width, height);
-      const packed = packTensors(tensors);
+      const session = sessionOf(header.model);
+      const started = performance.now();
+      const bytes = header.file === undefined ? payload : readShared(header.file);
+      const picture = await decode(bytes, header);
+      const decodeMs = performance.now() - started;
+      const { results, timings } = await session.run(picture, header.crops);
+      const packed = packResults(results);
       return {
-        reply: { type: 'result', id, prediction, timings, tensors: packed.list },
+        reply: { type: 'results', id, results: packed.list, timings: { decode: decodeMs, ...timings } },
         payload: packed.payload,
       };
     }
+    case 'profile':
+      return {
+        reply: { type: 'profiled', id, shares: await GraphSession.profile(payload, header, device) },
+      };
     case 'unload':
       await sessions.get(header.model)?.release();
       sessions.delete(header.model);

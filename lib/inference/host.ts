@@ -8,20 +8,14 @@
  */
 import { holdingPixels, type Frame } from '../frame/frame.ts';
 import type { ModelReference } from '../inspection/inspection.ts';
-import { ChildEnded, HostChild } from './child.ts';
+import { ChildEnded, HostChild, type Question } from './child.ts';
 import { InferenceError } from './errors.ts';
 import type { HeadOptions } from './heads/head.ts';
 import type { InputRecipe } from './input.ts';
 import { checkModel, type ModelSource } from './model.ts';
-import {
-  unpackTensors,
-  type Envelope,
-  type LoadedReply,
-  type Reply,
-  type Request,
-  type ResultReply,
-} from './protocol.ts';
+import type { GraphInfo } from './protocol.ts';
 import { FrameQueue, type QueuePolicy } from './queue.ts';
+import { unpackResults, type EncodedPicture, type EncodedResult } from './results.ts';
 
 export interface HostOptions {
   /** Limit of the child's data segment on the CPU device, where `prlimit` exists. Default 3 GiB. */
@@ -65,9 +59,11 @@ export interface InferenceResult {
   prediction: Record<string, unknown>;
   /** The few small ones a head hands on: the anomaly map, raw outputs. Never for a wire. */
   tensors: Record<string, { dims: number[]; data: Float32Array }>;
+  /** What is for looking at, such as a mask. */
+  pictures: Record<string, EncodedPicture>;
 }
 
-type ModelInfo = { model: ModelReference } & Omit<LoadedReply, 'type' | 'id' | 'warmMaxMs'>;
+type ModelInfo = { model: ModelReference } & GraphInfo & { warmMs: number };
 
 export interface LoadedModel {
   readonly info: ModelInfo;
@@ -122,6 +118,10 @@ const WATCHDOG_FACTOR = 10;
 /** Starting Node and loading ONNX Runtime takes 0.15–0.3 s; a loaded gateway is given time. */
 const START_TIMEOUT_MS = 15_000;
 const QUIT_TIMEOUT_MS = 5000;
+/** Warm-up runs after the first, which compiles and pages in and is not counted. */
+const WARM_RUNS = 7;
+/** Slow graphs are not made to wait longer than this for their figures. */
+const WARM_BUDGET_MS = 1000;
 
 interface Waiting {
   frame: Frame;
@@ -140,9 +140,8 @@ function referenceOf({ name, version, digest }: ModelSource): ModelReference {
   return { name, version, digest };
 }
 
-function infoOf(source: ModelSource, reply: LoadedReply): ModelInfo {
-  const { provider, refused, inputs, outputs, input, warmMs } = reply;
-  return { model: referenceOf(source), provider, refused, inputs, outputs, input, warmMs };
+function infoOf(source: ModelSource, graph: GraphInfo, warmMs: number): ModelInfo {
+  return { model: referenceOf(source), ...graph, warmMs };
 }
 
 /** One model of a host: its bytes for the next start of the child, its queue, its figures. */
@@ -155,7 +154,10 @@ class Model implements LoadedModel {
   failure: InferenceError | undefined;
   readonly #core: HostCore;
   readonly #underWay = new Set<Promise<InferenceResult>>();
-  #loaded: LoadedReply | undefined;
+  /** Median and highest of the warm runs. */
+  warmMs = 0;
+  warmMaxMs = 0;
+  #loaded: GraphInfo | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(core: HostCore, id: number, source: ModelSource, options: LoadOptions) {
@@ -167,21 +169,21 @@ class Model implements LoadedModel {
   }
 
   get info(): ModelInfo {
-    return infoOf(this.source, this.loaded);
+    return infoOf(this.source, this.loaded, this.warmMs);
   }
 
-  get loaded(): LoadedReply {
+  get loaded(): GraphInfo {
     if (this.#loaded === undefined) throw new InferenceError('MODEL_CLOSED', 'the model is not loaded');
     return this.#loaded;
   }
 
-  set loaded(reply: LoadedReply) {
+  set loaded(reply: GraphInfo) {
     this.#loaded = reply;
   }
 
   get watchdogMs(): number {
     const { watchdogMs } = this.options;
-    return watchdogMs ?? Math.max(MIN_WATCHDOG_MS, WATCHDOG_FACTOR * this.loaded.warmMaxMs);
+    return watchdogMs ?? Math.max(MIN_WATCHDOG_MS, WATCHDOG_FACTOR * this.warmMaxMs);
   }
 
   run(frame: Frame, { signal }: { signal?: AbortSignal } = {}): Promise<InferenceResult> {
@@ -289,7 +291,7 @@ class HostCore {
       if (!this.#models.delete(model.id)) return;
       const child = this.#child;
       if (child === undefined || child.hasEnded) return;
-      await child.ask({ type: 'unload', id: child.nextId(), model: model.id }).catch(() => undefined);
+      await child.ask('unload', { model: model.id }).catch(() => undefined);
     });
   }
 
@@ -301,7 +303,7 @@ class HostCore {
       this.#child = undefined;
       if (child === undefined || child.hasEnded) return;
       const timer = setTimeout(() => child.kill('did not end when asked to'), QUIT_TIMEOUT_MS);
-      await child.ask({ type: 'quit', id: child.nextId() }).catch(() => undefined);
+      await child.ask('quit', {}).catch(() => undefined);
       await child.ended;
       clearTimeout(timer);
     });
@@ -343,21 +345,27 @@ class HostCore {
       if (model.failure !== undefined) throw model.failure;
       const startedAt = performance.now();
       const { format, width, height } = frame;
-      const request: Request = { type: 'run', id: child.nextId(), model: model.id, format, width, height };
+      const question: Question<'run'> = {
+        model: model.id,
+        frame: frame.id,
+        format,
+        width,
+        height,
+      };
+      const limitMs = model.watchdogMs;
       hasBegun = true;
       const { header, payload } = await holdingPixels(frame, (pixels) =>
         Buffer.isBuffer(pixels)
-          ? this.#watched(child, model.watchdogMs, request, pixels)
-          : this.#watched(child, model.watchdogMs, { ...request, file: pixels }),
+          ? child.ask('run', question, { payload: pixels, limitMs })
+          : child.ask('run', { ...question, file: pixels }, { limitMs }),
       );
-      const { prediction, timings, tensors } = header as ResultReply;
+      const [result] = unpackResults(header.results, payload, 1);
       this.counts.results += 1;
       waiting.resolve({
         model: referenceOf(model.source),
         provider: model.loaded.provider,
-        timings: { queue: startedAt - enqueuedAt, ...timings, total: performance.now() - enqueuedAt },
-        prediction,
-        tensors: unpackTensors(tensors, payload),
+        timings: { queue: startedAt - enqueuedAt, ...header.timings, total: performance.now() - enqueuedAt },
+        ...(result as EncodedResult),
       });
     } catch (error) {
       const isLost = hasBegun && error instanceof ChildEnded;
@@ -373,36 +381,25 @@ class HostCore {
     });
   }
 
-  async #watched(
-    child: HostChild,
-    limitMs: number,
-    request: Request,
-    payload?: Uint8Array,
-  ): Promise<Envelope<Reply>> {
-    const timer = setTimeout(() => child.kill(`gave no answer within ${Math.round(limitMs)} ms`), limitMs);
-    try {
-      return await child.ask(request, payload);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   async #loadInto(child: HostChild, model: Model): Promise<void> {
     const { providers, strict = false, head, input = {} } = model.options;
     const limitMs = loadTimeout(model.options);
-    const request: Request = {
-      type: 'load',
-      id: child.nextId(),
-      model: model.id,
-      providers,
-      strict,
-      head,
-      input,
-    };
+    const question = { model: model.id, providers, strict, head, input };
     const started = performance.now();
     try {
-      const { header } = await this.#watched(child, limitMs, request, model.source.bytes);
-      model.loaded = header as LoadedReply;
+      const { header } = await child.ask('load', question, { payload: model.source.bytes, limitMs });
+      const durations: number[] = [];
+      for (let run = 0; run <= WARM_RUNS; run += 1) {
+        const spentMs = performance.now() - started;
+        if (durations.length > 0 && spentMs > WARM_BUDGET_MS) break;
+        const left = { limitMs: Math.max(1, limitMs - spentMs) };
+        const { header: warmed } = await child.ask('warm', { model: model.id, runs: 1 }, left);
+        if (run > 0) durations.push(...warmed.ms);
+      }
+      durations.sort((a, b) => a - b);
+      model.warmMs = durations[durations.length >> 1] ?? 0;
+      model.warmMaxMs = durations.at(-1) ?? 0;
+      model.loaded = header.info;
     } catch (error) {
       if (error instanceof ChildEnded && performance.now() - started >= limitMs) {
         throw new InferenceError('MODEL_LOAD_TIMEOUT', `the model was not ready within ${limitMs} ms`, {

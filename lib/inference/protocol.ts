@@ -14,11 +14,12 @@
  */
 import type { Writable } from 'node:stream';
 import type { FrameFormat } from '../frame/frame.ts';
+import type { Box } from '../inspection/inspection.ts';
 import { InferenceError } from './errors.ts';
-import type { HeadOptions } from './heads/head.ts';
+import type { ChosenHead, HeadOptions } from './heads/head.ts';
 import type { InputRecipe } from './input.ts';
 
-const PROTOCOL_VERSION = 1;
+const PROTOCOL_VERSION = 2;
 const MAGIC = 0x4a;
 const PREFIX_BYTES = 12;
 
@@ -29,29 +30,61 @@ export interface ValueDescription {
   shape: (number | string)[];
 }
 
-interface LoadRequest {
-  type: 'load';
+/** How a graph is opened; its bytes are the payload. */
+interface GraphRequest {
   id: number;
-  model: number;
   providers: readonly string[];
   strict: boolean;
   head: HeadOptions;
   input: Partial<InputRecipe>;
 }
 
-interface RunRequest {
+/** Creates the session, runs nothing. */
+interface LoadRequest extends GraphRequest {
+  type: 'load';
+  model: number;
+}
+
+/** Runs the graph on a black picture. Few runs at a time: frames of other models go between. */
+interface WarmRequest {
+  type: 'warm';
+  id: number;
+  model: number;
+  runs: number;
+}
+
+export interface RunRequest {
   type: 'run';
   id: number;
   model: number;
+  /** Id of the frame: a frame that several models look at is decoded once. */
+  frame: string;
   format: FrameFormat;
   width: number;
   height: number;
   /** Where the pixels are when they are not the payload: a file in shared memory. */
   file?: { path: string; length: number };
+  /** Pixels of the frame; the model looks at each instead of at the whole. */
+  crops?: readonly Box[];
 }
 
-export type Request =
-  LoadRequest | RunRequest | { type: 'unload'; id: number; model: number } | { type: 'quit'; id: number };
+/** Opens the graph beside the others, runs it under the profiler, closes it. */
+interface ProfileRequest extends GraphRequest {
+  type: 'profile';
+}
+
+interface UnloadRequest {
+  type: 'unload';
+  id: number;
+  model: number;
+}
+
+interface QuitRequest {
+  type: 'quit';
+  id: number;
+}
+
+export type Request = LoadRequest | WarmRequest | RunRequest | ProfileRequest | UnloadRequest | QuitRequest;
 
 /** What the child says once it has loaded ONNX Runtime. */
 export interface Hello {
@@ -60,19 +93,38 @@ export interface Hello {
   backends: string[];
 }
 
-export interface LoadedReply {
-  type: 'loaded';
-  id: number;
+/** What a graph turned out to be, once its session was created. */
+export interface GraphInfo {
   /** The execution provider that runs the graph. */
   provider: string;
   /** Providers tried before it, and why they would not do. */
   refused: { provider: string; message: string }[];
   inputs: ValueDescription[];
   outputs: ValueDescription[];
+  /** All of how a frame becomes the input. */
   input: InputRecipe;
-  /** Median and highest of the warm-up runs after the first: the graph alone. */
-  warmMs: number;
-  warmMaxMs: number;
+  /** `sha256:` and the hex SHA-256 of the recipe in canonical JSON. */
+  recipe: string;
+  /** True when the normalisation runs inside the graph, which is then fed plain pixels. */
+  folded: boolean;
+  /** How the outputs are read. */
+  head: ChosenHead;
+  /** Why this head, where it was left open. */
+  why?: string;
+  createMs: number;
+}
+
+interface LoadedReply {
+  type: 'loaded';
+  id: number;
+  info: GraphInfo;
+}
+
+interface WarmedReply {
+  type: 'warmed';
+  id: number;
+  /** The graph alone, run by run. */
+  ms: number[];
 }
 
 export interface ChildTimings {
@@ -82,13 +134,35 @@ export interface ChildTimings {
   head: number;
 }
 
-export interface ResultReply {
-  type: 'result';
-  id: number;
+/** One answer of a head without its bytes. */
+export interface PackedResult {
   prediction: Record<string, unknown>;
-  timings: ChildTimings;
-  /** In the order in which they follow each other in the payload, as float32. */
   tensors: { name: string; dims: number[]; length: number }[];
+  pictures: { name: string; width: number; height: number; length: number }[];
+}
+
+/** In the payload: the tensors of all results as float32 little endian, then their pictures as PNG. */
+interface ResultsReply {
+  type: 'results';
+  id: number;
+  /** One, or one for each crop. */
+  results: PackedResult[];
+  timings: ChildTimings;
+}
+
+/** What one provider did of a run. */
+export interface ProviderShare {
+  provider: string;
+  nodes: number;
+  ms: number;
+  /** Nodes by operator. */
+  operators: Record<string, number>;
+}
+
+interface ProfiledReply {
+  type: 'profiled';
+  id: number;
+  shares: ProviderShare[];
 }
 
 interface ErrorReply {
@@ -99,7 +173,31 @@ interface ErrorReply {
   hint?: string;
 }
 
-export type Reply = Hello | LoadedReply | ResultReply | ErrorReply | { type: 'done'; id: number };
+interface DoneReply {
+  type: 'done';
+  id: number;
+}
+
+/** What each request is answered with, if not with an error. */
+export interface ReplyTo {
+  load: LoadedReply;
+  warm: WarmedReply;
+  run: ResultsReply;
+  profile: ProfiledReply;
+  unload: DoneReply;
+  quit: DoneReply;
+}
+
+export const REPLY_TYPE: { readonly [Type in keyof ReplyTo]: ReplyTo[Type]['type'] } = {
+  load: 'loaded',
+  warm: 'warmed',
+  run: 'results',
+  profile: 'profiled',
+  unload: 'done',
+  quit: 'done',
+};
+
+export type Reply = Hello | ReplyTo[keyof ReplyTo] | ErrorReply;
 
 export interface Envelope<Header> {
   header: Header;
@@ -181,33 +279,4 @@ export class MessageReader<Header> {
     }
     this.#onMessage({ header, payload: body.subarray(this.#headerLength) });
   }
-}
-
-/** Float tensors behind one another in one payload. */
-export function packTensors(tensors: Readonly<Record<string, { dims: number[]; data: Float32Array }>>): {
-  list: ResultReply['tensors'];
-  payload: Buffer;
-} {
-  const entries = Object.entries(tensors);
-  const list = entries.map(([name, { dims, data }]) => ({ name, dims, length: data.length }));
-  const payload = Buffer.concat(
-    entries.map(([, { data }]) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
-  );
-  return { list, payload };
-}
-
-/** The way back; copies, because a Float32Array wants its own alignment. */
-export function unpackTensors(
-  list: ResultReply['tensors'],
-  payload: Buffer,
-): Record<string, { dims: number[]; data: Float32Array }> {
-  const tensors: Record<string, { dims: number[]; data: Float32Array }> = {};
-  let offset = 0;
-  for (const { name, dims, length } of list) {
-    const bytes = payload.subarray(offset, offset + length * 4);
-    if (bytes.length !== length * 4) throw new InferenceError('PROTOCOL_VIOLATED', 'a tensor is cut short');
-    tensors[name] = { dims, data: new Float32Array(new Uint8Array(bytes).buffer) };
-    offset += length * 4;
-  }
-  return tensors;
 }

@@ -3,13 +3,18 @@
  * the whole inference (ONNX Runtime's `run` is synchronous under its promise), which is why the
  * product calls it in the host process only.
  */
-import { availableParallelism } from 'node:os';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { FrameFormat } from '../frame/frame.ts';
-import { decodeRgb, type RgbImage } from '../frame/decode.ts';
+import type { RgbImage } from '../frame/decode.ts';
+import { encode } from '../frame/encode.ts';
 import { resizeRgb } from '../frame/resize.ts';
+import type { Box } from '../inspection/inspection.ts';
+import { canonicalJson } from '../canonical.ts';
 import { InferenceError } from './errors.ts';
-import type { Head, HeadOptions, HeadResult, Outputs, OutputTensor } from './heads/head.ts';
+import type { ChosenHead, Head, HeadOptions, HeadResult, Outputs, OutputTensor } from './heads/head.ts';
 import { planHead } from './heads/plan.ts';
 import {
   fillInput,
@@ -21,15 +26,11 @@ import {
   type InputRecipe,
   type InputTables,
 } from './input.ts';
-import type { ChildTimings, LoadedReply, ValueDescription } from './protocol.ts';
+import type { ChildTimings, GraphInfo, ProviderShare, ValueDescription } from './protocol.ts';
+import type { EncodedPicture, EncodedResult } from './results.ts';
 import { checkProviders, sessionOptions } from './providers.ts';
 
 type Runtime = typeof import('onnxruntime-node');
-
-/** Warm-up runs after the first, which compiles and pages in and is not counted. */
-const WARM_RUNS = 7;
-/** Slow graphs are not made to wait longer than this for their figures. */
-const WARM_BUDGET_MS = 1000;
 
 export interface SessionRequest {
   providers: readonly string[];
@@ -38,16 +39,17 @@ export interface SessionRequest {
   input: Partial<InputRecipe>;
 }
 
-export type SessionInfo = Omit<LoadedReply, 'type' | 'id'>;
-
-export interface RunOutcome extends HeadResult {
-  timings: ChildTimings;
+export interface RunOutcome {
+  /** One of the whole picture, or one for each crop. */
+  results: EncodedResult[];
+  timings: Omit<ChildTimings, 'decode'>;
 }
 
 interface Opened {
   session: InferenceSession;
   provider: string;
-  refused: SessionInfo['refused'];
+  refused: GraphInfo['refused'];
+  createMs: number;
 }
 
 /** ORT's messages run over several lines; ours go into a status, a log line, a table. */
@@ -62,12 +64,13 @@ async function open(
   bytes: Uint8Array,
   request: SessionRequest,
   device: string,
+  profile: Pick<InferenceSession.SessionOptions, 'enableProfiling' | 'profileFilePrefix'> = {},
 ): Promise<Opened> {
   checkProviders(
     request.providers,
     runtime.listSupportedBackends().map(({ name }) => name),
   );
-  const refused: SessionInfo['refused'] = [];
+  const refused: GraphInfo['refused'] = [];
   for (const provider of request.providers) {
     try {
       const options = sessionOptions(provider, {
@@ -75,7 +78,9 @@ async function open(
         device,
         cores: availableParallelism(),
       });
-      return { session: await runtime.InferenceSession.create(bytes, options), provider, refused };
+      const begun = performance.now();
+      const session = await runtime.InferenceSession.create(bytes, { ...options, ...profile });
+      return { session, provider, refused, createMs: performance.now() - begun };
     } catch (error) {
       refused.push({ provider, message: messageOf(error) });
     }
@@ -103,7 +108,7 @@ function asFloats(data: Tensor['data']): Float32Array {
 }
 
 export class GraphSession {
-  readonly info: SessionInfo;
+  readonly info: GraphInfo;
   readonly #runtime: Runtime;
   readonly #session: InferenceSession;
   readonly #recipe: InputRecipe;
@@ -112,11 +117,11 @@ export class GraphSession {
   readonly #dimensions: number[];
   readonly #tables: InputTables;
   readonly #input: InputData;
-  #decoded: Buffer | undefined;
+  #hasRun = false;
   #resized: Buffer | undefined;
 
   private constructor(runtime: Runtime, opened: Opened, request: SessionRequest) {
-    const { session, provider, refused } = opened;
+    const { session, provider, refused, createMs } = opened;
     const inputs = describe(session.inputMetadata);
     const outputs = describe(session.outputMetadata);
     const plan = planHead(request.head, { inputs, outputs });
@@ -128,45 +133,79 @@ export class GraphSession {
     this.#dimensions = inputDimensions(this.#recipe);
     this.#tables = inputTables(this.#recipe);
     this.#input = inputBuffer(this.#recipe);
-    this.info = { provider, refused, inputs, outputs, input: this.#recipe, warmMs: 0, warmMaxMs: 0 };
+    this.info = {
+      provider,
+      refused,
+      inputs,
+      outputs,
+      input: this.#recipe,
+      recipe: `sha256:${createHash('sha256').update(canonicalJson(this.#recipe)).digest('hex')}`,
+      folded: false,
+      head: request.head as ChosenHead,
+      createMs,
+    };
   }
 
   /**
-   * Creates the session, checks input and head against the graph and runs it a few times.
+   * Creates the session and checks input and head against the graph; runs nothing.
    *
    * @throws InferenceError `PROVIDER_UNKNOWN`, `PROVIDER_UNAVAILABLE`, `MODEL_INVALID`,
-   *   `MODEL_INPUT_UNSUPPORTED`, `MODEL_OUTPUT_UNSUPPORTED`, `OUTPUT_TOO_LARGE`
+   *   `MODEL_INPUT_UNSUPPORTED`, `MODEL_OUTPUT_UNSUPPORTED`
    */
-  static async load(bytes: Uint8Array, request: SessionRequest, device: string): Promise<GraphSession> {
+  static async load(
+    bytes: Uint8Array,
+    request: SessionRequest,
+    device: string,
+    profile: Pick<InferenceSession.SessionOptions, 'enableProfiling' | 'profileFilePrefix'> = {},
+  ): Promise<GraphSession> {
     const runtime = await import('onnxruntime-node');
-    const opened = await open(runtime, bytes, request, device);
+    const opened = await open(runtime, bytes, request, device, profile);
     try {
-      const graph = new GraphSession(runtime, opened, request);
-      await graph.#warmUp();
-      return graph;
+      return new GraphSession(runtime, opened, request);
     } catch (error) {
       await opened.session.release();
       throw error;
     }
   }
 
-  async #warmUp(): Promise<void> {
+  /** One run under the profiler: which provider ran which nodes. */
+  static async profile(bytes: Uint8Array, request: SessionRequest, device: string): Promise<ProviderShare[]> {
+    const folder = await mkdtemp(join(tmpdir(), 'jidoka-profile-'));
+    try {
+      const profileFilePrefix = join(folder, 'run');
+      const graph = await GraphSession.load(bytes, request, device, {
+        enableProfiling: true,
+        profileFilePrefix,
+      });
+      await graph.warmUp(1);
+      graph.#session.endProfiling();
+      await graph.release();
+      const [file = ''] = await readdir(folder);
+      return sharesOf(JSON.parse(await readFile(join(folder, file), 'utf8')) as ProfileEvent[]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  /**
+   * Runs the graph on a black picture; the time of each run in ms, the graph alone.
+   *
+   * @throws InferenceError `MODEL_INVALID`, `OUTPUT_TOO_LARGE`
+   */
+  async warmUp(runs: number): Promise<number[]> {
     const durations: number[] = [];
-    const begun = performance.now();
-    for (let run = 0; run <= WARM_RUNS; run += 1) {
+    for (let run = 0; run < runs; run += 1) {
       const before = performance.now();
       const outputs = await this.#compute().catch((error: unknown) => {
         throw new InferenceError('MODEL_INVALID', `the graph does not run: ${messageOf(error)}`, {
           cause: error,
         });
       });
-      if (run === 0) this.#tryHead(outputs);
-      else durations.push(performance.now() - before);
-      if (durations.length > 0 && performance.now() - begun > WARM_BUDGET_MS) break;
+      durations.push(performance.now() - before);
+      if (!this.#hasRun) this.#tryHead(outputs);
+      this.#hasRun = true;
     }
-    durations.sort((a, b) => a - b);
-    this.info.warmMs = durations[durations.length >> 1] as number;
-    this.info.warmMaxMs = durations.at(-1) as number;
+    return durations;
   }
 
   /** A head that can never read this graph says so at load; that black scores oddly is no fault. */
@@ -195,34 +234,34 @@ export class GraphSession {
   }
 
   /**
-   * Decode → resize → run → head. One at a time: the buffers are reused.
+   * Crop → resize → run → head. One at a time: the buffers are reused.
    *
-   * @throws InferenceError `RUN_FAILED`, `SCORE_NOT_FINITE`, `OUTPUT_TOO_LARGE`; DecodeError
+   * @throws InferenceError `RUN_FAILED`, `SCORE_NOT_FINITE`, `OUTPUT_TOO_LARGE`
    */
-  async run(bytes: Buffer, format: FrameFormat, width: number, height: number): Promise<RunOutcome> {
-    const started = performance.now();
-    const image = await decodeRgb(bytes, format, width, height, this.#decoded);
-    if (image.data !== bytes) this.#decoded = wholeOf(image, this.#decoded);
-    const decoded = performance.now();
-    const resized = resizeRgb(image, this.#recipe, this.#resized);
-    if (resized.data !== image.data) this.#resized = resized.data;
-    fillInput(resized.data, this.#recipe, this.#tables, this.#input);
-    const filled = performance.now();
-    const outputs = await this.#compute().catch((error: unknown) => {
-      if (error instanceof InferenceError) throw error;
-      throw new InferenceError('RUN_FAILED', messageOf(error), { cause: error });
-    });
-    const computed = performance.now();
-    const { scaleX, scaleY } = resized;
-    const placement = { scaleX, scaleY, frameWidth: image.width, frameHeight: image.height };
-    const result = this.#head.read(outputs, placement);
-    const timings = {
-      decode: decoded - started,
-      resize: filled - decoded,
-      run: computed - filled,
-      head: performance.now() - computed,
-    };
-    return { ...result, timings };
+  async run(picture: RgbImage, crops?: readonly Box[]): Promise<RunOutcome> {
+    const timings = { resize: 0, run: 0, head: 0 };
+    const results: EncodedResult[] = [];
+    const whole: Box = [0, 0, picture.width, picture.height];
+    for (const box of crops ?? [whole]) {
+      const started = performance.now();
+      const image = box === whole ? picture : cut(picture, box);
+      const resized = resizeRgb(image, this.#recipe, this.#resized);
+      if (resized.data !== image.data) this.#resized = resized.data;
+      fillInput(resized.data, this.#recipe, this.#tables, this.#input);
+      const filled = performance.now();
+      const outputs = await this.#compute().catch((error: unknown) => {
+        if (error instanceof InferenceError) throw error;
+        throw new InferenceError('RUN_FAILED', messageOf(error), { cause: error });
+      });
+      const computed = performance.now();
+      const { scaleX, scaleY } = resized;
+      const placement = { scaleX, scaleY, frameWidth: image.width, frameHeight: image.height };
+      results.push(await encoded(this.#head.read(outputs, placement)));
+      timings.resize += filled - started;
+      timings.run += computed - filled;
+      timings.head += performance.now() - computed;
+    }
+    return { results, timings };
   }
 
   async release(): Promise<void> {
@@ -230,7 +269,43 @@ export class GraphSession {
   }
 }
 
-/** Keeps the larger buffer for the next picture. */
-function wholeOf(image: RgbImage, kept: Buffer | undefined): Buffer {
-  return kept !== undefined && kept.length >= image.data.length ? kept : image.data;
+function cut({ data, width }: RgbImage, [left, top, cutWidth, cutHeight]: Box): RgbImage {
+  const target = Buffer.allocUnsafe(cutWidth * cutHeight * 3);
+  for (let y = 0; y < cutHeight; y += 1) {
+    const start = ((top + y) * width + left) * 3;
+    data.copy(target, y * cutWidth * 3, start, start + cutWidth * 3);
+  }
+  return { data: target, width: cutWidth, height: cutHeight };
+}
+
+async function encoded({ prediction, tensors, pictures = {} }: HeadResult): Promise<EncodedResult> {
+  const entries = Object.entries(pictures).map(
+    async ([name, { data, width, height }]): Promise<[string, EncodedPicture]> => {
+      const gray = { data: Buffer.from(data), width, height, channels: 1 as const };
+      const turn = { rotate: 0, flip: 'none' } as const;
+      const { data: bytes } = await encode(gray, [0, 0, width, height], turn, { format: 'png' });
+      return [name, { width, height, format: 'png', bytes }];
+    },
+  );
+  return { prediction, tensors, pictures: Object.fromEntries(await Promise.all(entries)) };
+}
+
+interface ProfileEvent {
+  cat: string;
+  dur: number;
+  args?: { provider?: string; op_name?: string };
+}
+
+function sharesOf(events: readonly ProfileEvent[]): ProviderShare[] {
+  const shares = new Map<string, ProviderShare>();
+  for (const { cat, dur, args } of events) {
+    if (cat !== 'Node' || args?.provider === undefined || args.op_name === undefined) continue;
+    const { provider, op_name: operator } = args;
+    const share = shares.get(provider) ?? { provider, nodes: 0, ms: 0, operators: {} };
+    shares.set(provider, share);
+    share.nodes += 1;
+    share.ms += dur / 1000;
+    share.operators[operator] = (share.operators[operator] ?? 0) + 1;
+  }
+  return [...shares.values()];
 }

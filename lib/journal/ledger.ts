@@ -4,7 +4,7 @@
  * tail that was cut off together with its stored head, so heads that leave the machine are worth more.
  */
 import { createHash } from 'node:crypto';
-import { canonicalJson } from './canonical.ts';
+import { canonicalJson } from '../canonical.ts';
 import type { LedgerEntry } from './types.ts';
 
 /** Stands in for the hash before the first record. */

@@ -15,6 +15,8 @@ import type { InputRecipe } from '../input.ts';
 import type { DetectOptions, GraphOutputs, HeadPlan, OutputTensor, Placement } from './head.ts';
 import { labelOf } from './labels.ts';
 
+export { detectFormatOf } from './detect/format.ts';
+
 const DEFAULT_CONFIDENCE = 0.3;
 const DEFAULT_IOU = 0.45;
 const DEFAULT_MAX_OBJECTS = 100;

@@ -109,4 +109,23 @@ describe('resize', () => {
     assert.equal(resizeRgb(source, { width: 1, height: 1, fit: 'stretch' }, output).data, output);
     assert.equal(resizeRgb(source, { width: 2, height: 2, fit: 'letterbox' }).data, source.data);
   });
+
+  it('reads a part of a larger picture where it lies, to the same pixels as from a copy of it', () => {
+    const part = fc.tuple(fc.nat(), fc.nat(), fc.nat(), fc.nat());
+    fc.assert(
+      fc.property(image, part, side, side, (source, [x, y, w, h], width, height) => {
+        const [left, top] = [x % source.width, y % source.height];
+        const size = { width: 1 + (w % (source.width - left)), height: 1 + (h % (source.height - top)) };
+        const stride = source.width * 3;
+        const begin = top * stride + left * 3;
+        const rows = Array.from({ length: size.height }, (_, row) =>
+          source.data.subarray(begin + row * stride, begin + row * stride + size.width * 3),
+        );
+        const target = { width, height, fit: 'letterbox' } as const;
+        const there = resizeRgb({ ...size, data: source.data.subarray(begin), stride }, target);
+        const copied = resizeRgb({ ...size, data: Buffer.concat(rows) }, target);
+        assert.deepEqual([...there.data.subarray(0, width * height * 3)], [...copied.data]);
+      }),
+    );
+  });
 });

@@ -4,10 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writ
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { bytesOf, Frame, holdingPixels } from '../../../lib/frame/frame.ts';
 import { SlotPool, type SharedPixels } from '../../../lib/frame/slots.ts';
+import { collectGarbage } from '../../support/collector.ts';
 
 const LENGTH = 4 * 2 * 3;
 
@@ -120,15 +119,10 @@ describe('SlotPool', () => {
   });
 
   it('uses the slots of dead frames again', async () => {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    setFlagsFromString('--no-expose-gc');
     pool.close();
     pool = new SlotPool({ slots: 10, parent });
     await highestOf(5, () => undefined);
-    collect();
-    // finalisers run in a task of their own
-    await new Promise((resolve) => setTimeout(resolve));
+    await collectGarbage();
     await highestOf(4, () => undefined);
     // the last frame may still be on somebody's stack
     assert.ok(readdirSync(pool.folder).length <= 6);

@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
-import {
-  MessageReader,
-  packTensors,
-  sendMessage,
-  unpackTensors,
-  type Envelope,
-  type Request,
-} from '../../../lib/inference/protocol.ts';
+import { MessageReader, sendMessage, type Envelope, type Request } from '../../../lib/inference/protocol.ts';
 
 const LIMITS = { headerBytes: 1000, payloadBytes: 10_000 };
 
@@ -56,22 +49,5 @@ describe('host protocol', () => {
     for (const bytes of [changed(0, 0), changed(1, 99), changed(6, 255), changed(11, 255), changed(12, 0)]) {
       assert.throws(() => reader().push(bytes), { code: 'PROTOCOL_VIOLATED' });
     }
-  });
-
-  it('carries tensors bit for bit', () => {
-    fc.assert(
-      fc.property(fc.array(fc.float32Array({ maxLength: 20 }), { maxLength: 4 }), (arrays) => {
-        const tensors = Object.fromEntries(
-          arrays.map((data, index) => [`t${index}`, { dims: [data.length], data: Float32Array.from(data) }]),
-        );
-        const { list, payload } = packTensors(tensors);
-        assert.deepEqual(unpackTensors(list, payload), tensors);
-      }),
-    );
-  });
-
-  it('refuses a tensor that is cut short', () => {
-    const list = [{ name: 't', dims: [2], length: 2 }];
-    assert.throws(() => unpackTensors(list, Buffer.alloc(4)), { code: 'PROTOCOL_VIOLATED' });
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { canonicalJson } from '../../../lib/journal/canonical.ts';
+import { canonicalJson } from '../../lib/canonical.ts';
 
 describe('canonical JSON', () => {
   it('sorts keys by UTF-16 code units, as the example of RFC 8785 §3.2.3 does', () => {
