@@ -118,8 +118,7 @@ function compareLists(
   if (expected.length !== got.length) {
     return [{ path: `${path}.length`, expected: expected.length, got: got.length, excess: null }];
   }
-  const ordered =
-    expected.every(isEntry) && got.every(isEntry) ? inOrderOf(expected, got, tolerance) : got;
+  const ordered = expected.every(isEntry) && got.every(isEntry) ? inOrderOf(expected, got, tolerance) : got;
   return expected.flatMap((value, index) => compare(value, ordered[index], tolerance, `${path}[${index}]`));
 }
 
@@ -131,7 +130,12 @@ function compare(expected: unknown, got: unknown, tolerance: Tolerance, path: st
   if (Array.isArray(expected) && Array.isArray(got)) return compareLists(expected, got, tolerance, path);
   if (typeof expected === 'object' && expected !== null && typeof got === 'object' && got !== null) {
     return Object.entries(expected).flatMap(([name, value]) =>
-      compare(value, (got as Record<string, unknown>)[name], tolerance, path === '' ? name : `${path}.${name}`),
+      compare(
+        value,
+        (got as Record<string, unknown>)[name],
+        tolerance,
+        path === '' ? name : `${path}.${name}`,
+      ),
     );
   }
   return expected === got ? [] : [{ path, expected, got, excess: null }];

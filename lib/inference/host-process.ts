@@ -9,16 +9,8 @@ import { constants, setPriority, tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { asCodedError } from '../errors.ts';
-import { decodeRgb, type RgbImage } from '../frame/decode.ts';
-import { readPixels } from '../frame/slots.ts';
-import {
-  MessageReader,
-  sendMessage,
-  type Envelope,
-  type Reply,
-  type Request,
-  type RunRequest,
-} from './protocol.ts';
+import { PictureCache } from './picture-cache.ts';
+import { MessageReader, sendMessage, type Envelope, type Reply, type Request } from './protocol.ts';
 import { packResults } from './results.ts';
 import { GraphSession } from './session.ts';
 
@@ -27,6 +19,7 @@ const LIMITS = { headerBytes: 4 * 1024 * 1024, payloadBytes: 1024 * 1024 * 1024 
 
 const device = process.argv[2] ?? 'cpu';
 const sessions = new Map<number, GraphSession>();
+const pictures = new PictureCache();
 const pipe = new Socket({ fd: 3, readable: true, writable: true });
 
 /** An empty, nameless working directory: a graph with external data finds nothing beside it. */
@@ -49,29 +42,10 @@ function yieldToParent(): void {
   }
 }
 
-/** Of the frame before. */
-let shared: Buffer = Buffer.alloc(0);
-
-/** The pixels of a file in shared memory; good until the next call. */
-function readShared(file: { path: string; length: number }): Buffer {
-  const bytes = readPixels(file, shared);
-  if (bytes.length > shared.length) shared = bytes;
-  return bytes;
-}
-
 function sessionOf(model: number): GraphSession {
   const session = sessions.get(model);
   if (session === undefined) throw new Error(`model ${model} is not loaded`);
   return session;
-}
-
-/** Pixels of the frame before. */
-let decoded: Buffer | undefined;
-
-async function decode(bytes: Buffer, { format, width, height }: RunRequest): Promise<RgbImage> {
-  const image = await decodeRgb(bytes, format, width, height, decoded);
-  if (image.data !== bytes && image.data.length > (decoded?.length ?? 0)) decoded = image.data;
-  return image;
 }
 
 async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: Reply; payload?: Buffer }> {
@@ -87,8 +61,7 @@ async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: 
     case 'run': {
       const session = sessionOf(header.model);
       const started = performance.now();
-      const bytes = header.file === undefined ? payload : readShared(header.file);
-      const picture = await decode(bytes, header);
+      const picture = await pictures.picture(header, payload);
       const decodeMs = performance.now() - started;
       const { results, timings } = await session.run(picture, header.crops);
       const packed = packResults(results);

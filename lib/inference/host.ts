@@ -10,7 +10,7 @@ import { holdingPixels, type Frame } from '../frame/frame.ts';
 import type { ModelReference } from '../inspection/inspection.ts';
 import { ChildEnded, HostChild, type Question } from './child.ts';
 import { InferenceError } from './errors.ts';
-import type { HeadOptions } from './heads/head.ts';
+import type { GraphOutputs, HeadOptions } from './heads/head.ts';
 import type { InputRecipe } from './input.ts';
 import { checkModel, type ModelSource } from './model.ts';
 import type { GraphInfo } from './protocol.ts';
@@ -32,6 +32,8 @@ export interface LoadOptions {
   strict?: boolean;
   head: HeadOptions;
   input?: Partial<InputRecipe>;
+  /** What an earlier load learned about the graph's values; the load is quicker for it. */
+  graph?: GraphOutputs;
   queue?: QueuePolicy;
   queueLimit?: number;
   /** Longest run before the child is ended. Default: ten times the slowest warm run, at least 1 s. */
@@ -382,9 +384,10 @@ class HostCore {
   }
 
   async #loadInto(child: HostChild, model: Model): Promise<void> {
-    const { providers, strict = false, head, input = {} } = model.options;
+    const { providers, strict = false, head, input = {}, graph } = model.options;
     const limitMs = loadTimeout(model.options);
-    const question = { model: model.id, providers, strict, head, input };
+    const known = graph === undefined ? {} : { graph };
+    const question = { model: model.id, providers, strict, head, input, ...known };
     const started = performance.now();
     try {
       const { header } = await child.ask('load', question, { payload: model.source.bytes, limitMs });

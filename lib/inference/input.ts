@@ -3,6 +3,8 @@
  * types, fixed dimensions) is believed; the rest is asked for. A recipe that contradicts the graph
  * is refused at load: a wrong normalisation gives plausible nonsense, not an error.
  */
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../canonical.ts';
 import type { Fit } from '../frame/resize.ts';
 import { InferenceError } from './errors.ts';
 import type { ValueDescription } from './protocol.ts';
@@ -112,6 +114,11 @@ export function resolveInput(
   };
 }
 
+/** `sha256:` and the hex SHA-256 of a recipe: two with the same feed the same numbers for the same frame. */
+export function recipeDigest(recipe: InputRecipe): string {
+  return `sha256:${createHash('sha256').update(canonicalJson(recipe)).digest('hex')}`;
+}
+
 export function inputDimensions(recipe: InputRecipe): number[] {
   const { width, height, layout } = recipe;
   const channels = recipe.colour === 'gray' ? 1 : 3;
@@ -171,5 +178,43 @@ export function fillInput(rgb: Buffer, recipe: InputRecipe, tables: InputTables,
     output[out] = first[rgb[i + a] as number] as number;
     output[out + plane] = second[rgb[i + 1] as number] as number;
     output[out + 2 * plane] = third[rgb[i + c] as number] as number;
+  }
+}
+
+/** What of a recipe is left to do outside a graph that it is folded into. */
+const FOLDED = {
+  layout: 'nhwc',
+  type: 'uint8',
+  colour: 'rgb',
+  scale: 1,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+} as const;
+
+/** Feeds one graph: the pixels as they lie where it takes them so, else through the tables into one buffer. */
+export class InputFeed {
+  readonly dimensions: readonly number[];
+  readonly #recipe: InputRecipe;
+  readonly #way: { tables: InputTables; output: InputData } | undefined;
+
+  /** @param folded the graph normalises by itself and takes RGB bytes */
+  constructor(recipe: InputRecipe, folded: boolean) {
+    this.#recipe = folded ? { ...recipe, ...FOLDED } : recipe;
+    this.dimensions = inputDimensions(this.#recipe);
+    if (!isPlain(this.#recipe))
+      this.#way = { tables: inputTables(this.#recipe), output: inputBuffer(this.#recipe) };
+  }
+
+  /** The input for RGB rows of the recipe's size; good until the next call, or as long as the rows. */
+  fill(rgb: Buffer): InputData {
+    if (this.#way === undefined) return rgb;
+    fillInput(rgb, this.#recipe, this.#way.tables, this.#way.output);
+    return this.#way.output;
+  }
+
+  /** The input for a black picture. */
+  black(): InputData {
+    const { width, height } = this.#recipe;
+    return this.fill(Buffer.alloc(width * height * 3));
   }
 }

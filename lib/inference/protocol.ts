@@ -16,7 +16,7 @@ import type { Writable } from 'node:stream';
 import type { FrameFormat } from '../frame/frame.ts';
 import type { Box } from '../inspection/inspection.ts';
 import { InferenceError } from './errors.ts';
-import type { ChosenHead, HeadOptions } from './heads/head.ts';
+import type { ChosenHead, GraphOutputs, HeadOptions } from './heads/head.ts';
 import type { InputRecipe } from './input.ts';
 
 const PROTOCOL_VERSION = 2;
@@ -31,12 +31,15 @@ export interface ValueDescription {
 }
 
 /** How a graph is opened; its bytes are the payload. */
-interface GraphRequest {
+export interface GraphRequest {
   id: number;
+  /** In the order in which they are tried. */
   providers: readonly string[];
   strict: boolean;
   head: HeadOptions;
   input: Partial<InputRecipe>;
+  /** What an earlier load learned about the graph's values; saves a session that only asks for it. */
+  graph?: GraphOutputs;
 }
 
 /** Creates the session, runs nothing. */

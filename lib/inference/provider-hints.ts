@@ -70,7 +70,8 @@ function nvidiaHint(provider: 'cuda' | 'tensorrt', { hasCudaPackage, hasNvidiaDr
       'node_modules/onnxruntime-node/bin/napi-v6/linux/x64.'
     );
   }
-  const libraries = 'the CUDA 12 runtime (libcudart.so.12, libcublas.so.12, libcufft.so.11) and cuDNN 9 (libcudnn.so.9)';
+  const libraries =
+    'the CUDA 12 runtime (libcudart.so.12, libcublas.so.12, libcufft.so.11) and cuDNN 9 (libcudnn.so.9)';
   const more = provider === 'tensorrt' ? ', and TensorRT 10 (libnvinfer.so.10)' : '';
   return (
     `The CUDA libraries of ONNX Runtime are there, but not all they need: install ${libraries}${more}, and where ` +

@@ -197,6 +197,22 @@ export function colourModel(): Buffer {
   );
 }
 
+/** How many numbers of a convolved picture are above zero; NonZero is what GPUs leave to the CPU. */
+export function nonZeroModel(): Buffer {
+  return model(
+    value(11, 'x', FLOAT, [1, 3, SIDE, SIDE]),
+    floats('weights', [4, 3, 1, 1], [1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1]),
+    node('Conv', ['x', 'weights'], ['mixed']),
+    node('Relu', ['mixed'], ['positive']),
+    node('NonZero', ['positive'], ['places']),
+    node('Cast', ['places'], ['numbers'], { to: FLOAT }),
+    node('ReduceSum', ['numbers'], ['total'], { keepdims: 0 }),
+    node('ReduceMean', ['positive'], ['mean'], { axes: [0, 1, 2, 3], keepdims: 0 }),
+    value(12, 'total', FLOAT, []),
+    value(12, 'mean', FLOAT, []),
+  );
+}
+
 /** Asks for `gigabytes` of memory when it runs. */
 export function hungryModel(gigabytes: number): Buffer {
   return model(
