@@ -21,6 +21,8 @@ export type InferenceErrorCode =
   // the bundle around it
   | 'BUNDLE_INVALID'
   | 'BUNDLE_TOO_LARGE'
+  | 'BUNDLE_CONTRADICTED'
+  | 'BUNDLE_EXISTS'
   // the execution provider
   | 'PROVIDER_UNKNOWN'
   | 'PROVIDER_UNAVAILABLE'

@@ -146,16 +146,17 @@ function inOrder(graph: ModelGraph): readonly Node[] {
 }
 
 /**
- * Refuses what may not reach ONNX Runtime. Reads `bytes` in place.
+ * Refuses what may not reach ONNX Runtime; what passes is described. Reads `bytes` in place.
  *
  * @throws InferenceError `MODEL_INVALID` (no ONNX model, cut off, contradicts itself),
  *   `MODEL_OPSET_UNSUPPORTED`, `MODEL_OPERATOR_REFUSED` (loops, functions, unknown operators),
  *   `MODEL_EXTERNAL_DATA`, `MODEL_TENSOR_TOO_LARGE`, `MODEL_TOO_LARGE` (too many nodes or fields)
  */
-export function scanModel(bytes: Buffer, limits?: GraphLimits): void {
+export function scanModel(bytes: Buffer, limits?: GraphLimits): ModelGraph {
   const graph = readModelGraph(bytes, limits);
   checkVersions(graph);
   for (const node of graph.nodes) checkOperator(node);
   if (graph.outputs.length === 0) throw invalid('the graph has no output');
   checkGrowth(graph, inOrder(graph));
+  return graph;
 }

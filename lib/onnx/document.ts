@@ -107,14 +107,19 @@ export function encodeOpset(domain: string, version: number, rest: Encoded = [])
   return embedded(8, [bytesField(1, domain), integerField(2, version), ...rest]);
 }
 
-/** The file of a document. */
-export function writeDocument({ irVersion, opsets, graph, rest }: OnnxDocument): Buffer {
-  return Buffer.concat([
+/** The file of a document in pieces, for who writes a large one bit by bit. */
+export function encodeDocument({ irVersion, opsets, graph, rest }: OnnxDocument): Encoded {
+  return [
     integerField(1, irVersion),
     ...opsets.flatMap((opset) => encodeOpset(opset.domain, opset.version, opset.rest)),
     ...embedded(7, encodeGraph(graph)),
     ...rest,
-  ]);
+  ];
+}
+
+/** The file of a document. */
+export function writeDocument(document: OnnxDocument): Buffer {
+  return Buffer.concat(encodeDocument(document));
 }
 
 /** The inputs somebody has to feed. */

@@ -23,11 +23,11 @@ describe('model file', () => {
     assert.deepEqual(read, { name: 'press-4', version: hex.slice(0, 12), bytes, digest: `sha256:${hex}` });
   });
 
-  it('is refused by code when it is missing, a folder or too large', async () => {
+  it('is refused by code when it is missing, a folder of no bundle or too large', async () => {
     const path = join(folder, 'large.onnx');
     await writeFile(path, Buffer.alloc(100));
     await assert.rejects(readModel(join(folder, 'none.onnx')), { code: 'MODEL_NOT_FOUND' });
-    await assert.rejects(readModel(folder), { code: 'MODEL_NOT_FOUND' });
+    await assert.rejects(readModel(folder), { code: 'BUNDLE_INVALID', message: /no model.json/ });
     await assert.rejects(readModel(path, { limitBytes: 99 }), { code: 'MODEL_TOO_LARGE' });
     assert.throws(() => checkModel(source(Buffer.alloc(100)), 99), { code: 'MODEL_TOO_LARGE' });
   });
