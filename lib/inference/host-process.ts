@@ -18,8 +18,8 @@ import { GraphSession } from './session.ts';
 const LIMITS = { headerBytes: 4 * 1024 * 1024, payloadBytes: 1024 * 1024 * 1024 };
 
 const device = process.argv[2] ?? 'cpu';
-const sessions = new Map<number, GraphSession>();
 const pictures = new PictureCache();
+const sessions = new Map<number, GraphSession>();
 const pipe = new Socket({ fd: 3, readable: true, writable: true });
 
 /** An empty, nameless working directory: a graph with external data finds nothing beside it. */
@@ -61,7 +61,7 @@ async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: 
     case 'run': {
       const session = sessionOf(header.model);
       const started = performance.now();
-      const picture = await pictures.picture(header, payload);
+      const picture = await pictures.picture({ ...header, bytes: payload });
       const decodeMs = performance.now() - started;
       const { results, timings } = await session.run(picture, header.crops);
       const packed = packResults(results);

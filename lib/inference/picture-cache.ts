@@ -8,24 +8,33 @@
  * (comparing takes 0.03 ms for a JPEG of 0.4 MB, 0.5 ms for 6 MB of pixels).
  */
 import { decodeRgb, type RgbImage } from '../frame/decode.ts';
+import type { FrameFormat } from '../frame/frame.ts';
 import { readPixels } from '../frame/slots.ts';
-import type { RunRequest } from './protocol.ts';
 
-/** A frame whose pixels are a payload, or raw rows in shared memory; that file does not change under its id. */
-export type PictureSource = Pick<RunRequest, 'frame' | 'format' | 'width' | 'height' | 'file'>;
+/** Where the pixels of a frame are. */
+export interface PictureSource {
+  /** Id of the frame. */
+  frame: string;
+  format: FrameFormat;
+  width: number;
+  height: number;
+  /** Encoded, or raw rows; not looked at where `file` is given. */
+  bytes: Buffer;
+  /** Raw rows in shared memory. One frame's file does not change while the frame is looked at. */
+  file?: { path: string; length: number };
+}
 
 interface Kept {
   source: PictureSource;
-  payload: Buffer;
   image: RgbImage;
 }
 
-function isSame(kept: Kept, wanted: PictureSource, payload: Buffer): boolean {
-  const { frame, format, width, height, file } = kept.source;
-  if (frame !== wanted.frame || format !== wanted.format) return false;
-  if (width !== wanted.width || height !== wanted.height) return false;
-  if (wanted.file !== undefined) return file?.path === wanted.file.path && file.length === wanted.file.length;
-  return file === undefined && kept.payload.equals(payload);
+function isSame(kept: PictureSource, wanted: PictureSource): boolean {
+  const { frame, format, width, height, file } = wanted;
+  if (kept.frame !== frame || kept.format !== format || kept.width !== width || kept.height !== height)
+    return false;
+  if (file !== undefined) return kept.file?.path === file.path && kept.file.length === file.length;
+  return kept.file === undefined && kept.bytes.equals(wanted.bytes);
 }
 
 /** The larger of two, for the next picture. */
@@ -43,15 +52,15 @@ export class PictureCache {
    *
    * @throws DecodeError `IMAGE_INVALID`, `IMAGE_TOO_LARGE`; SlotError `FRAME_MEMORY`
    */
-  async picture(source: PictureSource, payload: Buffer): Promise<RgbImage> {
-    if (this.#kept !== undefined && isSame(this.#kept, source, payload)) return this.#kept.image;
+  async picture(source: PictureSource): Promise<RgbImage> {
+    if (this.#kept !== undefined && isSame(this.#kept.source, source)) return this.#kept.image;
     // its pixels are about to be overwritten
     this.#kept = undefined;
-    const bytes = source.file === undefined ? payload : this.#read(source.file);
+    const bytes = source.file === undefined ? source.bytes : this.#read(source.file);
     const { format, width, height } = source;
     const image = await decodeRgb(bytes, format, width, height, this.#decoded);
     if (image.data !== bytes) this.#decoded = larger(image.data, this.#decoded);
-    this.#kept = { source, payload, image };
+    this.#kept = { source, image };
     return image;
   }
 

@@ -56,7 +56,7 @@ interface WarmRequest {
   runs: number;
 }
 
-export interface RunRequest {
+interface RunRequest {
   type: 'run';
   id: number;
   model: number;
