@@ -3,7 +3,7 @@
  * `protocol.ts` on file descriptor 3, does one thing at a time, and ends when that pipe closes.
  */
 import { once } from 'node:events';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants, setPriority, tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
@@ -37,8 +37,12 @@ function leaveDirectory(): void {
 function yieldToParent(): void {
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+    // Linux counts by thread; those that start from here on are like the one that starts them
+    for (const thread of readdirSync('/proc/self/task')) {
+      setPriority(Number(thread), constants.priority.PRIORITY_BELOW_NORMAL);
+    }
   } catch {
-    // not allowed here, and not worth ending for
+    // not allowed here, or no Linux, and not worth ending for
   }
 }
 
@@ -103,13 +107,14 @@ async function handle(message: Envelope<Request>): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  yieldToParent();
+  const importing = import('onnxruntime-node');
   const watch = new Worker(new URL(`./orphan-worker${extname(import.meta.url)}`, import.meta.url), {
     workerData: Number(process.argv[3]),
   });
   // a thread asks for the working directory while it starts
   await once(watch, 'online');
   watch.unref();
+  const { env, listSupportedBackends } = await importing;
   leaveDirectory();
 
   let last = Promise.resolve();
@@ -121,9 +126,10 @@ async function main(): Promise<void> {
   // an await, not a run, is what this can interrupt: runs hold the event loop
   pipe.on('close', () => process.exit(0));
 
-  const { env, listSupportedBackends } = await import('onnxruntime-node');
   const backends = listSupportedBackends().map(({ name }) => name);
   sendMessage(pipe, { type: 'hello', runtime: env.versions.node ?? '', backends });
+  // only now: a part may be waiting for this process to be back
+  yieldToParent();
 }
 
 main().catch((error: unknown) => {
