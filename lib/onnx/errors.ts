@@ -9,7 +9,10 @@ export type OnnxErrorCode =
   | 'QUANTIZE_NOTHING'
   /** An operator whose meaning changed between opsets, in a form that cannot be carried over. */
   | 'QUANTIZE_OPSET_UNSUPPORTED'
+  /** Not one picture of bytes as input. */
   | 'QUANTIZE_INPUT_UNSUPPORTED'
+  /** A node to be left out that is not there. */
+  | 'QUANTIZE_NODE_UNKNOWN'
   /** No pictures, or pictures on which the graph gives no finite numbers. */
   | 'CALIBRATION_FAILED';
 

@@ -36,12 +36,12 @@ export function readValue(messages: Messages, reader: FieldReader, content: Uint
   return value;
 }
 
-/** A tensor of this type and shape. */
-export function makeValue(name: string, type: number, dims: readonly Dimension[]): Value {
-  const dimensions = dims.flatMap((dimension) =>
+/** A tensor of this type and shape; of any shape where `dims` is undefined. */
+export function makeValue(name: string, type: number, dims: readonly Dimension[] | undefined): Value {
+  const dimensions = dims?.flatMap((dimension) =>
     embedded(1, typeof dimension === 'number' ? [integerField(1, dimension)] : textField(2, dimension)),
   );
-  const tensorType = [integerField(1, type), ...embedded(2, dimensions)];
+  const tensorType = [integerField(1, type), ...(dimensions === undefined ? [] : embedded(2, dimensions))];
   return { name, encoded: [bytesField(1, name), ...embedded(2, embedded(1, tensorType))] };
 }
 
