@@ -84,7 +84,11 @@ function zip64Extra(...values: bigint[]): Buffer {
 }
 
 /** The end of a directory as zip64 has it, with these lies. */
-function zip64End(count: bigint, directoryOffset: bigint, recordOffset?: bigint): NonNullable<RawZip['tail']> {
+function zip64End(
+  count: bigint,
+  directoryOffset: bigint,
+  recordOffset?: bigint,
+): NonNullable<RawZip['tail']> {
   return () => {
     const record = Buffer.alloc(56);
     record.writeUInt32LE(0x06064b50, 0);
