@@ -93,7 +93,8 @@ function fold(bytes: Uint8Array, recipe: InputRecipe): Buffer | undefined {
 function refusal(refused: GraphInfo['refused']): InferenceError {
   const cpu = refused.find(({ provider }) => provider === 'cpu');
   if (cpu !== undefined) return new InferenceError('MODEL_INVALID', cpu.message);
-  const reasons = refused.map(({ provider, message }) => `${provider}: ${message}`).join('; ');
+  const [first, ...others] = refused.map(({ provider, message }) => `${provider}: ${message}`);
+  const reasons = others.length === 0 ? (refused[0]?.message ?? '') : [first, ...others].join('; ');
   return new InferenceError('PROVIDER_UNAVAILABLE', reasons, {
     hint: 'Check the driver and the libraries of the provider, or add cpu at the end of the list.',
   });
