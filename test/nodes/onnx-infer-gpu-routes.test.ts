@@ -95,7 +95,7 @@ describe('the routes of onnx-infer-gpu', function () {
       await sample((manifest) => {
         const [golden] = manifest.golden ?? [];
         if (golden !== undefined)
-          golden.expected = { task: 'classify', classes: [{ index: 2, label: 'blue' }] };
+          golden.expected = { task: 'classify', classes: [{ label: 'blue' }, { label: 'green' }] };
       }),
     );
     const background = { r: 0, g: 255, b: 0 };
@@ -279,11 +279,11 @@ describe('the routes of onnx-infer-gpu', function () {
   });
 
   it('let visitors read, and those who may deploy try models', async () => {
-    await nodeRed.signIn('visitor', 'v');
+    await nodeRed.signIn('visitor', 'v', 'read');
     assert.equal((await get('/models')).status, 200);
     assert.equal((await get('/nodes/infer')).status, 200);
     assert.equal((await post('/trials', { dialog: 'v', ...CLASSIFY })).status, 401);
-    await nodeRed.signIn('writer', 'w');
+    await nodeRed.signIn('writer', 'w', 'write');
     assert.equal((await post('/trials', { dialog: 'w', ...CLASSIFY })).status, 200);
   });
 
@@ -293,11 +293,11 @@ describe('the routes of onnx-infer-gpu', function () {
     const same = await post('/nodes/changing/swap', { reason: 'to see' });
     assert.equal(same.answer['isNew'], false, JSON.stringify(same.answer));
     await writeFile(path, await readFile(join(folder, 'outside.onnx')));
-    for (const [name, password] of [
-      ['visitor', 'v'],
-      ['writer', 'w'],
+    for (const [name, password, scope] of [
+      ['visitor', 'v', 'read'],
+      ['writer', 'w', 'write'],
     ] as const) {
-      await nodeRed.signIn(name, password);
+      await nodeRed.signIn(name, password, scope);
       assert.equal((await post('/nodes/changing/swap', { reason: 'because' })).status, 401);
     }
     await nodeRed.signIn('engineer', 'e');
