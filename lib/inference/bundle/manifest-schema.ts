@@ -89,7 +89,7 @@ export const postprocessingSchemas: Record<(typeof TASKS)[number], Schema> = {
   classify: object([], {
     topK: count,
     output: line,
-    scores: { type: 'string', enum: ['auto', 'softmax', 'as-is'] },
+    scores: { type: 'string', enum: ['auto', 'softmax', 'sigmoid', 'as-is'] },
   }),
   detect: object([], {
     format: {
