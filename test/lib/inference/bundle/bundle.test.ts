@@ -138,6 +138,9 @@ describe('bundle', () => {
     await symlink(large, join(root, 'a-link'));
     await refuses(join(root, 'a-link'), 'MODEL_NOT_ALLOWED', /symbolic link/);
     if (process.platform === 'win32') this.skip();
+    const named = await folderOf(await sample());
+    await writeFile(Buffer.concat([Buffer.from(`${named}/`), Buffer.from([0xc3, 0x28])]), '');
+    await refuses(named, 'BUNDLE_INVALID', /cannot be shown/);
     execFileSync('mkfifo', [join(large, 'pipe')]);
     await refuses(large, 'MODEL_NOT_ALLOWED', /"pipe", which is no file/);
   });

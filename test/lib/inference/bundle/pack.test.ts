@@ -85,6 +85,14 @@ describe('packing a bundle', () => {
     assert.deepEqual(await filesOf(one), await filesOf(two));
   });
 
+  it('takes the graph of another bundle', async () => {
+    const [first, second] = [join(root, 'first'), join(root, 'second')];
+    await packBundle({ model, folder: first, manifest: draft });
+    await packBundle({ model: first, folder: second, manifest: { ...draft, version: '4' } });
+    const { version, bytes } = await readModel(second);
+    assert.deepEqual({ version, bytes }, { version: '4', bytes: colourModel() });
+  });
+
   it('never takes the place of anything, and leaves nothing behind when it fails', async () => {
     const folder = join(root, 'taken');
     await packBundle({ model, folder, manifest: draft });
