@@ -4,7 +4,7 @@ import { acquireHost, type InferenceHost } from '../../../lib/inference/host.ts'
 import { anomaly, grey, percentile, source, steadyLoad } from './fixtures.ts';
 import { logModel, meanModel } from './onnx.ts';
 
-const KILLS = Number(process.env["K"] ?? 200);
+const KILLS = Number(process.env['K'] ?? 200);
 const RECOVERY_P95_MS = 2000;
 
 describe('inference host under kill −9', function () {
