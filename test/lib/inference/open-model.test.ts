@@ -9,6 +9,14 @@ import { withSwiftShader } from './swiftshader.ts';
 
 const code = (expected: string) => (error: unknown) => (error as { code?: unknown }).code === expected;
 
+/** Becomes true when the promise has settled, however. */
+function doneFlag(promise: Promise<unknown>): { is: boolean } {
+  const done = { is: false };
+  const settle = (): void => void (done.is = true);
+  promise.then(settle, settle);
+  return done;
+}
+
 describe('open model', () => {
   const before = hostProcesses();
   const opened: OpenModel[] = [];
@@ -54,10 +62,9 @@ describe('open model', () => {
   it('swaps to another model while it serves, and names the one that made each result', async () => {
     const model = await open(source(meanModel(), 'mean'), { ...anomaly, queue: 'block', queueLimit: 100 });
     const swapped = model.swap(source(logModel(), 'log'), { ...anomaly, queue: 'block' });
-    let isDone = false;
-    void swapped.finally(() => (isDone = true)).catch(() => undefined);
+    const done = doneFlag(swapped);
     const names: string[] = [];
-    while (!isDone) {
+    while (!done.is) {
       const { prediction, model: by } = await model.run(grey(1));
       assert.equal(prediction['score'], by.name === 'mean' ? 1 : 0);
       names.push(by.name);
@@ -82,9 +89,8 @@ describe('open model', () => {
     const pid = model.pid;
     await withSwiftShader(this, async () => {
       const swap = model.swap(source(logModel(), 'log'), { ...anomaly, providers: ['webgpu'] });
-      let isDone = false;
-      void swap.finally(() => (isDone = true)).catch(() => undefined);
-      while (!isDone) {
+      const done = doneFlag(swap);
+      while (!done.is) {
         const { prediction, provider, model: by } = await model.run(grey(1));
         assert.equal(by.name, provider === 'cpu' ? 'mean' : 'log');
         assert.equal(prediction['score'], provider === 'cpu' ? 1 : 0);
@@ -104,18 +110,16 @@ describe('open model', () => {
     it(`serves others at 50 Hz while a graph that ${what} is opened on the same device`, async () => {
       const model = await open(source(meanModel()), { ...anomaly, queue: 'block', queueLimit: 100 });
       const attempt = openModel(source(hostile), { ...anomaly, loadTimeoutMs: 4000 });
-      let isOver = false;
       const over = attempt.then(
         () => assert.fail('it was opened'),
         (error: unknown) => (error as { code: string }).code,
       );
-      void over.finally(() => (isOver = true));
+      const done = doneFlag(over);
       const answered = [performance.now()];
       const runs: Promise<unknown>[] = [];
-      for await (const _ of every(20)) {
-        void _;
+      for await (const tick of every(20, done)) {
         runs.push(model.run(grey(5)).then(() => answered.push(performance.now())));
-        if (isOver) break;
+        if (tick.is) break;
       }
       await Promise.all(runs);
       assert.match(await over, /MODEL_LOAD_TIMEOUT|MODEL_INVALID/);
