@@ -3,14 +3,9 @@
  * is, and where.
  */
 import type { Frame } from '../frame/frame.ts';
-import {
-  acquireHost,
-  type InferenceHost,
-  type InferenceTimings,
-  type LoadedModel,
-} from '../inference/host.ts';
+import type { InferenceTimings } from '../inference/host.ts';
 import { readModel as readGraph } from '../inference/model.ts';
-import { deviceFor } from '../inference/providers.ts';
+import { openModel, type OpenModel } from '../inference/open-model.ts';
 import type { QueuePolicy } from '../inference/queue.ts';
 import type { AnomalySection } from '../inspection/inspection.ts';
 import { boxesAbove } from './boxes.ts';
@@ -22,7 +17,7 @@ import { conformalPValue, quantile } from './p-value.ts';
 const NORMAL_SHARE = 0.95;
 
 export interface ScorerOptions {
-  /** Execution providers in the order in which they are tried. */
+  /** Execution providers in the order in which they are tried, or `auto`. */
   providers?: readonly string[];
   queue?: QueuePolicy;
   queueLimit?: number;
@@ -41,41 +36,31 @@ export class Scorer {
   readonly model: AnomalyModel;
   /** Score below which 95 % of good parts are; patches above it are shown. */
   readonly normalLevel: number;
-  readonly #host: InferenceHost;
-  readonly #loaded: LoadedModel;
+  readonly #opened: OpenModel;
 
-  private constructor(model: AnomalyModel, host: InferenceHost, loaded: LoadedModel) {
+  private constructor(model: AnomalyModel, opened: OpenModel) {
     this.model = model;
     this.normalLevel = quantile(model.goodScores, NORMAL_SHARE);
-    this.#host = host;
-    this.#loaded = loaded;
+    this.#opened = opened;
   }
 
-  /** Throws `MODEL_DIGEST_MISMATCH` and what the inference host throws when it loads. */
+  /** Throws `MODEL_DIGEST_MISMATCH` and what `openModel` throws. */
   static async open(model: AnomalyModel, options: ScorerOptions = {}): Promise<Scorer> {
     const { providers = ['cpu'], ...queue } = options;
     const { name, version } = referenceOf(model);
     // Read and hashed once more: the bytes that run are the bytes that were checked.
     const source = await readGraph(model.graph, { name, version, digest: model.digest });
-    const host = acquireHost(deviceFor(providers));
-    try {
-      const { width, height } = model.input;
-      const loaded = await host.load(source, {
-        providers,
-        head: { task: 'anomaly-map' },
-        input: { width, height },
-        ...queue,
-      });
-      return new Scorer(model, host, loaded);
-    } catch (error) {
-      await host.release();
-      throw error;
-    }
+    const { width, height } = model.input;
+    const head = { task: 'anomaly-map' } as const;
+    return new Scorer(
+      model,
+      await openModel(source, { providers, head, input: { width, height }, ...queue }),
+    );
   }
 
   /** Throws what the inference host throws: `FRAME_DROPPED`, `QUEUE_FULL`, `NO_RESULT`, … */
   async score(frame: Frame, options: { signal?: AbortSignal } = {}): Promise<Scored> {
-    const { prediction, tensors, provider, timings } = await this.#loaded.run(frame, options);
+    const { prediction, tensors, provider, timings } = await this.#opened.run(frame, options);
     const { score } = prediction;
     const map = tensors['map']?.data;
     if (typeof score !== 'number' || map === undefined) {
@@ -100,6 +85,6 @@ export class Scorer {
 
   /** Finishes the frames it has and gives the host back. */
   async close(): Promise<void> {
-    await this.#host.release();
+    await this.#opened.close();
   }
 }

@@ -34,6 +34,8 @@ const ENVIRONMENT = [
   'CUDA_VISIBLE_DEVICES',
   'NVIDIA_VISIBLE_DEVICES',
   'TMPDIR',
+  // where Node keeps what it compiled, if it was told to: half of the time to start
+  'NODE_COMPILE_CACHE',
   // without these Windows starts no process
   'SystemRoot',
   'TEMP',

@@ -7,24 +7,9 @@
  * |expected| (as NumPy's `allclose`), texts and lengths exactly. Things with a label and a score
  * come best first; two whose scores are equal within the tolerance may change places.
  */
-import type { FrameFormat } from '../frame/frame.ts';
+import type { GoldenFrame } from './bundle/golden.ts';
+import type { Tolerance } from './bundle/manifest.ts';
 import { InferenceError } from './errors.ts';
-
-export interface Tolerance {
-  absolute: number;
-  relative: number;
-}
-
-export interface GoldenSample {
-  name: string;
-  bytes: Buffer;
-  format: FrameFormat;
-  width: number;
-  height: number;
-  /** A prediction, or the part of it that matters. */
-  expected: Record<string, unknown>;
-  tolerance: Tolerance;
-}
 
 export interface Difference {
   /** Such as `objects[0].box[2]`. */
@@ -143,7 +128,7 @@ function compare(expected: unknown, got: unknown, tolerance: Tolerance, path: st
 
 /** Where `got` is not what the sample expects, the largest difference first; empty when it passed. */
 export function differencesOf(
-  { expected, tolerance }: Pick<GoldenSample, 'expected' | 'tolerance'>,
+  { expected, tolerance }: Pick<GoldenFrame, 'expected' | 'tolerance'>,
   got: Record<string, unknown>,
 ): Difference[] {
   const found = compare(expected, got, tolerance, '');
@@ -151,7 +136,7 @@ export function differencesOf(
 }
 
 /** What became of a sample that the model said `got` about. */
-export function goldenResult(sample: GoldenSample, got: Record<string, unknown>): GoldenResult {
+export function goldenResult(sample: GoldenFrame, got: Record<string, unknown>): GoldenResult {
   const differences = differencesOf(sample, got);
   return { name: sample.name, passed: differences.length === 0, differences };
 }

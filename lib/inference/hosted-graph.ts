@@ -143,7 +143,7 @@ export class HostedGraph {
 }
 
 /** The time a load may take, in which the turns of others do not count. */
-class Budget {
+export class Budget {
   readonly #limitMs: number;
   #spentMs = 0;
 

@@ -7,8 +7,8 @@ import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-node';
 import { foldInput } from '../onnx/fold.ts';
 import { InferenceError } from './errors.ts';
-import type { GraphOutputs, HeadPlan } from './heads/head.ts';
-import { planHead } from './heads/plan.ts';
+import type { GraphOutputs } from './heads/head.ts';
+import { planHead, type ResolvedPlan } from './heads/plan.ts';
 import { resolveInput, type InputRecipe } from './input.ts';
 import type { ProfilingOptions } from './profile.ts';
 import type { GraphInfo, GraphRequest, ValueDescription } from './protocol.ts';
@@ -21,7 +21,7 @@ export type SessionRequest = Omit<GraphRequest, 'id'>;
 /** What was settled before the session was made. */
 interface Settled {
   graph: GraphOutputs;
-  plan: HeadPlan;
+  plan: ResolvedPlan;
   recipe: InputRecipe;
 }
 
@@ -93,7 +93,8 @@ function fold(bytes: Uint8Array, recipe: InputRecipe): Buffer | undefined {
 function refusal(refused: GraphInfo['refused']): InferenceError {
   const cpu = refused.find(({ provider }) => provider === 'cpu');
   if (cpu !== undefined) return new InferenceError('MODEL_INVALID', cpu.message);
-  const reasons = refused.map(({ provider, message }) => `${provider}: ${message}`).join('; ');
+  const [first, ...others] = refused.map(({ provider, message }) => `${provider}: ${message}`);
+  const reasons = others.length === 0 ? (refused[0]?.message ?? '') : [first, ...others].join('; ');
   return new InferenceError('PROVIDER_UNAVAILABLE', reasons, {
     hint: 'Check the driver and the libraries of the provider, or add cpu at the end of the list.',
   });

@@ -6,6 +6,9 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import { InferenceError } from './errors.ts';
 
+/** All that Jidoka knows, those that are worth trying first at the front. */
+export const PROVIDERS: readonly string[] = ['tensorrt', 'cuda', 'dml', 'coreml', 'webgpu', 'cpu'];
+
 /** Host that providers in this order share: one process for each accelerator, one for the CPU. */
 export function deviceFor(providers: readonly string[]): string {
   return providers.find((provider) => provider !== 'cpu') ?? 'cpu';
@@ -36,10 +39,12 @@ export function sessionOptions(
   const [name, index] = device.split(':');
   const numbered = { name: provider, deviceId: Number(index) };
   const isNumbered = index !== undefined && name === provider;
+  // what TensorRT leaves out of its engine goes to CUDA, which it needs anyway, before it goes to the CPU
+  const next = provider === 'tensorrt' ? ['cuda'] : [];
   // ORT refuses the switch when the CPU was asked for by name
   const isStrict = strict && provider !== 'cpu';
   return {
-    executionProviders: [isNumbered ? numbered : provider],
+    executionProviders: [isNumbered ? numbered : provider, ...next],
     graphOptimizationLevel: 'all',
     executionMode: 'sequential',
     intraOpNumThreads: threads(cores),

@@ -16,7 +16,7 @@ export interface SupervisorOptions {
 export type HostState = 'idle' | 'starting' | 'ready' | 'tripped' | 'closed';
 
 /** Of which Node 24 reserves 1.2 GB before any model; 0.2 GB are resident with a small one. */
-const DEFAULT_MEMORY_BYTES = 3 * 1024 ** 3;
+export const DEFAULT_MEMORY_BYTES = 3 * 1024 ** 3;
 const DEFAULT_CRASH_LIMIT = 3;
 const DEFAULT_CRASH_WINDOW_MS = 600_000;
 /** Starting Node and loading ONNX Runtime takes 0.15–0.3 s; a loaded gateway is given time. */

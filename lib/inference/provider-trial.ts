@@ -1,0 +1,205 @@
+/**
+ * One model on one execution provider in a process of its own: created, warmed and shown its golden
+ * samples, or profiled. The process is always gone afterwards, and goes last where cores are short.
+ */
+import { constants, setPriority } from 'node:os';
+import { canonicalJson } from '../canonical.ts';
+import type { GoldenFrame } from './bundle/golden.ts';
+import { HostChild } from './child.ts';
+import { InferenceError } from './errors.ts';
+import { GoldenMismatch, goldenResult, type GoldenResult } from './golden.ts';
+import type { HeadOptions } from './heads/head.ts';
+import { Budget } from './hosted-graph.ts';
+import { loadTimeout, type LoadOptions } from './load-options.ts';
+import type { ModelSource } from './model.ts';
+import type { GraphInfo, ProviderShare } from './protocol.ts';
+import { unpackResults } from './results.ts';
+import { DEFAULT_MEMORY_BYTES } from './supervisor.ts';
+
+/** Warm-up runs after the first, which compiles and pages in and is not counted. */
+const WARM_RUNS = 8;
+/** Slow graphs are not made to wait longer than this for their figures. */
+const WARM_BUDGET_MS = 1000;
+const START_TIMEOUT_MS = 15_000;
+
+/** How the graph itself ran on one provider, on a black picture. */
+export interface Benchmark {
+  provider: string;
+  createMs: number;
+  p50Ms: number;
+  maxMs: number;
+  runs: number;
+}
+
+export interface TrialOptions extends LoadOptions {
+  golden?: readonly GoldenFrame[];
+  /** How golden samples are read: as the bundle says, whatever thresholds the node has. */
+  goldenHead?: HeadOptions;
+}
+
+export interface Attempt {
+  graph: GraphInfo;
+  benchmark: Benchmark;
+  golden: GoldenResult[];
+}
+
+/** One at a time on each device: two would measure each other. */
+const turns = new Map<string, Promise<unknown>>();
+
+function takeTurn<Result>(device: string, action: () => Promise<Result>): Promise<Result> {
+  const before = turns.get(device) ?? Promise.resolve();
+  const turn = before.then(action, action);
+  const last = turn.catch(() => undefined);
+  turns.set(device, last);
+  void last.then(() => {
+    if (turns.get(device) === last) turns.delete(device);
+  });
+  return turn;
+}
+
+/** Lets `use` ask a process that nobody else knows, and ends it. */
+async function withChild<Result>(
+  device: string,
+  use: (child: HostChild, backends: readonly string[]) => Promise<Result>,
+): Promise<Result> {
+  const child = new HostChild({
+    device,
+    memoryLimitBytes: device === 'cpu' ? DEFAULT_MEMORY_BYTES : undefined,
+  });
+  const timer = setTimeout(() => child.kill('did not start in time'), START_TIMEOUT_MS);
+  try {
+    const { backends } = await child.hello.catch((error: unknown) => {
+      throw new InferenceError('HOST_UNAVAILABLE', (error as Error).message, {
+        hint: 'Check that onnxruntime-node is installed for this machine.',
+        cause: error,
+      });
+    });
+    clearTimeout(timer);
+    stepBack(child);
+    return await use(child, backends);
+  } finally {
+    clearTimeout(timer);
+    child.kill('has finished its trial');
+    await child.ended;
+  }
+}
+
+/** The models that serve go first where both want the core. */
+function stepBack({ pid }: HostChild): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);
+  } catch {
+    // gone already, or not allowed here
+  }
+}
+
+async function measure(child: HostChild, budget: Budget): Promise<number[]> {
+  const warm = async (): Promise<number> => {
+    const { header } = await budget.spend((limitMs) => child.ask('warm', { model: 1, runs: 1 }, { limitMs }));
+    return header.ms[0] ?? 0;
+  };
+  const begun = performance.now();
+  await warm();
+  const times: number[] = [];
+  while (times.length < WARM_RUNS && (times.length === 0 || performance.now() - begun < WARM_BUDGET_MS))
+    times.push(await warm());
+  return times.sort((a, b) => a - b);
+}
+
+async function showGolden(
+  child: HostChild,
+  model: number,
+  golden: readonly GoldenFrame[],
+  budget: Budget,
+): Promise<GoldenResult[]> {
+  const results: GoldenResult[] = [];
+  for (const sample of golden) {
+    const { name, format, width, height, bytes } = sample;
+    const question = { model, frame: `golden ${name}`, format, width, height };
+    try {
+      const { header, payload } = await budget.spend((limitMs) =>
+        child.ask('run', question, { payload: bytes, limitMs }),
+      );
+      const [result] = unpackResults(header.results, payload, 1);
+      results.push(goldenResult(sample, result?.prediction ?? {}));
+    } catch (error) {
+      // that the model says nothing about the picture is a difference as well
+      if (!(error instanceof InferenceError) || error.code === 'MODEL_LOAD_TIMEOUT') throw error;
+      const got = `${error.code}: ${error.message}`;
+      const difference = { path: 'prediction', expected: sample.expected, got, excess: null };
+      results.push({ name, passed: false, differences: [difference] });
+    }
+  }
+  return results;
+}
+
+async function examine(
+  child: HostChild,
+  provider: string,
+  source: ModelSource,
+  options: TrialOptions,
+): Promise<Attempt> {
+  const { strict = false, head, input = {}, golden = [], goldenHead = head } = options;
+  const budget = new Budget(loadTimeout({ ...options, providers: [provider] }));
+  const payload = source.bytes;
+  const load = async (model: number, reading: Pick<LoadOptions, 'head' | 'graph'>): Promise<GraphInfo> => {
+    const question = { model, providers: [provider], strict, input, ...reading };
+    const { header } = await budget.spend((limitMs) => child.ask('load', question, { payload, limitMs }));
+    return header.info;
+  };
+  const graph = await load(1, { head });
+  const times = await measure(child, budget);
+  const results: GoldenResult[] = [];
+  if (golden.length > 0) {
+    const { inputs, outputs } = graph;
+    const isOther = canonicalJson(goldenHead) !== canonicalJson(head);
+    if (isOther) await load(2, { head: goldenHead, graph: { inputs, outputs } });
+    results.push(...(await showGolden(child, isOther ? 2 : 1, golden, budget)));
+  }
+  if (results.some(({ passed }) => !passed)) throw new GoldenMismatch(results, provider);
+  const [p50Ms, maxMs] = [times[times.length >> 1] as number, times.at(-1) as number];
+  const benchmark = { provider, createMs: graph.createMs, p50Ms, maxMs, runs: times.length };
+  return { graph, benchmark, golden: results };
+}
+
+/**
+ * Tries a model on one provider. `backends` is told what this runtime has.
+ *
+ * @throws InferenceError `PROVIDER_UNAVAILABLE`, `MODEL_GOLDEN_MISMATCH`, `MODEL_LOAD_TIMEOUT`,
+ *   `HOST_UNAVAILABLE` and what a load throws; ChildEnded when the process ended over the model
+ */
+export function tryOn(
+  provider: string,
+  source: ModelSource,
+  options: TrialOptions,
+  onBackends: (backends: readonly string[]) => void,
+): Promise<Attempt> {
+  return takeTurn(provider, () =>
+    withChild(provider, (child, backends) => {
+      onBackends(backends);
+      if (backends.includes(provider)) return examine(child, provider, source, options);
+      throw new InferenceError('PROVIDER_UNAVAILABLE', `this ONNX Runtime has no '${provider}'`);
+    }),
+  );
+}
+
+/**
+ * Runs a model under the profiler: what each provider did of one run.
+ *
+ * @throws as `tryOn`
+ */
+export function profileOn(
+  provider: string,
+  source: ModelSource,
+  options: LoadOptions,
+): Promise<ProviderShare[]> {
+  const { strict = false, head, input = {} } = options;
+  const question = { providers: [provider], strict, head, input };
+  const limitMs = loadTimeout({ ...options, providers: [provider] });
+  return takeTurn(provider, () =>
+    withChild(provider, async (child) => {
+      const { header } = await child.ask('profile', question, { payload: source.bytes, limitMs });
+      return header.shares;
+    }),
+  );
+}

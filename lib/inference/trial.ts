@@ -1,0 +1,178 @@
+/**
+ * The trial of a model: before it may serve, it is tried in a process of its own on the providers
+ * asked for. A graph that never ends, eats the memory or takes its process down does it there, and
+ * the models that serve go on. With `auto` every provider this runtime has is timed and the fastest
+ * taken; a list is tried in its order.
+ *
+ * A trial that was passed holds for the life of this process: the same bytes with the same options
+ * are not tried again.
+ */
+import { canonicalJson } from '../canonical.ts';
+import { ChildEnded } from './child.ts';
+import { InferenceError } from './errors.ts';
+import { GoldenMismatch, type GoldenResult } from './golden.ts';
+import { checkModel, type ModelSource } from './model.ts';
+import type { GraphInfo } from './protocol.ts';
+import { providerHint } from './provider-hints.ts';
+import { tryOn, type Attempt, type Benchmark, type TrialOptions } from './provider-trial.ts';
+import { PROVIDERS } from './providers.ts';
+import { Remembered } from './remembered.ts';
+
+/** Trials remembered; a gateway has a handful of models and their versions of the week. */
+const REMEMBERED = 32;
+
+/** A provider that would not do, why, and what to do about that. */
+export interface Refusal {
+  provider: string;
+  message: string;
+  hint: string;
+}
+
+/** A trial that was passed. */
+export interface Trial {
+  /** To serve with: the provider that passed, then those that come after it in the order asked for. */
+  providers: readonly string[];
+  graph: GraphInfo;
+  refused: readonly Refusal[];
+  /** One for each provider that ran the graph, the fastest first. */
+  benchmarks: readonly Benchmark[];
+  golden: readonly GoldenResult[];
+  /** All of it, the wait for other trials included. */
+  ms: number;
+}
+
+/** What no other provider will do better. */
+const FAULTS_OF_THE_MODEL: ReadonlySet<string> = new Set([
+  'MODEL_INPUT_UNSUPPORTED',
+  'MODEL_OUTPUT_UNSUPPORTED',
+  'OUTPUT_TOO_LARGE',
+  'HOST_UNAVAILABLE',
+]);
+
+/** One trial under way. */
+class Examination {
+  readonly #source: ModelSource;
+  readonly #options: TrialOptions;
+  readonly #isAuto: boolean;
+  readonly #attempts: Attempt[] = [];
+  readonly #refused: (Refusal & { error: InferenceError })[] = [];
+  #backends: readonly string[] = [];
+
+  constructor(source: ModelSource, options: TrialOptions) {
+    this.#source = source;
+    this.#options = options;
+    this.#isAuto = options.providers.includes('auto');
+  }
+
+  async run(): Promise<Trial> {
+    const begun = performance.now();
+    if (this.#isAuto) await this.#tryAll();
+    else await this.#tryInOrder(this.#options.providers);
+    this.#attempts.sort((a, b) => a.benchmark.p50Ms - b.benchmark.p50Ms);
+    const [best] = this.#attempts;
+    if (best === undefined) throw this.#failure();
+    return {
+      providers: this.#servingOrder(best.graph.provider),
+      graph: best.graph,
+      refused: this.#refused.map(({ provider, message, hint }) => ({ provider, message, hint })),
+      benchmarks: this.#attempts.map(({ benchmark }) => benchmark),
+      golden: best.golden,
+      ms: performance.now() - begun,
+    };
+  }
+
+  /** The CPU first: it is everywhere, knows the others of this runtime, and bears no driver's blame. */
+  async #tryAll(): Promise<void> {
+    await this.#try('cpu');
+    for (const provider of PROVIDERS) {
+      if (provider !== 'cpu' && this.#backends.includes(provider)) await this.#try(provider);
+    }
+  }
+
+  async #tryInOrder(providers: readonly string[]): Promise<void> {
+    const unknown = providers.find((provider) => !PROVIDERS.includes(provider));
+    if (unknown !== undefined || providers.length === 0) {
+      throw new InferenceError('PROVIDER_UNKNOWN', `there is no execution provider '${unknown ?? ''}'`, {
+        hint: `There are: ${PROVIDERS.join(', ')}; or auto, which takes the fastest.`,
+      });
+    }
+    for (const provider of providers) {
+      if (await this.#try(provider)) return;
+    }
+  }
+
+  /** True when it passed; what is not the provider's fault is thrown. */
+  async #try(provider: string): Promise<boolean> {
+    try {
+      const note = (backends: readonly string[]): unknown => (this.#backends = backends);
+      this.#attempts.push(await tryOn(provider, this.#source, this.#options, note));
+      return true;
+    } catch (thrown) {
+      const error = asModelError(thrown);
+      if (FAULTS_OF_THE_MODEL.has(error.code)) throw error;
+      if (error instanceof GoldenMismatch && !this.#isAuto) throw error;
+      // a graph that kills or outlasts the process on the CPU would do so sixty seconds long elsewhere
+      const isHostile = thrown instanceof ChildEnded || error.code === 'MODEL_LOAD_TIMEOUT';
+      if (isHostile && provider === 'cpu') throw error;
+      const hint = error.code === 'PROVIDER_UNAVAILABLE' ? providerHint(provider) : (error.hint ?? '');
+      const { message } = error;
+      this.#refused.push({
+        provider,
+        message,
+        hint,
+        error: new InferenceError(error.code, message, { hint, cause: error }),
+      });
+      return false;
+    }
+  }
+
+  /** The CPU has the last word on a graph, if it was asked. */
+  #failure(): InferenceError {
+    const word = this.#refused.find(({ provider }) => provider === 'cpu') ?? this.#refused.at(-1);
+    const { error } = word as { error: InferenceError };
+    if (error.code !== 'PROVIDER_UNAVAILABLE' || this.#refused.length === 1) return error;
+    const reasons = this.#refused.map(({ provider, message }) => `${provider}: ${message}`);
+    const hints = [...new Set(this.#refused.map(({ hint }) => hint))];
+    return new InferenceError('PROVIDER_UNAVAILABLE', reasons.join('; '), {
+      hint: hints.join(' '),
+      cause: error,
+    });
+  }
+
+  /** What may take over where the provider fails later; in strict mode nobody chose any for `auto`. */
+  #servingOrder(provider: string): string[] {
+    const { providers, strict = false } = this.#options;
+    if (this.#isAuto) return strict || provider === 'cpu' ? [provider] : [provider, 'cpu'];
+    return providers.slice(providers.indexOf(provider)).filter((next) => this.#backends.includes(next));
+  }
+}
+
+/** @throws whatever is no error of ours */
+function asModelError(thrown: unknown): InferenceError {
+  if (thrown instanceof InferenceError) return thrown;
+  if (!(thrown instanceof ChildEnded)) throw thrown;
+  return new InferenceError('MODEL_INVALID', `while loading the model ${thrown.message}`, {
+    hint: 'The graph ends the process that runs it: export it again, or ask its maker.',
+    cause: thrown,
+  });
+}
+
+const trials = new Remembered<Trial>(REMEMBERED);
+
+function keyOf({ digest }: ModelSource, options: TrialOptions): string {
+  const { providers, strict = false, head, goldenHead = head, input = {}, golden = [] } = options;
+  const samples = golden.map(({ name, expected, tolerance }) => ({ name, expected, tolerance }));
+  return canonicalJson({ digest, providers, strict, head, goldenHead, input, samples });
+}
+
+/**
+ * Tries a model as `options` ask, or remembers that it was.
+ *
+ * @throws InferenceError `MODEL_TOO_LARGE`, `MODEL_INVALID`, `MODEL_INPUT_UNSUPPORTED`,
+ *   `MODEL_OUTPUT_UNSUPPORTED`, `OUTPUT_TOO_LARGE`, `MODEL_LOAD_TIMEOUT`, `PROVIDER_UNKNOWN`,
+ *   `PROVIDER_UNAVAILABLE`, `HOST_UNAVAILABLE`; GoldenMismatch
+ */
+export async function tryModel(source: ModelSource, options: TrialOptions): Promise<Trial> {
+  checkModel(source);
+  return await trials.get(keyOf(source, options), () => new Examination(source, options).run());
+}
