@@ -21,16 +21,6 @@
     return FINAL.includes(status) || FINAL_CODES.includes(code);
   }
 
-  /** What the runtime said was wrong, in the shape of its errors. */
-  Jidoka.problemOf = (xhr, text) => {
-    const { code, message, hint } = xhr.responseJSON || {};
-    if (code) return { code, message, hint, status: xhr.status };
-    if (xhr.status === 401 || xhr.status === 403) {
-      return { code: 'NOT_ALLOWED', message: text('preview.notAllowed'), status: xhr.status };
-    }
-    return { code: 'NO_ANSWER', message: text('preview.noAnswer'), status: xhr.status };
-  };
-
   Jidoka.CameraPreview = class CameraPreview {
     #view;
     #text;

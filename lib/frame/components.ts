@@ -20,135 +20,113 @@ export interface Components {
   bottom: Int32Array;
 }
 
-/** Runs of equal pixels: start, column behind the end, and the run they were joined to; grows as needed. */
-class RunList {
-  length = 0;
-  #start = new Int32Array(1024);
-  #end = new Int32Array(1024);
-  #parent = new Int32Array(1024);
-
-  add(start: number, end: number): number {
-    const index = this.length;
-    if (index === this.#start.length) this.#grow();
-    this.#start[index] = start;
-    this.#end[index] = end;
-    this.#parent[index] = index;
-    this.length = index + 1;
-    return index;
-  }
-
-  #grow(): void {
-    const twice = (list: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
-      const longer = new Int32Array(list.length * 2);
-      longer.set(list);
-      return longer;
-    };
-    this.#start = twice(this.#start);
-    this.#end = twice(this.#end);
-    this.#parent = twice(this.#parent);
-  }
-
-  start(run: number): number {
-    return this.#start[run] as number;
-  }
-
-  end(run: number): number {
-    return this.#end[run] as number;
-  }
-
-  root(run: number): number {
-    let at = run;
-    for (let parent = this.#parent[at] as number; parent !== at; parent = this.#parent[at] as number) {
-      const above = this.#parent[parent] as number;
-      this.#parent[at] = above;
-      at = above;
-    }
-    return at;
-  }
-
-  /** The earlier run leads, so that a leader is met before all that follow it. */
-  join(one: number, other: number): void {
-    const a = this.root(one);
-    const b = this.root(other);
-    if (a < b) this.#parent[b] = a;
-    else this.#parent[a] = b;
-  }
-}
-
 /** Below this many pixels a loop is faster than `fill`. */
 const SHORT_RUN = 16;
 
-/**
- * The areas of equal values other than 0 in rows of `width` pixels; pixels touch also by a corner.
- */
-export function labelComponents(values: Uint8Array | Uint16Array, width: number, height: number): Components {
-  const runs = new RunList();
+/** Runs of equal pixels other than 0: start, column behind the end, and the run they were joined to. */
+interface Runs {
+  start: Int32Array;
+  end: Int32Array;
+  leader: Int32Array;
+  /** By row, the first run that is not of it or a row before. */
+  rowEnds: Int32Array;
+}
+
+function twice(list: Int32Array): Int32Array<ArrayBuffer> {
+  const longer = new Int32Array(list.length * 2);
+  longer.set(list);
+  return longer;
+}
+
+/** The run that leads the area of this one; shortens the way for the next who asks. */
+function leaderOf(leader: Int32Array, run: number): number {
+  let at = run;
+  for (let next = leader[at] as number; next !== at; next = leader[at] as number) {
+    const above = leader[next] as number;
+    leader[at] = above;
+    at = above;
+  }
+  return at;
+}
+
+/** The earlier run leads, so that a leader is met before all that follow it. */
+function join(leader: Int32Array, one: number, other: number): void {
+  const a = leaderOf(leader, one);
+  const b = leaderOf(leader, other);
+  if (a < b) leader[b] = a;
+  else leader[a] = b;
+}
+
+function joinedRuns(values: Uint8Array | Uint16Array, width: number, height: number): Runs {
+  let [start, end, leader] = [new Int32Array(1024), new Int32Array(1024), new Int32Array(1024)];
   const rowEnds = new Int32Array(height);
+  let count = 0;
   let before = 0;
   for (let row = 0; row < height; row += 1) {
-    const here = runs.length;
+    const here = count;
     const offset = row * width;
     let near = before;
     for (let column = 0; column < width;) {
       const value = values[offset + column] as number;
-      const start = column;
+      const first = column;
       do column += 1;
       while (column < width && values[offset + column] === value);
       if (value === 0) continue;
-      const run = runs.add(start, column);
-      while (near < here && runs.end(near) < start) near += 1;
-      for (let above = near; above < here && runs.start(above) <= column; above += 1) {
-        if (values[offset - width + runs.start(above)] === value) runs.join(above, run);
+      if (count === start.length) [start, end, leader] = [twice(start), twice(end), twice(leader)];
+      start[count] = first;
+      end[count] = column;
+      leader[count] = count;
+      while (near < here && (end[near] as number) < first) near += 1;
+      for (let above = near; above < here && (start[above] as number) <= column; above += 1) {
+        if (values[offset - width + (start[above] as number)] === value) join(leader, above, count);
       }
+      count += 1;
     }
-    rowEnds[row] = runs.length;
+    rowEnds[row] = count;
     before = here;
   }
-  return collect(runs, rowEnds, values, width);
+  return { start: start.subarray(0, count), end, leader: leader.subarray(0, count), rowEnds };
 }
 
-function collect(
-  runs: RunList,
-  rowEnds: Int32Array,
-  values: Uint8Array | Uint16Array,
-  width: number,
-): Components {
-  const numbers = new Int32Array(runs.length);
+/** Numbers the areas in the order of their first run; `leader` becomes the number of each run's area. */
+function numberAreas(leader: Int32Array): number {
+  const numbers = new Int32Array(leader.length);
   let count = 0;
-  for (let run = 0; run < runs.length; run += 1) {
-    const root = runs.root(run);
-    if (root === run) count += 1;
-    numbers[run] = root === run ? count : (numbers[root] as number);
+  for (let run = 0; run < leader.length; run += 1) {
+    const own = leaderOf(leader, run);
+    if (own === run) count += 1;
+    numbers[run] = own === run ? count : (numbers[own] as number);
   }
-  const lists = Array.from({ length: 6 }, () => new Int32Array(count));
-  const [shared, pixels, left, top, right, bottom] = lists as [
-    Int32Array,
-    Int32Array,
-    Int32Array,
-    Int32Array,
-    Int32Array,
-    Int32Array,
-  ];
+  leader.set(numbers);
+  return count;
+}
+
+/** The areas of equal values other than 0 in rows of `width` pixels; pixels touch also by a corner. */
+export function labelComponents(values: Uint8Array | Uint16Array, width: number, height: number): Components {
+  const { start, end, leader, rowEnds } = joinedRuns(values, width, height);
+  const count = numberAreas(leader);
+  const list = (): Int32Array<ArrayBuffer> => new Int32Array(count);
+  const found = { values: list(), pixels: list(), left: list(), top: list(), right: list(), bottom: list() };
+  const { pixels, left, top, right, bottom } = found;
   const labels = new Int32Array(values.length);
-  let row = 0;
-  for (let run = 0; run < runs.length; run += 1) {
+  for (let run = 0, row = 0; run < start.length; run += 1) {
     while (run >= (rowEnds[row] as number)) row += 1;
-    const offset = row * width;
-    const start = runs.start(run);
-    const end = runs.end(run);
-    const number = numbers[run] as number;
+    const number = leader[run] as number;
     const area = number - 1;
+    const from = start[run] as number;
+    const to = end[run] as number;
     if (pixels[area] === 0) {
-      shared[area] = values[offset + start] as number;
-      left[area] = start;
+      found.values[area] = values[row * width + from] as number;
+      left[area] = from;
       top[area] = row;
     }
-    pixels[area] = (pixels[area] as number) + end - start;
-    if (start < (left[area] as number)) left[area] = start;
-    if (end > (right[area] as number)) right[area] = end;
+    pixels[area] = (pixels[area] as number) + to - from;
+    if (from < (left[area] as number)) left[area] = from;
+    if (to > (right[area] as number)) right[area] = to;
     bottom[area] = row + 1;
-    if (end - start > SHORT_RUN) labels.fill(number, offset + start, offset + end);
-    else for (let pixel = offset + start; pixel < offset + end; pixel += 1) labels[pixel] = number;
+    const last = row * width + to;
+    if (to - from > SHORT_RUN) labels.fill(number, last - to + from, last);
+    else for (let pixel = last - to + from; pixel < last; pixel += 1) labels[pixel] = number;
   }
-  return { count, labels, values: shared, pixels, left, top, right, bottom };
+  return { count, labels, ...found };
 }

@@ -3,6 +3,7 @@
  * near them. Filled by the even-odd rule the rings of an area give back exactly its pixels, until they
  * are simplified.
  */
+import type { Components } from './components.ts';
 
 /**
  * Corners x, y, x, y, … on whole numbers; (0, 0) is the corner of the first pixel. Closed: the first is not
@@ -18,20 +19,12 @@ const AHEAD_X = [0, 0, -1, -1] as const;
 const AHEAD_Y = [-1, 0, 0, -1] as const;
 
 /**
- * The rings of areas by their numbers in `labels` (rows of `width` pixels), in the order of `wanted`: for
- * each the outer outline first, then its holes. Pixels that touch by a corner are one area.
+ * The rings of areas by their numbers, in the order of `wanted`: for each the outer outline first, then its
+ * holes. Pixels that touch by a corner are one area, as in {@link Components}.
  */
-export function traceOutlines(
-  labels: Int32Array,
-  width: number,
-  height: number,
-  wanted: readonly number[],
-): Ring[][] {
-  const slots = new Int32Array(wanted.reduce((highest, label) => Math.max(highest, label), 0) + 1);
-  wanted.forEach((label, index) => {
-    slots[label] = index + 1;
-  });
-  const rings: Ring[][] = wanted.map(() => []);
+export function traceOutlines(areas: Components, width: number, wanted: readonly number[]): Ring[][] {
+  const { labels, left, top, right, bottom } = areas;
+  const height = labels.length / width;
   /** 1 where the upper edge of a pixel is in a ring already; every ring has such an edge. */
   const walked = new Uint8Array(labels.length);
   const has = (x: number, y: number, label: number): boolean =>
@@ -55,15 +48,19 @@ export function traceOutlines(
     return Int32Array.from(corners);
   };
 
-  for (let pixel = 0; pixel < labels.length; pixel += 1) {
-    const label = labels[pixel] as number;
-    if (label === 0 || labels[pixel - width] === label || walked[pixel] === 1) continue;
-    const slot = slots[label];
-    if (slot === undefined || slot === 0) continue;
-    const column = pixel % width;
-    rings[slot - 1]?.push(walk(column, (pixel - column) / width, label));
-  }
-  return rings;
+  const ringsOf = (label: number): Ring[] => {
+    const rings: Ring[] = [];
+    const [from, to] = [left[label - 1] as number, right[label - 1] as number];
+    for (let row = top[label - 1] as number; row < (bottom[label - 1] as number); row += 1) {
+      const end = row * width + to;
+      for (let pixel = row * width + from; pixel < end; pixel += 1) {
+        if (labels[pixel] !== label || labels[pixel - width] === label || walked[pixel] === 1) continue;
+        rings.push(walk(pixel - row * width, row, label));
+      }
+    }
+    return rings;
+  };
+  return wanted.map(ringsOf);
 }
 
 /** Pixels inside a ring (shoelace formula); less than 0 for a hole. */

@@ -3,6 +3,7 @@ import { CodedError } from '../errors.ts';
 
 export type InferenceErrorCode =
   // the model file
+  | 'MODEL_FOLDER_MISSING'
   | 'MODEL_NOT_FOUND'
   | 'MODEL_NOT_ALLOWED'
   | 'MODEL_TOO_LARGE'
@@ -30,6 +31,9 @@ export type InferenceErrorCode =
   | 'HOST_TRIPPED'
   | 'HOST_CLOSED'
   | 'PROTOCOL_VIOLATED'
+  // the regions a detector found
+  | 'OBJECTS_MISSING'
+  | 'OBJECTS_INVALID'
   // one run
   | 'FRAME_DROPPED'
   | 'QUEUE_FULL'

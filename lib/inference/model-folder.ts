@@ -7,7 +7,7 @@ import { isAbsolute, relative, resolve } from 'node:path';
 import { InferenceError } from './errors.ts';
 
 /**
- * The real path of a model file given relative to the folder, or absolute within it. Symbolic
+ * The real path of a model (file or bundle) given relative to the folder, or absolute within it. Symbolic
  * links are followed before the check.
  *
  * @throws InferenceError `MODEL_NOT_FOUND`, `MODEL_NOT_ALLOWED`
@@ -20,7 +20,7 @@ export async function resolveModel(folder: string, path: string): Promise<string
     real = await realpath(resolve(root, path));
   } catch (error) {
     throw new InferenceError('MODEL_NOT_FOUND', `there is no model '${path}' in ${folder}`, {
-      hint: 'Put the .onnx file into the model folder (jidokaModelFolder in settings.js).',
+      hint: 'Put the .onnx file or the bundle into the model folder (jidokaModelFolder in settings.js).',
       cause: error,
     });
   }

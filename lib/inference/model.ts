@@ -89,8 +89,8 @@ async function readFile(path: string, options: Limited): Promise<ModelSource> {
 
 /**
  * Reads a model once and scans it: what this resolves with may be sent to the host. A file that begins
- * as a zip is read as a bundle, whatever its name. Reading and hashing give way to other work after
- * each megabyte: the event loop is held for 1.3 ms at most by 100 MB.
+ * as a zip is read as a bundle, whatever its name. Reading, hashing and inflating give way to other work
+ * after each megabyte; the scan does not.
  *
  * @throws InferenceError `MODEL_NOT_FOUND`, `MODEL_NOT_ALLOWED`, `MODEL_TOO_LARGE`,
  *   `MODEL_DIGEST_MISMATCH`, `BUNDLE_INVALID`, `BUNDLE_TOO_LARGE`, and what `scanModel` throws

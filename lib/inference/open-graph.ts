@@ -7,8 +7,8 @@ import { availableParallelism } from 'node:os';
 import type { InferenceSession } from 'onnxruntime-node';
 import { foldInput } from '../onnx/fold.ts';
 import { InferenceError } from './errors.ts';
-import type { GraphOutputs, HeadPlan } from './heads/head.ts';
-import { planHead } from './heads/plan.ts';
+import type { GraphOutputs } from './heads/head.ts';
+import { planHead, type ResolvedPlan } from './heads/plan.ts';
 import { resolveInput, type InputRecipe } from './input.ts';
 import type { ProfilingOptions } from './profile.ts';
 import type { GraphInfo, GraphRequest, ValueDescription } from './protocol.ts';
@@ -21,7 +21,7 @@ export type SessionRequest = Omit<GraphRequest, 'id'>;
 /** What was settled before the session was made. */
 interface Settled {
   graph: GraphOutputs;
-  plan: HeadPlan;
+  plan: ResolvedPlan;
   recipe: InputRecipe;
 }
 

@@ -56,7 +56,7 @@ export class GraphSession {
   #hasRun = false;
   #resized: Buffer | undefined;
 
-  private constructor(runtime: Runtime, opened: OpenedGraph, { head }: SessionRequest) {
+  private constructor(runtime: Runtime, opened: OpenedGraph) {
     const { session, provider, refused, graph, plan, recipe, folded, createMs } = opened;
     this.#runtime = runtime;
     this.#session = session;
@@ -71,7 +71,8 @@ export class GraphSession {
       input: recipe,
       recipe: recipeDigest(recipe),
       folded,
-      head: head as GraphInfo['head'],
+      head: plan.head,
+      ...(plan.why === undefined ? {} : { why: plan.why }),
       createMs,
     };
   }
@@ -91,7 +92,7 @@ export class GraphSession {
     const runtime = await import('onnxruntime-node');
     const opened = await openGraph(runtime, bytes, request, device, profiling);
     try {
-      return new GraphSession(runtime, opened, request);
+      return new GraphSession(runtime, opened);
     } catch (error) {
       await opened.session.release();
       throw error;

@@ -1,122 +1,117 @@
-/** onnx-infer-gpu: what an ONNX model sees in a frame, from a process of its own. */
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+/** onnx-infer-gpu: what an ONNX model sees in a frame, or in each region of it, from a process of its own. */
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import { Frame } from '../../lib/frame/frame.ts';
-import {
-  acquireHost,
-  type InferenceHost,
-  type InferenceResult,
-  type LoadedModel,
-  type LoadOptions,
-} from '../../lib/inference/host.ts';
-import { resolveModel } from '../../lib/inference/model-folder.ts';
-import { readModel } from '../../lib/inference/model.ts';
-import { deviceFor } from '../../lib/inference/providers.ts';
-import { ageMs, isInspection, type InferenceSection } from '../../lib/inspection/inspection.ts';
-import type { ConfigReader } from '../runtime/config.ts';
+import { regionsOf } from '../../lib/inference/look-at.ts';
+import { ageMs, isInspection, type Inspection } from '../../lib/inspection/inspection.ts';
+import type { Station } from '../../lib/station/types.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
-import { partOpener } from '../runtime/station.ts';
-import type { Message, NodeAPI, Outputs, RawConfig } from '../runtime/types.ts';
-import { loadOptions } from './options.ts';
+import { disarmForDeployed, partOpener, stationOf, type OpenPart } from '../runtime/station.ts';
+import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
+import { normalise, type Config } from './options.ts';
+import { modelRoutes, type ServingNode } from './routes.ts';
+import { maskOf, sectionOf, sectionOfRegions, type Examined } from './section.ts';
+import { ServedModel } from './served-model.ts';
 
-interface Config {
-  /** Relative to the model folder, or absolute within it. */
-  modelPath: string;
-  load: LoadOptions;
-}
+/** A message with all that a model needs. */
+type Part = Message & { frame: Frame; inspection: Inspection };
 
-function normalise(config: ConfigReader, raw: RawConfig): Config {
-  return { modelPath: config.text('model'), load: loadOptions(config, raw) };
-}
+class InferHandler implements Handlers {
+  readonly #context: NodeContext<Config>;
+  readonly #served: ServedModel;
+  readonly #station: Station | undefined;
+  readonly #open: OpenPart;
 
-/** `jidokaModelFolder` of settings.js, else `jidoka/models` in the user directory. */
-function modelFolder(RED: NodeAPI): string {
-  const { jidokaModelFolder: folder, userDir } = RED.settings as unknown as Record<string, unknown>;
-  if (typeof folder === 'string' && folder !== '') return folder;
-  return join(typeof userDir === 'string' ? userDir : join(homedir(), '.node-red'), 'jidoka', 'models');
-}
-
-/** How many things the model found; one answer counts as one. */
-function countOf({ objects, classes, outputs }: Record<string, unknown>): number {
-  if (Array.isArray(objects)) return objects.length;
-  if (Array.isArray(classes)) return classes.length;
-  return Object.keys(outputs ?? {}).length;
-}
-
-function sectionOf({ model, provider, timings, prediction }: InferenceResult): InferenceSection {
-  const task = String(prediction['task']);
-  return { model, provider, ms: timings.run, task, count: countOf(prediction) };
-}
-
-function showReady({ status, config }: NodeContext<Config>, { info }: LoadedModel): void {
-  const isFirstChoice = info.provider === config.load.providers[0];
-  const parameters = { provider: info.provider, ms: info.warmMs.toPrecision(3) };
-  status.show(isFirstChoice ? 'ready' : 'degraded', 'provider', parameters);
-}
-
-async function loadModel(context: NodeContext<Config>, host: InferenceHost): Promise<LoadedModel> {
-  const { config, RED, node, status } = context;
-  status.show('connecting', 'loading');
-  const source = await readModel(await resolveModel(modelFolder(RED), config.modelPath));
-  const model = await host.load(source, config.load);
-  for (const { provider, message } of model.info.refused) {
-    node.warn(context.translate('onnx-infer-gpu.error.refused', { provider, message }));
+  constructor(context: NodeContext<Config>, served: ServedModel, station: Station | undefined) {
+    this.#context = context;
+    this.#served = served;
+    this.#station = station;
+    this.#open = partOpener(station);
   }
-  showReady(context, model);
-  return model;
-}
 
-async function start(context: NodeContext<Config>): Promise<Handlers> {
-  const { config, status } = context;
-  const host = acquireHost(deviceFor(config.load.providers));
-  const open = partOpener(undefined);
-  let model: LoadedModel;
-  try {
-    model = await loadModel(context, host);
-  } catch (error) {
-    await host.release();
-    throw error;
+  async input(message: Message, signal: AbortSignal): Promise<Outputs> {
+    const { frame } = message;
+    if (!Frame.isFrame(frame)) {
+      throw new CodedError('FRAME_MISSING', 'msg.frame holds no frame', {
+        hint: 'Put a camera-capture node before this one.',
+      });
+    }
+    (this.#context.node as ServingNode).lastFrame = frame;
+    message.inspection = isInspection(message.inspection) ? message.inspection : await this.#open();
+    await this.#guarded(message as Part, signal);
+    message.inspection.timings['age'] = ageMs(message.inspection);
+    return [message];
   }
-  let hasFailed = false;
 
-  async function run(frame: Frame, signal: AbortSignal): Promise<InferenceResult> {
+  async close(): Promise<void> {
+    await this.#served.close();
+  }
+
+  /** Runs the model, and tells badge and station how that went. */
+  async #guarded(part: Part, signal: AbortSignal): Promise<void> {
+    const { badge } = this.#served;
     try {
-      const result = await model.run(frame, { signal });
-      if (hasFailed) showReady(context, model);
-      hasFailed = false;
-      return result;
+      if (this.#context.config.lookAt === undefined) await this.#lookAtFrame(part, signal);
+      else await this.#lookAtObjects(part, signal);
+      badge.succeeded(this.#served.model.info);
     } catch (error) {
-      const { code } = asCodedError(error);
-      // a frame that gave way to a newer one is how the queue is meant to work
-      if (code !== 'FRAME_DROPPED' && !signal.aborted) {
-        hasFailed = true;
-        status.fail(code);
-      }
+      const { code, message } = asCodedError(error);
+      if (code === 'FRAME_DROPPED') badge.dropped(this.#served.model.info);
+      else if (!signal.aborted) badge.failed(code);
+      // A host that keeps crashing inspects nothing more: the station must not go on acting by itself.
+      const isLatched = this.#station?.arming().state === 'TRIPPED';
+      if (code === 'HOST_TRIPPED' && !isLatched) this.#station?.trip({ code, message });
       throw error;
     }
   }
 
-  return {
-    async input(message: Message, signal: AbortSignal): Promise<Outputs> {
-      if (!Frame.isFrame(message.frame)) {
-        throw new CodedError('FRAME_MISSING', 'msg.frame holds no frame', {
-          hint: 'Put a camera-capture node before this one.',
-        });
-      }
-      const inspection = isInspection(message.inspection) ? message.inspection : await open();
-      const result = await run(message.frame, signal);
-      inspection.inference = [...(inspection.inference ?? []), sectionOf(result)];
-      inspection.timings['infer'] = result.timings.total;
-      inspection.timings['age'] = ageMs(inspection);
-      message.inspection = inspection;
-      message.payload = result.prediction;
-      return [message];
-    },
-    close: () => host.release(),
-  };
+  async #lookAtFrame(message: Part, signal: AbortSignal): Promise<void> {
+    const { frame, inspection } = message;
+    const result = await this.#served.model.run(frame, { signal });
+    const { timings, prediction } = result;
+    const section = sectionOf({ ...result, ms: timings.run }, prediction);
+    inspection.inference = [...(inspection.inference ?? []), section];
+    inspection.timings['infer'] = timings.total;
+    message.payload = prediction;
+    const mask = maskOf(result, frame);
+    if (mask !== undefined) message['mask'] = mask;
+  }
+
+  async #lookAtObjects(message: Part, signal: AbortSignal): Promise<void> {
+    const { frame, inspection } = message;
+    const { lookAt = { labels: [], marginPercent: 0 } } = this.#context.config;
+    const { regions, left } = regionsOf(inspection.inference, frame, lookAt);
+    const { model } = this.#served;
+    const crops = regions.map(({ crop }) => crop);
+    const ran =
+      crops.length === 0
+        ? { ...model.info, timings: { run: 0, total: 0 }, results: [] }
+        : await model.runCrops(frame, crops, { signal });
+    const objects = ran.results.map(({ prediction }, index): Examined => {
+      const { label, score, box } = regions[index] as (typeof regions)[number];
+      return { label, score, box, prediction };
+    });
+    const predictions = objects.map(({ prediction }) => prediction);
+    const section = sectionOfRegions({ ...ran, ms: ran.timings.run }, model.info.head.task, predictions);
+    inspection.inference = [...(inspection.inference ?? []), section];
+    inspection.timings['infer'] = ran.timings.total;
+    message.payload = { task: 'objects', objects, ...(left === 0 ? {} : { left }) };
+    const masks = ran.results.map((result) => maskOf(result, frame) ?? null);
+    if (masks.some((mask) => mask !== null)) message['mask'] = masks;
+  }
+}
+
+async function start(context: NodeContext<Config>): Promise<Handlers> {
+  const { RED, config, node } = context;
+  const station = config.stationId === undefined ? undefined : stationOf(RED, config.stationId);
+  disarmForDeployed(config.name || 'onnx-infer-gpu', station);
+  const served = new ServedModel(context, station);
+  await served.start();
+  // For the dialog, and for a person who has put another model into the folder.
+  Object.assign(node, { served } satisfies Partial<ServingNode>);
+  return new InferHandler(context, served, station);
 }
 
 export default function register(RED: NodeAPI): void {
+  modelRoutes(RED);
   registerNode<Config>(RED, { type: 'onnx-infer-gpu', normalise, start });
 }

@@ -20,8 +20,10 @@ const HTTP_STATUS: Readonly<Record<string, number>> = {
   CONFIG_INVALID: 400,
   TOO_LARGE: 413,
   NOT_JSON: 415,
+  NOT_A_FILE: 415,
   NOT_FOUND: 404,
   PREVIEW_LIMIT: 429,
+  TRIAL_LIMIT: 429,
   UNEXPECTED: 500,
 };
 
@@ -43,6 +45,8 @@ export interface AdminRoute<Body> {
   requiresPerson?: boolean;
   /** For POST: unknown properties are refused when it says `additionalProperties: false`. */
   schema?: JSONSchemaType<Body> | Schema;
+  /** For POST: the body is a file, handed on as a Buffer; no form of another page can send one. */
+  file?: { maxBytes: number };
   /** What it returns is sent as JSON; undefined when it answered through `response` itself. */
   handle(request: AdminRequest<Body>): unknown;
 }
@@ -72,13 +76,33 @@ function bodyBytes(request: Request): number {
   return Buffer.byteLength(JSON.stringify(request.body ?? null));
 }
 
+/** The types of files; neither is one a form can be sent as. */
+const FILE_TYPES = ['image/*', 'application/octet-stream'];
+
+/** All of a body that Node-RED has not read, as it does with JSON alone. */
+async function fileOf(request: Request, maxBytes: number): Promise<Buffer> {
+  if (typeof request.is(FILE_TYPES) !== 'string') {
+    throw new CodedError('NOT_A_FILE', `the body must be sent as ${FILE_TYPES.join(' or ')}`);
+  }
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    // the rest is read and dropped: who is cut off while sending sees no answer
+    if (length <= maxBytes) chunks.push(chunk);
+  }
+  if (length > maxBytes) throw new CodedError('TOO_LARGE', `the file is larger than ${maxBytes} bytes`);
+  return Buffer.concat(chunks);
+}
+
 /** Registers a route once per Node-RED start; call it while a node type is being registered. */
 export function adminRoute<Body = undefined>(RED: NodeAPI, route: AdminRoute<Body>): void {
   const validate = route.schema === undefined ? undefined : ajv.compile(route.schema);
   const handler: RequestHandler = (request, response) => {
     void (async () => {
-      if (bodyBytes(request) > MAX_BODY_BYTES) {
-        throw new CodedError('TOO_LARGE', `the request is larger than ${MAX_BODY_BYTES} bytes`);
+      const maxBytes = route.file?.maxBytes ?? MAX_BODY_BYTES;
+      if (bodyBytes(request) > maxBytes) {
+        throw new CodedError('TOO_LARGE', `the request is larger than ${maxBytes} bytes`);
       }
       const actor = actorOf(RED, request, route.requiresPerson ?? false);
       // A form of any web page can be posted here without asking; JSON cannot.
@@ -89,10 +113,11 @@ export function adminRoute<Body = undefined>(RED: NodeAPI, route: AdminRoute<Bod
         throw new CodedError('BAD_REQUEST', ajv.errorsText(validate.errors, { dataVar: 'body' }));
       }
       const { params, query } = request;
+      const body: unknown = route.file === undefined ? request.body : await fileOf(request, maxBytes);
       const answer = await route.handle({
         params: params as Record<string, string>,
         query,
-        body: request.body as Body,
+        body: body as Body,
         actor,
         response,
       });

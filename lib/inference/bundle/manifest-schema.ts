@@ -11,7 +11,7 @@ const fraction = { type: 'number', minimum: 0, maximum: 1 };
 const side = { type: 'integer', minimum: 1, maximum: 8192 };
 /** A value without one has the empty text. */
 const unit = { ...line, minLength: 0, pattern: '^[^\\p{Cc}\\p{Cs}]*$' };
-const lines = { type: 'array', minItems: 1, maxItems: 100_000, items: line };
+const lines = { type: 'array', minItems: 1, maxItems: 25_000, items: line };
 
 function object(required: readonly string[], properties: Record<string, object>): Record<string, unknown> {
   return { type: 'object', additionalProperties: false, required, properties };
@@ -89,7 +89,7 @@ export const postprocessingSchemas: Record<(typeof TASKS)[number], Schema> = {
   classify: object([], {
     topK: count,
     output: line,
-    scores: { type: 'string', enum: ['auto', 'softmax', 'as-is'] },
+    scores: { type: 'string', enum: ['auto', 'softmax', 'sigmoid', 'as-is'] },
   }),
   detect: object([], {
     format: {

@@ -27,7 +27,7 @@ const TOLERANCE: Tolerance = { absolute: 0.01, relative: 0.01 };
 export type ManifestDraft = Omit<Manifest, 'schema' | 'golden' | 'files'>;
 
 export interface PackRequest {
-  /** The `.onnx` file, with its weights inside. */
+  /** A `.onnx` file with its weights inside, or a bundle of which only the graph is taken. */
   model: string;
   /** The folder to make; its parents are made too. */
   folder: string;
@@ -153,9 +153,9 @@ async function publish(draft: string, folder: string): Promise<void> {
 export async function packBundle(request: PackRequest): Promise<PackedBundle> {
   const folder = resolve(request.folder);
   await refuseExisting(folder);
-  const { bytes, digest } = await readModel(request.model);
+  const { bytes } = await readModel(request.model);
   const pictures = await picturesOf(request.goldenImages ?? []);
-  const files: Manifest['files'] = { [MODEL_FILE]: digest };
+  const files: Manifest['files'] = { [MODEL_FILE]: digestOf(bytes) };
   for (const picture of pictures) files[picture.name] = digestOf(picture.bytes);
 
   // as it will be loaded, so that the answers are those of the bundle

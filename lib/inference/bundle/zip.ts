@@ -3,17 +3,19 @@
  * inflated before the whole directory was found sound. A zip can lie about everything: what its
  * directory declares is checked against limits first, then what comes out against what was declared.
  *
- * Format: PKWARE APPNOTE 6.3.10; yauzl reads the directory and inflates.
+ * Format: PKWARE APPNOTE 6.3.10; yauzl reads the directory.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { crc32 } from 'node:zlib';
+import { setImmediate as turn } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import zlib from 'node:zlib';
 import { fromRandomAccessReaderPromise, RandomAccessReader, type Entry, type ZipFile } from 'yauzl';
 import { InferenceError } from '../errors.ts';
 import { quoted } from '../model-fields.ts';
-import type { HashedBytes } from '../read-file.ts';
+import { readBytes, SLICE_BYTES, type HashedBytes } from '../read-file.ts';
 import {
   bundleInvalid,
   bundleTooLarge,
@@ -27,7 +29,6 @@ import {
 const MAX_RATIO = 100;
 /** Smaller ones may shrink as they like: what they grow to is small. */
 const RATIO_FROM_BYTES = 1024 ** 2;
-const SLICE_BYTES = 256 * 1024;
 const ZIP_AGAIN = 'Pack the folder of the bundle into a zip once more, with any common tool.';
 
 /** Type bits of a Unix mode, in the high half of the external attributes; 0 where the packer had no such thing. */
@@ -41,31 +42,24 @@ export function isZip(start: Buffer): boolean {
   return start.length >= 4 && (start.readUInt32LE(0) === 0x04034b50 || start.readUInt32LE(0) === 0x06054b50);
 }
 
-/** The bytes from `start` to `end`. A place that is not in the file is an error of the reading, not of the call. */
-async function* slices(file: FileHandle, size: number, start: number, end: number): AsyncGenerator<Buffer> {
-  if (!Number.isSafeInteger(start) || start < 0 || end > size) throw new Error('it points behind its end');
-  for (let position = start; position < end;) {
-    const length = Math.min(SLICE_BYTES, end - position);
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, position);
-    if (bytesRead === 0) throw new Error('the file became shorter while it was read');
-    yield buffer.subarray(0, bytesRead);
-    position += bytesRead;
-  }
+async function* bytesAt(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
+  yield await readBytes(file, end - start, { offset: start });
 }
 
-/** What yauzl reads from. It must not throw: yauzl would not catch it, and Node-RED would end. */
+/**
+ * What yauzl reads the directory from. A place that is not in the file must be an error of the stream:
+ * yauzl would not catch one of the call, and Node-RED would end.
+ */
 class ZipReader extends RandomAccessReader {
   readonly #file: FileHandle;
-  readonly #size: number;
 
-  constructor(file: FileHandle, size: number) {
+  constructor(file: FileHandle) {
     super();
     this.#file = file;
-    this.#size = size;
   }
 
   override _readStreamForRange(start: number, end: number): Readable {
-    return Readable.from(slices(this.#file, this.#size, start, end), { objectMode: false });
+    return Readable.from(bytesAt(this.#file, start, end), { objectMode: false });
   }
 }
 
@@ -115,30 +109,36 @@ function checkEntry(name: string, entry: Entry): void {
   }
 }
 
+interface PlacedEntry {
+  entry: Entry;
+  /** Where its own header begins, and what comes after that. */
+  start: number;
+  dataStart: number;
+}
+
 /** Where the entry lies in the file, by its own header; that must say what the directory says. */
-async function placeOf(zip: ZipFile, name: string, entry: Entry): Promise<{ start: number; end: number }> {
+async function placed(zip: ZipFile, name: string, entry: Entry): Promise<PlacedEntry> {
   const header = await zip.readLocalFileHeaderPromise(entry);
   const isSame =
     header.fileName.equals(entry.fileNameRaw) &&
     header.compressionMethod === entry.compressionMethod &&
     (header.generalPurposeBitFlag & ENCRYPTED) === 0;
   if (!isSame) throw bundleInvalid(`the zip says two things about ${quoted(name)}`, ZIP_AGAIN);
-  return { start: entry.relativeOffsetOfLocalHeader, end: header.fileDataStart + entry.compressedSize };
+  return { entry, start: entry.relativeOffsetOfLocalHeader, dataStart: header.fileDataStart };
 }
 
 /** Entries that share bytes make a small zip into a large one (D. Fifield, "A better zip bomb", WOOT 2019). */
-function checkOverlaps(places: readonly { start: number; end: number }[]): void {
+function checkOverlaps(entries: Iterable<PlacedEntry>): void {
   let end = 0;
-  for (const place of places.toSorted((one, other) => one.start - other.start)) {
-    if (place.start < end) throw bundleInvalid('two files of the zip share their bytes', ZIP_AGAIN);
-    end = place.end;
+  for (const { entry, start, dataStart } of [...entries].sort((one, other) => one.start - other.start)) {
+    if (start < end) throw bundleInvalid('two files of the zip share their bytes', ZIP_AGAIN);
+    end = dataStart + entry.compressedSize;
   }
 }
 
-async function entriesOf(zip: ZipFile, limitBytes: number): Promise<Map<string, Entry>> {
+async function listed(zip: ZipFile, limitBytes: number): Promise<Map<string, Entry>> {
   if (zip.entryCount > MAX_ENTRIES) throw tooManyEntries();
   const entries = new Map<string, Entry>();
-  const places: { start: number; end: number }[] = [];
   let total = 0;
   for await (const entry of zip.eachEntry()) {
     const name = nameOf(entry);
@@ -149,14 +149,22 @@ async function entriesOf(zip: ZipFile, limitBytes: number): Promise<Map<string, 
     if (total > limitBytes) throw bundleTooLarge(`the files in the zip are more than ${limitBytes} bytes`);
   }
   checkNames([...entries.keys()].map((name) => (isFolder(name) ? name.slice(0, -1) : name)));
-  for (const [name, entry] of entries) places.push(await placeOf(zip, name, entry));
-  checkOverlaps(places);
+  return entries;
+}
+
+/** The files of the zip, by name. */
+async function entriesOf(zip: ZipFile, limitBytes: number): Promise<Map<string, PlacedEntry>> {
+  const entries = new Map<string, PlacedEntry>();
+  for (const [name, entry] of await listed(zip, limitBytes)) {
+    entries.set(name, await placed(zip, name, entry));
+  }
+  checkOverlaps(entries.values());
   for (const name of entries.keys()) if (isFolder(name)) entries.delete(name);
   return entries;
 }
 
 /** Many tools pack the folder rather than what is in it: then that one folder is the bundle. */
-function withoutOuterFolder(entries: ReadonlyMap<string, Entry>): ReadonlyMap<string, Entry> {
+function withoutOuterFolder(entries: ReadonlyMap<string, PlacedEntry>): ReadonlyMap<string, PlacedEntry> {
   const names = [...entries.keys()];
   const [first = ''] = names;
   const outer = first.slice(0, first.indexOf('/') + 1);
@@ -164,19 +172,30 @@ function withoutOuterFolder(entries: ReadonlyMap<string, Entry>): ReadonlyMap<st
   return new Map([...entries].map(([name, entry]) => [name.slice(outer.length), entry]));
 }
 
-/** What the entry really inflates to, never more than it declared. */
-async function inflated(zip: ZipFile, entry: Entry): Promise<HashedBytes> {
-  const bytes = Buffer.allocUnsafeSlow(entry.uncompressedSize);
+const inflateRaw = promisify(zlib.inflateRaw);
+
+/**
+ * What packed bytes really inflate to; an error where that is more than `size`. All in one buffer and
+ * outside of the event loop: of a stream, the collector has so much to clear away that it holds the
+ * event loop for 2–12 ms, every few megabytes.
+ */
+async function inflated(packed: Buffer, size: number): Promise<Buffer> {
+  // a byte to spare, else zlib asks for a second buffer
+  return await inflateRaw(packed, { maxOutputLength: Math.max(size, 1), chunkSize: Math.max(size + 1, 64) });
+}
+
+async function contentOf(file: FileHandle, { entry, dataStart: offset }: PlacedEntry): Promise<HashedBytes> {
+  const packed = await readBytes(file, entry.compressedSize, { offset });
+  const bytes = entry.compressionMethod === 0 ? packed : await inflated(packed, entry.uncompressedSize);
+  if (bytes.length !== entry.uncompressedSize) throw new Error('it is smaller than it says');
   const hash = createHash('sha256');
-  let length = 0;
   let check = 0;
-  for await (const chunk of (await zip.openReadStreamPromise(entry)) as AsyncIterable<Buffer>) {
-    if (length + chunk.length > bytes.length) throw new Error('it is larger than it says');
-    length += chunk.copy(bytes, length);
-    hash.update(chunk);
-    check = crc32(chunk, check);
+  for (let from = 0; from < bytes.length; from += SLICE_BYTES) {
+    const slice = bytes.subarray(from, from + SLICE_BYTES);
+    hash.update(slice);
+    check = zlib.crc32(slice, check);
+    await turn();
   }
-  if (length !== bytes.length) throw new Error('it is smaller than it says');
   if (check !== entry.crc32) throw new Error('its checksum does not match');
   return { bytes, digest: `sha256:${hash.digest('hex')}` };
 }
@@ -188,18 +207,18 @@ async function inflated(zip: ZipFile, entry: Entry): Promise<HashedBytes> {
  */
 export async function openZip(file: FileHandle, size: number, limitBytes: number): Promise<BundleFiles> {
   if (size > limitBytes) throw bundleTooLarge(`the zip is ${size} bytes, the limit is ${limitBytes}`);
-  const [zip, entries] = await orDamaged('the zip', async () => {
+  const entries = await orDamaged('the zip', async () => {
     // the file is closed by who opened it; names are decoded here, by stricter rules
     const options = { autoClose: false, decodeStrings: false };
-    const opened = await fromRandomAccessReaderPromise(new ZipReader(file, size), size, options);
-    return [opened, withoutOuterFolder(await entriesOf(opened, limitBytes))] as const;
+    const zip = await fromRandomAccessReaderPromise(new ZipReader(file), size, options);
+    return withoutOuterFolder(await entriesOf(zip, limitBytes));
   });
   return {
-    sizes: new Map([...entries].map(([name, entry]) => [name, entry.uncompressedSize])),
+    sizes: new Map([...entries].map(([name, { entry }]) => [name, entry.uncompressedSize])),
     async read(name) {
-      const entry = entries.get(name);
-      if (entry === undefined) throw bundleInvalid(`the zip has no ${quoted(name)}`, ZIP_AGAIN);
-      return await orDamaged(`${quoted(name)} in the zip`, () => inflated(zip, entry));
+      const placed = entries.get(name);
+      if (placed === undefined) throw bundleInvalid(`the zip has no ${quoted(name)}`, ZIP_AGAIN);
+      return await orDamaged(`${quoted(name)} in the zip`, () => contentOf(file, placed));
     },
   };
 }

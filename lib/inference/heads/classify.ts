@@ -1,9 +1,14 @@
 /** Head for classifiers: the most probable classes of the whole picture, by name. */
 import { InferenceError } from '../errors.ts';
-import type { ClassifyOptions, GraphOutputs, HeadPlan, OutputTensor } from './head.ts';
-import { labelOf } from './labels.ts';
+import type { ValueDescription } from '../protocol.ts';
+import { sigmoid } from './class-map.ts';
+import type { ClassifyOptions, GraphOutputs, HeadPlan, OutputTensor, Scores } from './head.ts';
+import { labelOf, plainText } from './labels.ts';
+import { chooseOutput, isFloat, unsupportedOutput } from './outputs.ts';
 
 const DEFAULT_TOP = 5;
+/** Classes in a prediction, however many are asked for. */
+const MOST_CLASSES = 100;
 
 export interface ClassPrediction {
   index: number;
@@ -44,14 +49,59 @@ export function topIndices(scores: Float32Array, count: number): number[] {
     .slice(0, count);
 }
 
-export function planClassify(options: ClassifyOptions, graph: GraphOutputs): HeadPlan {
-  const names = graph.outputs.map(({ name }) => name);
-  const output = options.output ?? names[0];
-  if (output === undefined || !names.includes(output)) {
-    throw new InferenceError('MODEL_OUTPUT_UNSUPPORTED', `the graph has no output '${output ?? ''}'`, {
-      hint: `It has: ${names.join(', ')}.`,
-    });
+/**
+ * The scores of a row of classes as probabilities.
+ *
+ * One value is a yes or no: the probability of class 1, which class 0 has the rest of. Whether it is a
+ * probability already cannot be seen from it, as a logit may lie in 0…1 too; so with `auto` the name of the
+ * output decides (`logit` in it: a logit, else a probability), and a value outside 0…1 is refused rather
+ * than read one way today and the other way tomorrow.
+ */
+function probabilities(data: Float32Array, mode: Scores, name: string): Float32Array {
+  const [first] = data;
+  if (data.length === 1 && first !== undefined) {
+    const isLogit = mode === 'softmax' || mode === 'sigmoid' || (mode === 'auto' && /logit/i.test(name));
+    const score = isLogit ? sigmoid(first) : first;
+    if (score < 0 || score > 1) {
+      throw unsupportedOutput(
+        `'${plainText(name)}' is ${first}, which is no probability`,
+        'Set the scores to sigmoid if the model gives a logit, or choose regress.',
+      );
+    }
+    return Float32Array.of(1 - score, score);
   }
+  if (mode === 'sigmoid') return data.map(sigmoid);
+  return mode === 'as-is' || (mode === 'auto' && isDistribution(data)) ? data : softmax(data);
+}
+
+/** Of a yes or no one label names the yes. */
+function nameOf(labels: readonly string[] | undefined, isYesOrNo: boolean, index: number): string {
+  if (isYesOrNo && labels?.length === 1) return index === 1 ? labelOf(labels, 0) : '0';
+  return labelOf(labels, index);
+}
+
+/** Classes an output declares, 0 where it is no row; undefined where it leaves them open. */
+export function declaredClasses({ shape }: ValueDescription): number | undefined {
+  const [batch, ...rest] = shape;
+  const own = rest.length === 0 ? shape : batch === 1 || typeof batch === 'string' ? rest : shape;
+  const long = own.filter((length) => length !== 1);
+  if (long.length > 1) return 0;
+  const [classes = 1] = long;
+  return typeof classes === 'number' ? classes : undefined;
+}
+
+/**
+ * One output is read: the one that is named, else the first that is a row of floats. For another head of
+ * the same model name its output, in another node.
+ *
+ * @throws InferenceError `MODEL_OUTPUT_UNSUPPORTED`; from `read` also `SCORE_NOT_FINITE`
+ */
+export function planClassify(options: ClassifyOptions, graph: GraphOutputs): HeadPlan {
+  const output = chooseOutput(
+    graph,
+    options.output,
+    (value) => isFloat(value) && declaredClasses(value) !== 0,
+  ).name;
   const { labels, topK = DEFAULT_TOP, scores: mode = 'auto' } = options;
   return {
     input: {},
@@ -59,22 +109,18 @@ export function planClassify(options: ClassifyOptions, graph: GraphOutputs): Hea
       outputs: [output],
       read: (outputs) => {
         const { dims, data } = outputs[output] as OutputTensor;
-        if (dims.filter((dimension) => dimension !== 1).length > 1) {
-          throw new InferenceError(
-            'MODEL_OUTPUT_UNSUPPORTED',
-            `'${output}' is ${dims.join('×')}, not one row of classes`,
-          );
+        if (dims.filter((dimension) => dimension !== 1).length > 1 || data.length === 0) {
+          throw unsupportedOutput(`'${plainText(output)}' is ${dims.join('×')}, not one row of classes`);
         }
         if (!data.every(Number.isFinite)) {
           throw new InferenceError('SCORE_NOT_FINITE', 'a class score is not a finite number', {
             hint: 'The model or its input is broken; nothing may be accepted on this prediction.',
           });
         }
-        const isReady = mode === 'as-is' || (mode === 'auto' && isDistribution(data));
-        const scores = isReady ? data : softmax(data);
-        const classes = topIndices(scores, topK).map((index): ClassPrediction => ({
+        const scores = probabilities(data, mode, output);
+        const classes = topIndices(scores, Math.min(topK, MOST_CLASSES)).map((index): ClassPrediction => ({
           index,
-          label: labelOf(labels, index),
+          label: nameOf(labels, data.length === 1, index),
           score: scores[index] as number,
         }));
         return { prediction: { task: 'classify', classes }, tensors: {} };

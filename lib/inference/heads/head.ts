@@ -11,13 +11,16 @@ interface Labelled {
   labels?: readonly string[];
 }
 
+/** How the numbers of a graph become probabilities; `softmax` and `sigmoid` say that they are logits. */
+export type Scores = 'auto' | 'softmax' | 'sigmoid' | 'as-is';
+
 export interface ClassifyOptions extends Labelled {
   task: 'classify';
   topK?: number;
   /** The output with the class scores; the only or first one when absent. */
   output?: string;
-  /** `auto` applies softmax unless the scores are a distribution already. */
-  scores?: 'auto' | 'softmax' | 'as-is';
+  /** `auto` applies softmax unless the scores are a distribution already; of one value see `classify.ts`. */
+  scores?: Scores;
 }
 
 /** Families of detectors by how their raw output is laid out. */
@@ -41,6 +44,8 @@ export interface SegmentOptions extends Labelled {
   threshold?: number;
   /** Smaller connected areas are left out; pixels of the frame. */
   minArea?: number;
+  /** `auto`: what lies in 0…1 throughout is probabilities, everything else logits. */
+  scores?: Scores;
   /** For instance masks: as in detection. */
   confidence?: number;
   iou?: number;

@@ -1,18 +1,27 @@
-/** Head for whatever the other heads do not know: the outputs as they are, as long as they are small. */
+/**
+ * Head for whatever the other heads do not know: the outputs as they are, as long as they are small. Values
+ * that are not finite are null in the JSON of the prediction; the tensors keep them.
+ */
 import { InferenceError } from '../errors.ts';
 import type { GraphOutputs, HeadPlan, HeadResult, OutputTensor, RawOptions } from './head.ts';
+import { chooseOutput, isNumeric, unsupportedOutput } from './outputs.ts';
 
 /** All outputs together: 8 192 numbers. More is a picture, and pictures do not travel as numbers. */
 export const RAW_LIMIT_BYTES = 32_768;
+/** With the numbers less than 256 kB of JSON. */
+const MAX_OUTPUTS = 64;
+const MAX_NAME_LENGTH = 128;
 
+/** @throws InferenceError `MODEL_OUTPUT_UNSUPPORTED`; from `read` `OUTPUT_TOO_LARGE` */
 export function planRaw(options: RawOptions, graph: GraphOutputs): HeadPlan {
-  const known = graph.outputs.map(({ name }) => name);
-  const names = options.outputs ?? known;
-  const missing = names.find((name) => !known.includes(name));
-  if (missing !== undefined || names.length === 0) {
-    throw new InferenceError('MODEL_OUTPUT_UNSUPPORTED', `the graph has no output '${missing ?? ''}'`, {
-      hint: `It has: ${known.join(', ')}.`,
-    });
+  const wanted = options.outputs ?? graph.outputs.filter(isNumeric).map(({ name }) => name);
+  const names = wanted.map((name) => chooseOutput(graph, name, () => true).name);
+  if (names.length === 0) throw unsupportedOutput('the graph gives no numbers');
+  if (names.length > MAX_OUTPUTS || names.some((name) => name.length > MAX_NAME_LENGTH)) {
+    throw unsupportedOutput(
+      `raw hands on ${MAX_OUTPUTS} outputs at most, with names of ${MAX_NAME_LENGTH} characters`,
+      'Name the few outputs that are needed.',
+    );
   }
   return {
     input: {},
@@ -35,7 +44,6 @@ export function planRaw(options: RawOptions, graph: GraphOutputs): HeadPlan {
             },
           );
         }
-        // what is not finite becomes null on its way through JSON; the tensors keep it
         const values = Object.entries(tensors).map(([name, { dims, data }]) => [
           name,
           { dims, values: [...data] },

@@ -93,6 +93,13 @@ describe('an admin route', () => {
         response.type('image/png').send(Buffer.from(JSON.stringify(query)));
       },
     });
+    adminRoute<Buffer>(RED, {
+      method: 'post',
+      path: '/jidoka/upload',
+      permission: 'flows.write',
+      file: { maxBytes: 100_000 },
+      handle: ({ body }) => ({ bytes: body.length, first: body[0] }),
+    });
     server = createServer(application);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -184,6 +191,36 @@ describe('an admin route', () => {
     assert.equal(status, 415);
     assert.equal(answer['code'], 'NOT_JSON');
     assert.deepEqual(handled, []);
+  });
+
+  async function upload(init: RequestInit): Promise<{ status: number; answer: Record<string, unknown> }> {
+    const response = await fetch(`${url}/jidoka/upload`, { method: 'POST', ...init });
+    return { status: response.status, answer: (await response.json()) as Record<string, unknown> };
+  }
+
+  it('hands a file on as its bytes, larger than a form may be', async () => {
+    const body = new Uint8Array(90_000).fill(7);
+    for (const type of ['image/jpeg', 'application/octet-stream']) {
+      const { status, answer } = await upload({ headers: { 'content-type': type }, body });
+      assert.equal(status, 200);
+      assert.deepEqual(answer, { bytes: 90_000, first: 7 });
+    }
+  });
+
+  it('refuses a file that is too large, whether the length was announced or not', async () => {
+    const headers = { 'content-type': 'image/png' };
+    const body = new Uint8Array(100_001);
+    assert.equal((await upload({ headers, body })).answer['code'], 'TOO_LARGE');
+    const stream = new Blob([body]).stream();
+    const chunked = await upload({ headers, body: stream, duplex: 'half' } as RequestInit);
+    assert.deepEqual([chunked.status, chunked.answer['code']], [413, 'TOO_LARGE']);
+  });
+
+  it('takes no file that a form on another page could send', async () => {
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data']) {
+      const { status, answer } = await upload({ headers: { 'content-type': type }, body: 'x=1' });
+      assert.deepEqual([status, answer['code']], [415, 'NOT_A_FILE']);
+    }
   });
 
   for (const [path, status, code] of [

@@ -15,12 +15,15 @@
  * | one | 1×cells of 8, 16, 32, 64×(C+32) | `nanodet` | NanoDet-Plus |
  * | one | 1×cells of 8, 16, 32×fields | see below | YOLOX, NanoDet, YOLOv6, YOLOv8 transposed |
  *
+ * An open number of anchors is told by the names of Ultralytics' exporter (`images`, `output0`): of
+ * two dimensions the open one is the anchors. Everything else that is open waits for the first run.
+ *
  * "Cells" are those of the grids of strides 8, 16 and 32, where it is not said otherwise also with 4
  * before or 64 after.
  *
  * The last row is ambiguous: 1×cells×85 is YOLOX with 80 classes, or YOLOv6 (which gives centre and
  * size in pixels), or YOLOv8 with 81 classes the other way round. With labels their number decides:
- * fields = labels + 5 is `yolox`, labels + 4 is `yolov8`, labels + 32 is `nanodet`. Without,
+ * fields = labels + 5 is `yolox`, labels + 4 is `yolov8`, labels + 32 (or 36, 40, … 68) is `nanodet`. Without,
  * an input named `data` with 33 fields or more is `nanodet`, as its exporter names it, and
  * everything else is `yolox`: it is the only one of them that is exported so by default and does
  * not name itself. YOLOv6, and YOLOX exported with `--decode_in_inference`, have to be named:
@@ -37,8 +40,17 @@ export interface Size {
   height: number;
 }
 
-/** Values of NanoDet's distributions for each side of a box in all published models but EfficientNet-Lite2's. */
+/** Values of NanoDet's four distributions, each over the distances 0…7. */
 const NANODET_FIELDS = 32;
+/** Longer distributions, up to 0…16, are those of a few larger models. */
+const MAX_NANODET_FIELDS = 68;
+
+/** True where classes and four distributions make up the fields. */
+export function isNanodet(fields: number, classes: number): boolean {
+  const rest = fields - classes;
+  return rest >= NANODET_FIELDS && rest <= MAX_NANODET_FIELDS && rest % 4 === 0;
+}
+
 /** Object queries of RT-DETR. */
 const QUERIES = 300;
 
@@ -47,7 +59,7 @@ function isImage({ shape }: ValueDescription): boolean {
 }
 
 /** Width and height of the input as far as the graph fixes them. */
-export function inputSize(graph: GraphOutputs): Size | undefined {
+function inputSize(graph: GraphOutputs): Size | undefined {
   const shape = graph.inputs.find(isImage)?.shape ?? [];
   const isPlanar = shape[1] === 3 || shape[1] === 1;
   const [height, width] = isPlanar ? [shape[2], shape[3]] : [shape[1], shape[2]];
@@ -77,13 +89,30 @@ export function separateOutputs({ outputs }: GraphOutputs): SeparateOutputs | un
   const named = (pattern: RegExp): ValueDescription | undefined =>
     outputs.find(({ name }) => pattern.test(plainName(name)));
   const [boxes, classes] = [named(BOXES), named(CLASSES)];
-  if (boxes === undefined || classes === undefined) return undefined;
+  if (boxes === undefined || classes === undefined) return unnamedOutputs(outputs);
   return { boxes, classes, scores: named(SCORES), count: named(COUNT) };
 }
 
+/** torchvision's exporter numbers the outputs unless it is given names: types and dimensions tell. */
+function unnamedOutputs(outputs: readonly ValueDescription[]): SeparateOutputs | undefined {
+  const boxes = outputs.find(
+    ({ type, shape }) => type === 'float32' && shape.length > 1 && shape.at(-1) === 4,
+  );
+  const rank = (boxes?.shape.length ?? NaN) - 1;
+  const classes = outputs.find(({ type, shape }) => type === 'int64' && shape.length === rank);
+  const scores = outputs.find(({ type, shape }) => type === 'float32' && shape.length === rank);
+  if (boxes === undefined || classes === undefined || scores === undefined) return undefined;
+  return { boxes, classes, scores, count: undefined };
+}
+
 /** True for [ymin, xmin, ymax, xmax] of 0…1, as TensorFlow gives them. */
-export function isTensorFlow({ boxes }: SeparateOutputs): boolean {
+export function isTensorFlow(boxes: ValueDescription): boolean {
   return plainName(boxes.name) === 'detection_boxes';
+}
+
+/** True where the class scores are called `labels`, as RF-DETR does. */
+export function areCalledLabels({ classes }: SeparateOutputs): boolean {
+  return plainName(classes.name) === 'labels';
 }
 
 /** True where `classes` has a logit for every class of every query. */
@@ -108,13 +137,14 @@ function formatOfCells(
   if (anchors === 3 * cells(STRIDES.p5) || anchors === 3 * cells(STRIDES.p6)) return 'yolov5';
   if (anchors === cells(STRIDES.p6) && fields > NANODET_FIELDS) return 'nanodet';
   if (anchors !== cells(STRIDES.p5)) return undefined;
-  if (labels !== undefined && fields === labels + NANODET_FIELDS) return 'nanodet';
+  if (labels !== undefined && isNanodet(fields, labels)) return 'nanodet';
   if (labels !== undefined && fields === labels + 4) return 'yolov8';
-  const isNanodet = inputName === 'data' && fields > NANODET_FIELDS && fields !== (labels ?? NaN) + 5;
-  return isNanodet ? 'nanodet' : 'yolox';
+  const isCalledData = inputName === 'data' && fields > NANODET_FIELDS && fields !== (labels ?? NaN) + 5;
+  return isCalledData ? 'nanodet' : 'yolox';
 }
 
-function isCellCount(anchors: number, { width, height }: Size): boolean {
+/** True for the cells of a detector with one anchor each. */
+export function isCellCount(anchors: number, { width, height }: Size): boolean {
   return Object.values(STRIDES).some((strides) => anchors === cellCount(width, height, strides));
 }
 
@@ -124,6 +154,7 @@ export function formatOfOutput(
   size: Size | undefined,
   labels: number | undefined,
   inputName: string,
+  isUltralytics = false,
 ): DetectFormat | undefined {
   const [first, second, third] = dims;
   if (dims.length === 2) return second === 7 ? 'end-to-end' : undefined;
@@ -133,8 +164,30 @@ export function formatOfOutput(
     const byCells = third >= 6 ? formatOfCells(second, third, size, labels, inputName) : undefined;
     if (byCells !== undefined) return byCells;
   }
+  if (isUltralytics && typeof second === 'string' && typeof third === 'number' && third > 5) return 'yolov5';
+  if (isUltralytics && typeof second === 'number' && typeof third === 'string' && second > 4) return 'yolov8';
   if (third === 6) return 'end-to-end';
   if (second === QUERIES && typeof third === 'number' && third >= 5) return 'end-to-end';
+  return undefined;
+}
+
+export interface SingleOutput {
+  output: ValueDescription;
+  format: DetectFormat;
+}
+
+/** Ultralytics' exporter leaves the number of anchors open where it is asked to, and calls things so. */
+const ULTRALYTICS_OUTPUT = /^output\d*$/;
+
+/** The first output that a family's dimensions fit. */
+export function singleOutput(graph: GraphOutputs, labels: number | undefined): SingleOutput | undefined {
+  const inputName = plainName(graph.inputs.find(isImage)?.name ?? '');
+  for (const output of graph.outputs) {
+    if (output.type !== 'float32') continue;
+    const isUltralytics = inputName === 'images' && ULTRALYTICS_OUTPUT.test(output.name);
+    const format = formatOfOutput(output.shape, inputSize(graph), labels, inputName, isUltralytics);
+    if (format !== undefined) return { output, format };
+  }
   return undefined;
 }
 
@@ -143,14 +196,7 @@ export function formatOfOutput(
  * is the number of classes, where it is known.
  */
 export function detectFormatOf(graph: GraphOutputs, labels?: number): DetectFormat | undefined {
-  const image = graph.inputs.find(isImage);
-  if (image === undefined) return undefined;
+  if (!graph.inputs.some(isImage)) return undefined;
   const parts = separateOutputs(graph);
-  if (parts !== undefined) return formatOfSeparate(parts);
-  for (const { shape, type } of graph.outputs) {
-    if (type !== 'float32') continue;
-    const format = formatOfOutput(shape, inputSize(graph), labels, plainName(image.name));
-    if (format !== undefined) return format;
-  }
-  return undefined;
+  return parts === undefined ? singleOutput(graph, labels)?.format : formatOfSeparate(parts);
 }

@@ -108,6 +108,8 @@ describe('bundle', () => {
     const files = await sample(undefined, { 'calibration/one.txt': Buffer.from('1') });
     const folder = await folderOf({ ...files, 'signature.json': Buffer.from('{}') });
     assert.deepEqual((await readModel(folder)).bytes, colourModel());
+    await writeFile(join(folder, 'calibration', 'one.txt'), '2');
+    await refuses(folder, 'BUNDLE_INVALID', /"calibration\/one.txt" is sha256/);
   });
 
   it('is refused with links, pipes, too many files or too much in them', async function () {
@@ -138,6 +140,9 @@ describe('bundle', () => {
     await symlink(large, join(root, 'a-link'));
     await refuses(join(root, 'a-link'), 'MODEL_NOT_ALLOWED', /symbolic link/);
     if (process.platform === 'win32') this.skip();
+    const named = await folderOf(await sample());
+    await writeFile(Buffer.concat([Buffer.from(`${named}/`), Buffer.from([0xc3, 0x28])]), '');
+    await refuses(named, 'BUNDLE_INVALID', /cannot be shown/);
     execFileSync('mkfifo', [join(large, 'pipe')]);
     await refuses(large, 'MODEL_NOT_ALLOWED', /"pipe", which is no file/);
   });

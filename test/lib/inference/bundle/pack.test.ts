@@ -85,12 +85,23 @@ describe('packing a bundle', () => {
     assert.deepEqual(await filesOf(one), await filesOf(two));
   });
 
+  it('takes the graph of another bundle', async () => {
+    const [first, second] = [join(root, 'first'), join(root, 'second')];
+    await packBundle({ model, folder: first, manifest: draft });
+    await packBundle({ model: first, folder: second, manifest: { ...draft, version: '4' } });
+    const { version, bytes } = await readModel(second);
+    assert.deepEqual({ version, bytes }, { version: '4', bytes: colourModel() });
+  });
+
   it('never takes the place of anything, and leaves nothing behind when it fails', async () => {
     const folder = join(root, 'taken');
     await packBundle({ model, folder, manifest: draft });
     const before = (await readdir(root)).sort();
     await assert.rejects(packBundle({ model, folder, manifest: draft }), { code: 'BUNDLE_EXISTS' });
-    await assert.rejects(packBundle({ model, folder: red, manifest: draft }), { code: 'BUNDLE_EXISTS' });
+    // before anything is run, which can take minutes
+    const late: PackRequest['run'] = () => assert.fail('ran the model');
+    const again = packBundle({ model, folder: red, manifest: draft, goldenImages: [red], run: late });
+    await assert.rejects(again, { code: 'BUNDLE_EXISTS' });
     const refuses = async (change: Partial<PackRequest>, code: string): Promise<void> => {
       const request = { model, folder: join(root, 'none'), manifest: draft, ...change };
       await assert.rejects(packBundle(request), { code });

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { planAnomalyMap } from '../../../../lib/inference/heads/anomaly-map.ts';
 import { planRaw, RAW_LIMIT_BYTES } from '../../../../lib/inference/heads/raw.ts';
 import { resolveInput } from '../../../../lib/inference/input.ts';
 
@@ -32,10 +31,26 @@ describe('raw head', () => {
     const plan = (): unknown => planRaw({ task: 'raw', outputs: ['c'] }, { inputs: [INPUT], outputs });
     assert.throws(plan, { code: 'MODEL_OUTPUT_UNSUPPORTED' });
   });
-});
 
-describe('anomaly head', () => {
-  it('refuses a graph that does not score by itself', () => {
-    assert.throws(() => planAnomalyMap({ inputs: [INPUT], outputs }), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
+  it('leaves out what are no numbers, and refuses names that mean something to an object', () => {
+    const named = (name: string, type = 'float32') => ({ name, type, shape: [1] });
+    const plan = (...list: ReturnType<typeof named>[]): readonly string[] =>
+      planRaw({ task: 'raw' }, { inputs: [INPUT], outputs: list }).bind(recipe).outputs;
+    assert.deepEqual(plan(named('a'), named('text', 'string')), ['a']);
+    for (const name of ['__proto__', 'constructor', 'x'.repeat(200)]) {
+      assert.throws(() => plan(named(name)), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
+    }
+  });
+
+  it('stays below 256 kB of JSON', () => {
+    const many = Array.from({ length: 64 }, (_, index) => ({
+      name: `${index}`.padEnd(128, '\u0001'),
+      type: 'float32',
+      shape: ['n'],
+    }));
+    const head = planRaw({ task: 'raw' }, { inputs: [INPUT], outputs: many }).bind(recipe);
+    const data = new Float32Array(RAW_LIMIT_BYTES / 4 / 64).fill(-1.1754943508222875e-38);
+    const read = Object.fromEntries(many.map(({ name }) => [name, { dims: [1, data.length], data }]));
+    assert.ok(JSON.stringify(head.read(read, PLACEMENT).prediction).length < 256_000);
   });
 });

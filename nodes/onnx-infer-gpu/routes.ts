@@ -1,0 +1,200 @@
+/**
+ * Admin routes of the models: which there are, what one is and sees with the settings as they are typed,
+ * and putting the one in the folder into service. Reading what is deployed asks for `flows.read`; opening a
+ * model, and seeing a picture of the line, for `flows.write`: who may deploy a model may try it. A swap acts
+ * on the machine and has a permission of its own.
+ */
+import { CodedError } from '../../lib/errors.ts';
+import { Frame } from '../../lib/frame/frame.ts';
+import { probeImage } from '../../lib/frame/probe.ts';
+import { listModels } from '../../lib/inference/model-list.ts';
+import { readModel } from '../../lib/inference/model.ts';
+import { openModel } from '../../lib/inference/open-model.ts';
+import { adminRoute } from '../runtime/admin.ts';
+import { ConfigReader } from '../runtime/config.ts';
+import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
+import { modelFile, modelFolder } from './model-file.ts';
+import { normalise } from './options.ts';
+import type { ServedModel } from './served-model.ts';
+import { TrialError } from './trial.ts';
+import { Trials } from './trials.ts';
+
+const PATH = '/jidoka/onnx-infer-gpu';
+/** A picture of 8 MB is a JPEG of 50 megapixels. */
+const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
+/** A thousand names of classes are the longest of the fields. */
+const MAX_TEXT = 48_000;
+
+/** What a deployed node of this type lets others see. */
+export interface ServingNode extends Node {
+  served?: ServedModel;
+  /** Only a reference: the bytes are wherever the camera put them. */
+  lastFrame?: Frame;
+}
+
+/** What a deployed camera lets others see. */
+interface RunningCamera extends Node {
+  camera?: { recent: Frame | undefined };
+}
+
+interface TrialRequest {
+  /** Chosen by the dialog; it has one trial at a time. */
+  dialog: string;
+  [field: string]: unknown;
+}
+
+const text = { type: 'string', maxLength: MAX_TEXT } as const;
+const trialSchema = {
+  type: 'object',
+  properties: {
+    dialog: { type: 'string', pattern: '^[\\w-]{1,40}$' },
+    model: { type: 'string', minLength: 1, maxLength: 1000 },
+  },
+  required: ['dialog', 'model'],
+  maxProperties: 60,
+  additionalProperties: {
+    anyOf: [
+      text,
+      { type: 'boolean' },
+      { type: 'number' },
+      { type: 'array', maxItems: 10, items: { type: 'string', maxLength: 40 } },
+    ],
+  },
+};
+const nodeSchema = {
+  type: 'object',
+  properties: { node: { type: 'string', pattern: '^[\\w.-]{1,80}$' } },
+  required: ['node'],
+  additionalProperties: false,
+};
+const reasonSchema = {
+  type: 'object',
+  properties: { reason: { type: 'string', minLength: 3, maxLength: 200 } },
+  required: ['reason'],
+  additionalProperties: false,
+};
+const emptySchema = { type: 'object', additionalProperties: false };
+
+function servedBy(RED: NodeAPI, id: string | undefined): ServedModel {
+  const served = (RED.nodes.getNode(id ?? '') as ServingNode | null)?.served;
+  if (served === undefined) throw new CodedError('NOT_FOUND', 'no model serves under this id');
+  return served;
+}
+
+/** The newest picture of a deployed node: what this one was given, or what a camera took. */
+function frameOf(RED: NodeAPI, id: string): Frame {
+  const node = RED.nodes.getNode(id) as (ServingNode & RunningCamera) | null;
+  const frame = node?.lastFrame ?? node?.camera?.recent;
+  if (Frame.isFrame(frame)) return frame;
+  throw new TrialError('NOT_FOUND', 'this node has had no picture since it was deployed', {
+    hint: 'Let a part pass, choose a camera, or take a picture from a file.',
+  });
+}
+
+function uploaded(bytes: Buffer): Frame {
+  const header = probeImage(bytes);
+  if (header === undefined) {
+    throw new TrialError('IMAGE_INVALID', 'this is no JPEG, PNG, WebP or TIFF picture');
+  }
+  return new Frame(bytes, { ...header, source: 'upload' });
+}
+
+/** Registers the routes; call it once, while the node type is being registered. */
+export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
+  const trying = { permission: 'flows.write' } as const;
+  const idOf = (params: Readonly<Record<string, string>>): string => params['id'] ?? '';
+
+  adminRoute(RED, {
+    method: 'get',
+    path: `${PATH}/models`,
+    permission: 'flows.read',
+    handle: () => listModels(modelFolder(RED)),
+  });
+  adminRoute(RED, {
+    method: 'get',
+    path: `${PATH}/nodes/:id`,
+    permission: 'flows.read',
+    handle: ({ params }) => ({ card: servedBy(RED, params['id']).card }),
+  });
+  adminRoute<{ reason: string }>(RED, {
+    method: 'post',
+    path: `${PATH}/nodes/:id/swap`,
+    permission: 'model.swap',
+    requiresPerson: true,
+    schema: reasonSchema,
+    handle: ({ params, body, actor }) => servedBy(RED, params['id']).swap({ actor, reason: body.reason }),
+  });
+  adminRoute<TrialRequest>(RED, {
+    ...trying,
+    method: 'post',
+    path: `${PATH}/trials`,
+    schema: trialSchema,
+    handle: ({ body }) => {
+      const raw = body as unknown as RawConfig;
+      const { modelPath, load } = normalise(new ConfigReader(raw), raw);
+      const trial = trials.start(body.dialog, {
+        read: async () => readModel(await modelFile(RED, modelPath)),
+        // a person waits for each picture: none may give way to another
+        open: (source) => openModel(source, { ...load, queue: 'block' }),
+      });
+      return { id: trial.id };
+    },
+  });
+  adminRoute(RED, {
+    ...trying,
+    method: 'get',
+    path: `${PATH}/trials/:id`,
+    handle: ({ params, response }) => {
+      response.set('Cache-Control', 'no-store');
+      return trials.use(idOf(params), ({ state }) => state);
+    },
+  });
+  adminRoute(RED, {
+    ...trying,
+    method: 'post',
+    path: `${PATH}/trials/:id/prove`,
+    schema: emptySchema,
+    handle: async ({ params }) => ({ shares: await trials.use(idOf(params), (trial) => trial.prove()) }),
+  });
+  adminRoute<{ node: string }>(RED, {
+    ...trying,
+    method: 'post',
+    path: `${PATH}/trials/:id/look`,
+    schema: nodeSchema,
+    handle: ({ params, body }) => trials.use(idOf(params), (trial) => trial.look(frameOf(RED, body.node))),
+  });
+  adminRoute<Buffer>(RED, {
+    ...trying,
+    method: 'post',
+    path: `${PATH}/trials/:id/picture`,
+    file: { maxBytes: MAX_PICTURE_BYTES },
+    handle: ({ params, body }) => trials.use(idOf(params), (trial) => trial.look(uploaded(body))),
+  });
+  for (const [name, type] of [
+    ['picture', 'image/jpeg'],
+    ['mask', 'image/png'],
+  ] as const) {
+    adminRoute(RED, {
+      ...trying,
+      method: 'get',
+      path: `${PATH}/trials/:id/${name}`,
+      handle: async ({ params, response }) => {
+        const picture = await trials.use(idOf(params), (trial) => trial[name]);
+        response.set('Cache-Control', 'no-store').type(type).send(picture);
+      },
+    });
+  }
+  adminRoute(RED, {
+    ...trying,
+    method: 'post',
+    path: `${PATH}/trials/:id/close`,
+    schema: emptySchema,
+    handle: async ({ params }) => {
+      await trials.close(idOf(params));
+      return {};
+    },
+  });
+  // Before a deploy, whose nodes want the memory, and before Node-RED ends.
+  RED.events.on('flows:stopping', () => void trials.closeAll());
+  return trials;
+}

@@ -1,0 +1,134 @@
+/**
+ * The model a node serves with: opened at deploy, and replaced while it serves when its file changes or a
+ * person asks. A new model that is refused leaves the old one where it is.
+ */
+import { asCodedError } from '../../lib/errors.ts';
+import { ModelWatch } from '../../lib/inference/model-watch.ts';
+import { readModel, type ModelSource } from '../../lib/inference/model.ts';
+import { openModel, type OpenModel } from '../../lib/inference/open-model.ts';
+import type { ModelReference } from '../../lib/inspection/inspection.ts';
+import type { Station } from '../../lib/station/types.ts';
+import type { NodeContext } from '../runtime/register.ts';
+import { ModelBadge } from './model-badge.ts';
+import { cardOf, type ModelCard } from './model-card.ts';
+import { modelFile } from './model-file.ts';
+import type { Config } from './options.ts';
+
+export interface SwapRequest {
+  actor: string;
+  reason: string;
+}
+
+/** Which model serves after a swap was asked for. */
+export interface Swap {
+  model: ModelReference;
+  /** False where the file holds the model that served already. */
+  isNew: boolean;
+}
+
+export class ServedModel {
+  readonly badge: ModelBadge;
+  readonly #context: NodeContext<Config>;
+  readonly #station: Station | undefined;
+  #model: OpenModel | undefined;
+  #card: ModelCard | undefined;
+  #watch: ModelWatch | undefined;
+  /** Swaps follow each other: two at once would leave open which one serves. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(context: NodeContext<Config>, station: Station | undefined) {
+    this.#context = context;
+    this.#station = station;
+    this.badge = new ModelBadge(context.status, context.config.load.providers);
+  }
+
+  /** The open model. Only for after {@link start}. */
+  get model(): OpenModel {
+    if (this.#model === undefined) throw new Error('the model has not been opened');
+    return this.#model;
+  }
+
+  /** Undefined until the model is open. */
+  get card(): ModelCard | undefined {
+    return this.#card;
+  }
+
+  async start(): Promise<void> {
+    const { RED, config } = this.#context;
+    this.badge.loading();
+    const path = await modelFile(RED, config.modelPath);
+    const source = await readModel(path);
+    this.#model = await openModel(source, config.load);
+    this.#card = cardOf(source, this.model);
+    this.#warn();
+    this.badge.ready(this.model.info);
+    if (config.follow) this.#watch = new ModelWatch(path, () => void this.#follow());
+  }
+
+  /**
+   * Reads the file again and puts what is in it into service, between two frames.
+   *
+   * @throws InferenceError as `readModel` and `openModel`; the model that served goes on then
+   */
+  swap(request: SwapRequest): Promise<Swap> {
+    const swapped = this.#turn.then(() => this.#swap(request));
+    this.#turn = swapped.catch(() => undefined);
+    return swapped;
+  }
+
+  async close(): Promise<void> {
+    this.#watch?.close();
+    await this.#turn;
+    await this.#model?.close();
+  }
+
+  async #follow(): Promise<void> {
+    const context = this.#context;
+    try {
+      await this.swap({ actor: 'system', reason: 'the model file changed' });
+    } catch (error) {
+      if (context.signal.aborted) return;
+      const { code, message } = asCodedError(error);
+      this.badge.kept(code, this.model.info);
+      context.node.warn(context.translate('onnx-infer-gpu.error.kept', { code, message }));
+    }
+  }
+
+  async #swap(request: SwapRequest): Promise<Swap> {
+    const { RED, config, signal } = this.#context;
+    const source = await readModel(await modelFile(RED, config.modelPath));
+    const before = this.model.info.model;
+    if (source.digest === before.digest) return { model: before, isNew: false };
+    signal.throwIfAborted();
+    await this.model.swap(source, config.load);
+    this.#card = cardOf(source, this.model);
+    this.badge.swapped(source.version);
+    this.#warn();
+    await this.#tellStation(source, before, request);
+    return { model: this.model.info.model, isNew: true };
+  }
+
+  /** A person armed the station with the model before; the swap itself narrows nothing. */
+  async #tellStation(source: ModelSource, before: ModelReference, request: SwapRequest): Promise<void> {
+    const station = this.#station;
+    if (station === undefined) return;
+    const { name, version, digest } = source;
+    if (station.arming().state === 'ARMED') {
+      void station.disarm({ actor: 'system', reason: `MODEL_CHANGED: ${name} ${version} was loaded` });
+    }
+    try {
+      const journal = await station.journal();
+      const detail = { version, digest, before: before.digest, reason: request.reason };
+      await journal.appendLedger({ type: 'model.swap', actor: request.actor, object: name, detail });
+    } catch (error) {
+      this.#context.fail(error);
+    }
+  }
+
+  #warn(): void {
+    const context = this.#context;
+    for (const { provider, message } of this.model.info.refused) {
+      context.node.warn(context.translate('onnx-infer-gpu.error.refused', { provider, message }));
+    }
+  }
+}

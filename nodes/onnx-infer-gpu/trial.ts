@@ -1,0 +1,159 @@
+/**
+ * A model opened for the dialog alone, with the settings as they are typed: what it is, where it runs, and
+ * what it sees in a picture. It goes its own way beside the node that is deployed, and ends with the dialog.
+ */
+import { randomUUID } from 'node:crypto';
+import sharp from 'sharp';
+import { asCodedError, CodedError } from '../../lib/errors.ts';
+import { decodePixels } from '../../lib/frame/decode.ts';
+import { bytesOf, type Frame } from '../../lib/frame/frame.ts';
+import { GoldenMismatch } from '../../lib/inference/golden.ts';
+import type { InferenceResult } from '../../lib/inference/host.ts';
+import type { ModelSource } from '../../lib/inference/model.ts';
+import type { OpenModel } from '../../lib/inference/open-model.ts';
+import { cardOf, type ModelCard } from './model-card.ts';
+
+/** What opens the model; called once, at the start. */
+export interface TrialOptions {
+  read: () => Promise<ModelSource>;
+  open: (source: ModelSource) => Promise<OpenModel>;
+}
+
+export interface Problem {
+  code: string;
+  message: string;
+  hint?: string | undefined;
+  /** Where golden samples came out otherwise than the bundle says, the worst of each first. */
+  differences?: { sample: string; path: string; expected: string; got: string }[];
+}
+
+/** What the dialog is told while it waits, and afterwards. */
+export type TrialState =
+  | { state: 'loading'; ms: number }
+  | { state: 'ready'; card: ModelCard }
+  | { state: 'failed'; problem: Problem };
+
+/** What a model says of one picture. */
+export interface Look {
+  /** Pixels of the picture the prediction is about. */
+  width: number;
+  height: number;
+  source: string;
+  provider: string;
+  timings: InferenceResult['timings'];
+  prediction: Record<string, unknown>;
+  hasMask: boolean;
+}
+
+/** Wide enough for a dialog. */
+const MAX_WIDTH = 960;
+/** Letters of a value in a difference, differences of a sample, and of all together. */
+const MAX_VALUE = 60;
+const MAX_DIFFERENCES = 10;
+const MAX_ROWS = 40;
+
+export class TrialError extends CodedError<'NOT_FOUND' | 'TRIAL_LIMIT' | 'TRIAL_CLOSED' | 'IMAGE_INVALID'> {}
+
+export class Trial {
+  readonly id = randomUUID();
+  readonly #opened: Promise<{ model: OpenModel; card: ModelCard }>;
+  readonly #startedAt = performance.now();
+  #state: TrialState | undefined;
+  #isClosed = false;
+  #picture: Buffer | undefined;
+  #mask: Buffer | undefined;
+
+  constructor(options: TrialOptions) {
+    this.#opened = this.#open(options);
+    this.#opened.then(
+      ({ card }) => (this.#state = { state: 'ready', card }),
+      (error: unknown) => (this.#state = { state: 'failed', problem: problemOf(error) }),
+    );
+  }
+
+  get state(): TrialState {
+    return this.#state ?? { state: 'loading', ms: performance.now() - this.#startedAt };
+  }
+
+  /** Which provider ran which part of the graph. @throws InferenceError */
+  async prove(): Promise<Awaited<ReturnType<OpenModel['profile']>>> {
+    const { model } = await this.#opened;
+    return await model.profile();
+  }
+
+  /** What the model says of a picture. @throws InferenceError, DecodeError */
+  async look(frame: Frame): Promise<Look> {
+    const { model } = await this.#opened;
+    const { width, height, source } = frame;
+    const [result, picture] = await Promise.all([model.run(frame), pictureOf(frame)]);
+    const { provider, timings, prediction, pictures } = result;
+    this.#picture = picture;
+    this.#mask = pictures['mask']?.bytes;
+    return { width, height, source, provider, timings, prediction, hasMask: this.#mask !== undefined };
+  }
+
+  /** JPEG of the picture last looked at, at most 960 pixels wide. */
+  get picture(): Buffer {
+    return kept(this.#picture);
+  }
+
+  /** PNG of its mask, where the head makes one. */
+  get mask(): Buffer {
+    return kept(this.#mask);
+  }
+
+  /** Ends at once for the dialog; a load under way is waited for, and then let go. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const opened = await this.#opened.catch(() => undefined);
+    await opened?.model.close();
+  }
+
+  async #open({ read, open }: TrialOptions): Promise<{ model: OpenModel; card: ModelCard }> {
+    const source = await read();
+    if (this.#isClosed) throw new TrialError('TRIAL_CLOSED', 'the dialog was closed');
+    const model = await open(source);
+    return { model, card: cardOf(source, model) };
+  }
+}
+
+/** Of a value that a bundle or a model wrote. */
+function spelled(value: unknown): string {
+  const text = value === undefined ? '–' : JSON.stringify(value);
+  return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text;
+}
+
+function differencesIn(error: unknown): Problem['differences'] {
+  if (!(error instanceof GoldenMismatch)) return undefined;
+  return error.samples
+    .flatMap(({ name, differences }) =>
+      differences.slice(0, MAX_DIFFERENCES).map((each) => ({ name, ...each })),
+    )
+    .slice(0, MAX_ROWS)
+    .map(({ name, path, expected, got }) => ({
+      sample: name,
+      path,
+      expected: spelled(expected),
+      got: spelled(got),
+    }));
+}
+
+function problemOf(error: unknown): Problem {
+  const { code, message, hint } = asCodedError(error) as Error & Problem;
+  const differences = differencesIn(error);
+  return { code, message, hint, ...(differences === undefined ? {} : { differences }) };
+}
+
+function kept(picture: Buffer | undefined): Buffer {
+  if (picture === undefined) throw new TrialError('NOT_FOUND', 'there is no such picture yet');
+  return picture;
+}
+
+async function pictureOf(frame: Frame): Promise<Buffer> {
+  const pixels = await decodePixels(await bytesOf(frame), frame.format, frame.width, frame.height);
+  const { width, height, channels } = pixels;
+  return await sharp(pixels.data, { raw: { width, height, channels } })
+    .resize({ width: MAX_WIDTH, withoutEnlargement: true })
+    .jpeg({ quality: 80 })
+    .toBuffer();
+}
