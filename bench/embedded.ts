@@ -21,7 +21,10 @@ interface Runtime<RuntimeNode> {
   start(): Promise<void>;
   stop(): Promise<void>;
   nodes: { getNode(id: string): RuntimeNode | null };
-  events: { on(name: string, listener: (event: { id: string; status: NodeStatus }) => void): void };
+  events: {
+    on(name: 'flows:started', listener: () => void): void;
+    on(name: 'node-status', listener: (event: { id: string; status: NodeStatus }) => void): void;
+  };
   hooks: { add(name: string, listener: (event: Received) => void): void };
 }
 
@@ -40,6 +43,8 @@ export class EmbeddedNodeRed<RuntimeNode = unknown> {
   ) {
     const placed = flow.map((node) => ('wires' in node ? { z: 'tab', x: 0, y: 0, ...node } : node));
     const tab = { id: 'tab', type: 'tab', label: 'bench' };
+    // a process that is no longer needed ends without stopping
+    process.once('exit', () => rmSync(this.#userDir, { recursive: true, force: true }));
     writeFileSync(join(this.#userDir, 'flows.json'), JSON.stringify([tab, ...placed]));
     this.#red.init(createServer(), {
       userDir: this.#userDir,
@@ -54,13 +59,16 @@ export class EmbeddedNodeRed<RuntimeNode = unknown> {
     });
   }
 
-  start(): Promise<void> {
-    return this.#red.start();
+  /** Resolves when the flow runs; nodes may still be at work on their start. */
+  async start(): Promise<void> {
+    const { events } = this.#red;
+    const started = new Promise<void>((resolve) => events.on('flows:started', () => resolve()));
+    await this.#red.start();
+    await started;
   }
 
   async stop(): Promise<void> {
     await this.#red.stop();
-    rmSync(this.#userDir, { recursive: true, force: true });
   }
 
   node(id: string): RuntimeNode | null {

@@ -10,7 +10,7 @@ import { AttributeIds, DataType, OPCUAClient, type ClientSession } from 'node-op
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decodeRgb } from '../lib/frame/decode.ts';
 import { resizeRgb } from '../lib/frame/resize.ts';
-import { inTurn, type Orders, type PartTimes, type Setup } from './orders.ts';
+import { inTurn, WARM_PARTS, type FloorOrders, type PartTimes, type Setup } from './orders.ts';
 import { serve } from './runner.ts';
 
 const TARGET = { width: 224, height: 224, fit: 'stretch' } as const;
@@ -35,6 +35,7 @@ async function setup({ imageFolder, graph: path, opcuaUrl, tag }: Setup): Promis
   await client.connect(opcuaUrl);
   session = await client.createSession();
   nodeId = tag;
+  await inTurn(WARM_PARTS, part);
 }
 
 async function part(): Promise<PartTimes> {
@@ -70,7 +71,4 @@ async function part(): Promise<PartTimes> {
   };
 }
 
-serve<Orders>({
-  setup,
-  round: async (count) => ({ parts: await inTurn(count, part), loopDelayP99: NaN }),
-});
+serve<FloorOrders>({ setup, round: (count) => inTurn(count, part) });

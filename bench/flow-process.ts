@@ -1,9 +1,9 @@
 /** The flow: Node-RED with the built package, camera-capture → anomaly-score → tolerance-gate → plc-write. */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Inspection } from '../lib/inspection/inspection.ts';
 import type { Station } from '../lib/station/types.ts';
 import { EmbeddedNodeRed } from './embedded.ts';
-import { inTurn, type Orders, type PartTimes, type Setup } from './orders.ts';
+import { inTurn, WARM_PARTS, type FlowOrders, type PartTimes, type Setup } from './orders.ts';
+import { ProcessLoad } from './process-load.ts';
 import { serve } from './runner.ts';
 
 interface RuntimeNode {
@@ -12,7 +12,7 @@ interface RuntimeNode {
 }
 
 let red: EmbeddedNodeRed<RuntimeNode>;
-const delay = monitorEventLoopDelay({ resolution: 1 });
+const load = new ProcessLoad();
 let ended: (message: Record<string, unknown>) => void = () => undefined;
 
 function flow({ imageFolder, stationFolder, opcuaUrl, tag }: Setup): Record<string, unknown>[] {
@@ -74,7 +74,7 @@ async function setup(wanted: Setup): Promise<void> {
   await red.start();
   await ready;
   await red.node('station')?.station?.arm({ actor: 'bench', reason: 'measuring' });
-  delay.enable();
+  await inTurn(WARM_PARTS, part);
 }
 
 async function part(): Promise<PartTimes> {
@@ -92,11 +92,8 @@ async function part(): Promise<PartTimes> {
   return { total, capture, pipe: score - decode - resize - run, decode, resize, run, act: command.ms };
 }
 
-serve<Orders>({
+serve<FlowOrders>({
   setup,
-  async round(count) {
-    delay.reset();
-    const parts = await inTurn(count, part);
-    return { parts, loopDelayP99: delay.percentile(99) / 1e6 };
-  },
+  round: (count) => load.during(() => inTurn(count, part)),
+  load: () => Promise.resolve(load.total),
 });

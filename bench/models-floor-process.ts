@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FloorOrders, PictureTimes } from './models-orders.ts';
+import { WARM_PICTURES, type FloorOrders, type PictureTimes } from './models-orders.ts';
 import { inTurn } from './orders.ts';
 import { serve } from './runner.ts';
 import { StraightLine } from './straight-line.ts';
@@ -24,8 +24,7 @@ serve<FloorOrders>({
   async setup({ imageFolder, modelFolder, file, head, side }) {
     files = readdirSync(imageFolder).map((name) => join(imageFolder, name));
     line = await StraightLine.load(join(modelFolder, file), head, side);
+    await inTurn(WARM_PICTURES, picture);
   },
-  async round(count) {
-    return { pictures: await inTurn(count, picture), loopDelayP99: NaN, collections: [] };
-  },
+  round: (count) => inTurn(count, picture),
 });

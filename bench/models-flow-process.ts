@@ -1,7 +1,7 @@
 /** The flow: Node-RED with the built package, camera-capture → onnx-infer-gpu. */
 import type { Inspection } from '../lib/inspection/inspection.ts';
 import { EmbeddedNodeRed } from './embedded.ts';
-import type { FlowOrders, PictureTimes, Setup } from './models-orders.ts';
+import { WARM_PICTURES, type FlowOrders, type PictureTimes, type Setup } from './models-orders.ts';
 import { inTurn } from './orders.ts';
 import { ProcessLoad } from './process-load.ts';
 import { serve } from './runner.ts';
@@ -14,7 +14,8 @@ interface RuntimeNode {
 const FED = 4;
 
 let red: EmbeddedNodeRed<RuntimeNode>;
-const load = new ProcessLoad();
+const oneByOne = new ProcessLoad();
+const saturated = new ProcessLoad();
 let ended: (message: Record<string, unknown>) => void = () => undefined;
 
 function flow({ imageFolder, file, side, head }: Setup): Record<string, unknown>[] {
@@ -53,6 +54,7 @@ async function setup(wanted: Setup): Promise<void> {
   const ready = red.shown('infer', ({ fill }) => fill === 'green');
   await red.start();
   await ready;
+  await inTurn(WARM_PICTURES, picture);
 }
 
 function trigger(): void {
@@ -100,12 +102,7 @@ async function stream(count: number): Promise<number> {
 
 serve<FlowOrders>({
   setup,
-  async round(count) {
-    const { result: pictures, ...held } = await load.during(() => inTurn(count, picture));
-    return { pictures, ...held };
-  },
-  async saturate(count) {
-    const { result: seconds, ...held } = await load.during(() => stream(count));
-    return { seconds, ...held };
-  },
+  round: (count) => oneByOne.during(() => inTurn(count, picture)),
+  saturate: (count) => saturated.during(() => stream(count)),
+  load: () => Promise.resolve({ round: oneByOne.total, saturated: saturated.total }),
 });

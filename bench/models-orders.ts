@@ -1,5 +1,6 @@
 /** What the bench of the models says to the two processes that do the work. */
 import type { ChosenHead } from '../lib/inference/heads/head.ts';
+import type { Load } from './process-load.ts';
 
 export interface Setup {
   /** 1080p JPEG files, shown in turn. */
@@ -12,6 +13,9 @@ export interface Setup {
   head: ChosenHead;
 }
 
+/** Pictures before the first that counts. */
+export const WARM_PICTURES = 20;
+
 /** Milliseconds of one picture. */
 export interface PictureTimes {
   /** From the trigger until the prediction is at hand. */
@@ -22,29 +26,15 @@ export interface PictureTimes {
   run: number;
 }
 
-/** What a stretch of work did to the process that held it. */
-export interface Load {
-  /** Delay of the event loop, 99th percentile; NaN where it is blocked by design. */
-  loopDelayP99: number;
-  /** Milliseconds of each full garbage collection. */
-  collections: number[];
-}
-
-export interface Round extends Load {
-  pictures: PictureTimes[];
-}
-
-export interface Saturation extends Load {
-  /** From the first trigger to the last prediction. */
-  seconds: number;
-}
-
+/** Both warm up in `setup`. */
 export interface FloorOrders {
   setup(setup: Setup): Promise<void>;
-  round(pictures: number): Promise<Round>;
+  round(pictures: number): Promise<PictureTimes[]>;
 }
 
 export interface FlowOrders extends FloorOrders {
-  /** Feeds so many that the model never waits. */
-  saturate(pictures: number): Promise<Saturation>;
+  /** Feeds so many that the model never waits; seconds from the first trigger to the last prediction. */
+  saturate(pictures: number): Promise<number>;
+  /** What all rounds, and all saturated ones, did to Node-RED's process. */
+  load(): Promise<{ round: Load; saturated: Load }>;
 }

@@ -7,96 +7,91 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { benchModels, type BenchModel } from './bench-models.ts';
 import { quantile, type Figure, type Section } from './figures.ts';
-import type { FloorOrders, FlowOrders, PictureTimes, Round, Saturation, Setup } from './models-orders.ts';
+import type { FloorOrders, FlowOrders, PictureTimes, Setup } from './models-orders.ts';
 import { drawPictures } from './pictures.ts';
+import type { Load } from './process-load.ts';
 import { Runner } from './runner.ts';
 
 /** Short turns, so that both sides see the same machine. */
 const ROUNDS = 10;
 const PICTURES = 24;
-const WARM_PICTURES = 20;
 
 interface Measured {
-  floor: Round[];
-  flow: Round[];
-  saturated: Saturation[];
-  /** Pictures of each saturated turn. */
-  perRound: number;
+  floor: PictureTimes[];
+  flow: PictureTimes[];
+  /** Pictures a second, saturated. */
+  rate: number;
+  /** Of Node-RED's process. */
+  load: { round: Load; saturated: Load };
 }
 
 async function measure(setup: Setup, pictures: number): Promise<Measured> {
   const floor = new Runner<FloorOrders>('models-floor-process.ts');
   const flow = new Runner<FlowOrders>('models-flow-process.ts');
   const perRound = Math.ceil(pictures / ROUNDS);
-  const measured: Measured = { floor: [], flow: [], saturated: [], perRound };
+  const times: { floor: PictureTimes[]; flow: PictureTimes[] } = { floor: [], flow: [] };
+  let seconds = 0;
   try {
-    for (const side of [floor, flow]) {
-      await side.ask('setup', setup);
-      await side.ask('round', WARM_PICTURES);
-    }
+    await floor.ask('setup', setup);
+    await flow.ask('setup', setup);
     for (let round = 0; round < ROUNDS; round += 1) {
-      measured.floor.push(await floor.ask('round', perRound));
-      measured.flow.push(await flow.ask('round', perRound));
-      measured.saturated.push(await flow.ask('saturate', perRound));
+      times.floor.push(...(await floor.ask('round', perRound)));
+      times.flow.push(...(await flow.ask('round', perRound)));
+      seconds += await flow.ask('saturate', perRound);
     }
-    return measured;
+    return { ...times, rate: (perRound * ROUNDS) / seconds, load: await flow.ask('load') };
   } finally {
     floor.stop();
     flow.stop();
   }
 }
 
-function figuresOf(name: string, { floor, flow, saturated, perRound }: Measured): Figure[] {
-  const all = (rounds: readonly Round[], column: keyof PictureTimes): number[] =>
-    rounds.flatMap(({ pictures }) => pictures.map((picture) => picture[column]));
-  const ms = (values: readonly number[], share: number): string => `${quantile(values, share).toFixed(2)} ms`;
-  const totals = { floor: all(floor, 'total'), flow: all(flow, 'total') };
-  const medians = (rounds: readonly Round[]): string =>
-    `read ${ms(all(rounds, 'capture'), 0.5)}, graph ${ms(all(rounds, 'run'), 0.5)}`;
-  const figures = [
-    [0.5, 1.1],
-    [0.99, 1.25],
-  ].map(([share, goal]): Figure => {
-    const [over, under] = [totals.flow, totals.floor].map((times) => quantile(times, share as number));
+function figuresOf(name: string, { floor, flow, rate, load }: Measured): Figure[] {
+  const ms = (times: readonly PictureTimes[], column: keyof PictureTimes, share: number): number =>
+    quantile(
+      times.map((picture) => picture[column]),
+      share,
+    );
+  const median = (times: readonly PictureTimes[], column: keyof PictureTimes): string =>
+    ms(times, column, 0.5).toFixed(2);
+  const ratio = (share: number, goal: number, more = ''): Figure => {
+    const [over, under] = [ms(flow, 'total', share), ms(floor, 'total', share)];
     return {
-      id: `models.${name}.ratio.p${(share as number) * 100}`,
-      value: (over as number) / (under as number),
+      id: `models.${name}.ratio.p${share * 100}`,
+      value: over / under,
       unit: '×',
-      goal: goal as number,
+      goal,
       better: 'lower',
-      detail:
-        `flow ${(over as number).toFixed(2)} ms ÷ floor ${(under as number).toFixed(2)} ms` +
-        (share === 0.5 ? `; flow: ${medians(flow)}; floor: ${medians(floor)}` : ''),
+      detail: `flow ${over.toFixed(2)} ms ÷ floor ${under.toFixed(2)} ms${more}`,
     };
+  };
+  const floorRate = (1000 * floor.length) / floor.reduce((sum, { total }) => sum + total, 0);
+  const delay = (kind: string, { loopDelayP99, collections }: Load): Figure => ({
+    id: `models.${name}.${kind}.p99`,
+    value: loopDelayP99,
+    unit: 'ms',
+    goal: 5,
+    better: 'lower',
+    detail:
+      `${collections.length} full garbage collections in ${flow.length} pictures, ` +
+      `the longest ${Math.max(0, ...collections).toFixed(1)} ms`,
   });
-  const seconds = saturated.reduce((sum, turn) => sum + turn.seconds, 0);
-  const rate = (perRound * saturated.length) / seconds;
-  const floorRate = totals.floor.length / (totals.floor.reduce((sum, total) => sum + total, 0) / 1000);
-  figures.push({
-    id: `models.${name}.throughput.ratio`,
-    value: rate / floorRate,
-    unit: '×',
-    goal: 0.95,
-    better: 'higher',
-    detail: `flow ${rate.toFixed(1)} ÷ floor ${floorRate.toFixed(1)} pictures a second`,
-  });
-  for (const [kind, turns] of [
-    ['loopDelay', flow],
-    ['loopDelay.saturated', saturated],
-  ] as const) {
-    const collections = turns.flatMap((turn) => turn.collections);
-    figures.push({
-      id: `models.${name}.${kind}.p99`,
-      value: Math.max(...turns.map(({ loopDelayP99 }) => loopDelayP99)),
-      unit: 'ms',
-      goal: 5,
-      better: 'lower',
-      detail:
-        `worst of ${ROUNDS} rounds; ${collections.length} full garbage collections in ` +
-        `${perRound * turns.length} pictures, the longest ${Math.max(0, ...collections).toFixed(1)} ms`,
-    });
-  }
-  return figures;
+  const reading = `; read ${median(flow, 'capture')} and ${median(floor, 'capture')} ms`;
+  const running = `, graph ${median(flow, 'run')} and ${median(floor, 'run')} ms`;
+  return [
+    ratio(0.5, 1.1, reading + running),
+    ratio(0.99, 1.25),
+    {
+      id: `models.${name}.throughput.ratio`,
+      value: rate / floorRate,
+      unit: '×',
+      goal: 0.95,
+      better: 'higher',
+      detail: `flow ${rate.toFixed(1)} ÷ floor ${floorRate.toFixed(1)} pictures a second`,
+    },
+    delay('loopDelay', load.round),
+    delay('loopDelay.saturated', load.saturated),
+  ];
 }
 
 function placed(model: BenchModel, folder: string): Omit<Setup, 'imageFolder'> {

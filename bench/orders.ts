@@ -1,4 +1,8 @@
 /** What the bench of the anomaly flow says to the two processes that do the work. */
+import type { Load } from './process-load.ts';
+
+/** Parts before the first that counts. */
+export const WARM_PARTS = 20;
 
 export interface Setup {
   /** 1080p JPEG files, shown in turn. */
@@ -27,15 +31,14 @@ export interface PartTimes {
   act: number;
 }
 
-export interface Round {
-  parts: PartTimes[];
-  /** Milliseconds; NaN on the floor, which blocks its loop by design. */
-  loopDelayP99: number;
+export interface FloorOrders {
+  setup(setup: Setup): Promise<void>;
+  round(parts: number): Promise<PartTimes[]>;
 }
 
-export interface Orders {
-  setup(setup: Setup): Promise<void>;
-  round(parts: number): Promise<Round>;
+export interface FlowOrders extends FloorOrders {
+  /** What all rounds did to Node-RED's process. */
+  load(): Promise<Load>;
 }
 
 /** The same work, part after part. */

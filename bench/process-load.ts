@@ -6,27 +6,40 @@ interface Collection {
   detail: { kind: number };
 }
 
+export interface Load {
+  /** Milliseconds, 99th percentile at a resolution of 1 ms. */
+  loopDelayP99: number;
+  /** Milliseconds of each full garbage collection. */
+  collections: number[];
+}
+
+/** Adds up over the stretches of work it is told of, and leaves out what is between them. */
 export class ProcessLoad {
   readonly #delay = monitorEventLoopDelay({ resolution: 1 });
-  #collections: number[] = [];
+  readonly #collections: number[] = [];
+  #isOn = false;
 
   constructor() {
     new PerformanceObserver((list) => {
       for (const { detail, duration } of list.getEntries() as unknown as Collection[]) {
-        if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) this.#collections.push(duration);
+        const isMajor = detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
+        if (this.#isOn && isMajor) this.#collections.push(duration);
       }
     }).observe({ entryTypes: ['gc'] });
   }
 
-  /** Of the work alone, not of what was before. */
-  async during<Result>(
-    work: () => Promise<Result>,
-  ): Promise<{ result: Result; loopDelayP99: number; collections: number[] }> {
-    this.#collections = [];
-    this.#delay.reset();
+  async during<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#isOn = true;
     this.#delay.enable();
-    const result = await work();
-    this.#delay.disable();
-    return { result, loopDelayP99: this.#delay.percentile(99) / 1e6, collections: this.#collections };
+    try {
+      return await work();
+    } finally {
+      this.#delay.disable();
+      this.#isOn = false;
+    }
+  }
+
+  get total(): Load {
+    return { loopDelayP99: this.#delay.percentile(99) / 1e6, collections: this.#collections };
   }
 }

@@ -49,8 +49,9 @@ export class Runner<Orders extends { [Name in keyof Orders]: Handler }> {
     return answer.result as Awaited<ReturnType<Orders[Name]>>;
   }
 
+  /** It ends by itself, and tidies up, once nobody can ask any more. */
   stop(): void {
-    this.#child.kill('SIGKILL');
+    if (this.#child.connected) this.#child.disconnect();
   }
 }
 

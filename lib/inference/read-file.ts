@@ -73,7 +73,7 @@ export async function readBytes(
       Math.min(SLICE_BYTES, size - length),
       offset + length,
     );
-    if (bytesRead === 0) throw new Error('the file became shorter while it was read');
+    if (bytesRead === 0) throw new Error('the file ends too soon');
     look?.(bytes.subarray(length, length + bytesRead));
     length += bytesRead;
   }

@@ -16,6 +16,7 @@ import type { GraphInfo } from './protocol.ts';
 import { providerHint } from './provider-hints.ts';
 import { tryOn, type Attempt, type Benchmark, type TrialOptions } from './provider-trial.ts';
 import { PROVIDERS } from './providers.ts';
+import { Remembered } from './remembered.ts';
 
 /** Trials remembered; a gateway has a handful of models and their versions of the week. */
 const REMEMBERED = 32;
@@ -156,8 +157,7 @@ function asModelError(thrown: unknown): InferenceError {
   });
 }
 
-/** Passed and under way, by what was asked; the one used last at the end. */
-const trials = new Map<string, Promise<Trial>>();
+const trials = new Remembered<Trial>(REMEMBERED);
 
 function keyOf({ digest }: ModelSource, options: TrialOptions): string {
   const { providers, strict = false, head, goldenHead = head, input = {}, golden = [] } = options;
@@ -174,18 +174,5 @@ function keyOf({ digest }: ModelSource, options: TrialOptions): string {
  */
 export async function tryModel(source: ModelSource, options: TrialOptions): Promise<Trial> {
   checkModel(source);
-  const key = keyOf(source, options);
-  const trial = trials.get(key) ?? new Examination(source, options).run();
-  trials.delete(key);
-  trials.set(key, trial);
-  for (const oldest of trials.keys()) {
-    if (trials.size <= REMEMBERED) break;
-    trials.delete(oldest);
-  }
-  try {
-    return await trial;
-  } catch (error) {
-    if (trials.get(key) === trial) trials.delete(key);
-    throw error;
-  }
+  return await trials.get(keyOf(source, options), () => new Examination(source, options).run());
 }

@@ -42,25 +42,24 @@ export function isZip(start: Buffer): boolean {
   return start.length >= 4 && (start.readUInt32LE(0) === 0x04034b50 || start.readUInt32LE(0) === 0x06054b50);
 }
 
-/** A few bytes of the directory. A place that is not in the file is an error of the reading, not of the call. */
-async function* bytesAt(file: FileHandle, size: number, start: number, end: number): AsyncGenerator<Buffer> {
-  if (!Number.isSafeInteger(start) || start < 0 || end > size) throw new Error('it points behind its end');
+async function* bytesAt(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
   yield await readBytes(file, end - start, { offset: start });
 }
 
-/** What yauzl reads from. It must not throw: yauzl would not catch it, and Node-RED would end. */
+/**
+ * What yauzl reads the directory from. A place that is not in the file must be an error of the stream:
+ * yauzl would not catch one of the call, and Node-RED would end.
+ */
 class ZipReader extends RandomAccessReader {
   readonly #file: FileHandle;
-  readonly #size: number;
 
-  constructor(file: FileHandle, size: number) {
+  constructor(file: FileHandle) {
     super();
     this.#file = file;
-    this.#size = size;
   }
 
   override _readStreamForRange(start: number, end: number): Readable {
-    return Readable.from(bytesAt(this.#file, this.#size, start, end), { objectMode: false });
+    return Readable.from(bytesAt(this.#file, start, end), { objectMode: false });
   }
 }
 
@@ -211,7 +210,7 @@ export async function openZip(file: FileHandle, size: number, limitBytes: number
   const entries = await orDamaged('the zip', async () => {
     // the file is closed by who opened it; names are decoded here, by stricter rules
     const options = { autoClose: false, decodeStrings: false };
-    const zip = await fromRandomAccessReaderPromise(new ZipReader(file, size), size, options);
+    const zip = await fromRandomAccessReaderPromise(new ZipReader(file), size, options);
     return withoutOuterFolder(await entriesOf(zip, limitBytes));
   });
   return {

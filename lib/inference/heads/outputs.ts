@@ -11,9 +11,9 @@ export function unsupportedOutput(message: string, hint?: string): InferenceErro
   return new InferenceError('MODEL_OUTPUT_UNSUPPORTED', message, hint === undefined ? {} : { hint });
 }
 
-/** 1×1000; an open dimension by its name. */
+/** 1×1000; an open dimension by its name, `?` where it has none. */
 export function shapeText({ shape }: Pick<ValueDescription, 'shape'>): string {
-  return shape.length === 0 ? 'one value' : shape.map((length) => plainText(String(length))).join('×');
+  return shape.length === 0 ? 'one value' : shape.map((length) => plainText(String(length)) || '?').join('×');
 }
 
 export function isNumeric({ type }: ValueDescription): boolean {

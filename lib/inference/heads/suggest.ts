@@ -7,13 +7,13 @@
  * | a map named `map`, `anomaly_map`, … | `anomaly-map` |
  * | 1×F×N or 1×N×F of floats and prototypes 1×32×H×W | `segment` (instances) |
  * | what `detectFormatOf` knows | `detect` with that format |
+ * | a map of floats with one channel and one float beside it | `anomaly-map` |
  * | one row of floats, named like features, or as long as backbones make them and no label for each | `embed` |
  * | one row of floats, named like a measurement | `regress` |
  * | one row of 2 floats or more | `classify` |
  * | one float, named like a probability or with one or two labels | `classify` (yes or no) |
  * | one float, or several outputs of one | `regress` |
- * | feature maps: several sizes, or named like features, or of less than 1/8 of the input's side | `embed` |
- * | a map of floats with one channel and one float beside it | `anomaly-map` |
+ * | feature maps: several sizes, or named like features, or of less than 1/8 of the input's side, or tokens 1×N×C | `embed` |
  * | 1×C×H×W, 1×H×W×C; 1×H×W | `segment` |
  * | anything else | `raw` |
  *
@@ -111,12 +111,21 @@ function mapChannels(output: ValueDescription): number | undefined {
   return typeof channels === 'number' ? channels : undefined;
 }
 
+/** 1×N×C of a transformer, which no mask is: its height would be the input's. */
+function isTokens({ shape }: ValueDescription, side: number | undefined): boolean {
+  const [, places, length] = shape;
+  const isLength = typeof length === 'number' && FEATURE_LENGTHS.has(length);
+  return shape.length === 3 && isLength && places !== length && places !== side;
+}
+
 function suggestMap(maps: readonly ValueDescription[], side: number | undefined): Suggestion {
   const last = maps.at(-1) as ValueDescription;
   const sizes = new Set(maps.map((map) => String(mapSide(map) ?? map.shape[2])));
   const isNamed = FEATURE_NAME.test(last.name);
   const isSmall = side !== undefined && (mapSide(last) ?? side) * 8 < side && (mapChannels(last) ?? 0) >= 32;
-  if (isFloat(last) && last.shape.length === 4 && (isNamed || isSmall || sizes.size > 1)) {
+  const isFeatures =
+    isNamed || isTokens(last, side) || (last.shape.length === 4 && (isSmall || sizes.size > 1));
+  if (isFloat(last) && isFeatures) {
     const what = maps.length > 1 ? `${maps.length} feature maps, the last is ${one(last)}` : one(last);
     return { head: { task: 'embed', output: last.name }, why: `${what}: features, to be averaged` };
   }

@@ -85,9 +85,8 @@ describe('outlines', () => {
   it('have a corner only where they turn', () => {
     const square = Uint8Array.of(0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0);
     const rings = traceOutlines(labelComponents(square, 4, 3), 4, [1]);
-    assert.equal(rings[0]?.length, 1);
     assert.deepEqual(
-      rings[0]?.map(({ length }) => length),
+      rings.flat().map(({ length }) => length),
       [8],
     );
   });

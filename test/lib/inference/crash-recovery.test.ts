@@ -1,15 +1,32 @@
 /** The host is killed again and again while frames come: what becomes of each, and how soon the next has a result. */
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { acquireHost, type InferenceHost } from '../../../lib/inference/host.ts';
 import { anomaly, grey, percentile, source, steadyLoad } from './fixtures.ts';
 import { logModel, meanModel } from './onnx.ts';
 
-const KILLS = Number(process.env["K"] ?? 200);
+const KILLS = Number(process.env['K'] ?? 200);
 const RECOVERY_P95_MS = 2000;
 
 describe('inference host under kill −9', function () {
-  this.timeout(170_000);
+  this.timeout(300_000);
   let host: InferenceHost;
+  let cache: string;
+  const cacheBefore = process.env['NODE_COMPILE_CACHE'];
+
+  // as the package is compiled where it is installed: half of a start is stripping types
+  before(async () => {
+    cache = await mkdtemp(join(tmpdir(), 'jidoka-compiled-'));
+    process.env['NODE_COMPILE_CACHE'] = cache;
+  });
+
+  after(async () => {
+    if (cacheBefore === undefined) delete process.env['NODE_COMPILE_CACHE'];
+    else process.env['NODE_COMPILE_CACHE'] = cacheBefore;
+    await rm(cache, { recursive: true });
+  });
 
   beforeEach(() => {
     host = acquireHost('cpu', { crashLimit: Infinity });

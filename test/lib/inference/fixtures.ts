@@ -1,5 +1,5 @@
 /** Small models and frames, and the way to look at processes from outside. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { Frame } from '../../../lib/frame/frame.ts';
 import type { InferenceResult, LoadOptions } from '../../../lib/inference/host.ts';
 import { digestOf, type ModelSource } from '../../../lib/inference/model.ts';
@@ -27,6 +27,22 @@ export function isRunning(pid: number): boolean {
 /** Resolves when the process is gone. */
 export async function gone(pid: number): Promise<void> {
   while (isRunning(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** Ids of the inference processes that this process has started and that run. */
+export function hostProcesses(): number[] {
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  return pids.filter((pid) => {
+    try {
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      const isOurs = new RegExp(`^PPid:\\s+${process.pid}$`, 'm').test(status);
+      return (
+        isOurs && isRunning(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('host-process')
+      );
+    } catch {
+      return false;
+    }
+  });
 }
 
 export function percentile(values: readonly number[], share: number): number {

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
+import sharp from 'sharp';
 import type { RgbImage } from '../../../lib/frame/decode.ts';
 import { resizeRgb } from '../../../lib/frame/resize.ts';
 import { fillInput, inputBuffer, inputDimensions, inputTables } from '../../../lib/inference/input.ts';
@@ -137,6 +138,14 @@ describe('graph session', () => {
     assert.deepEqual({ ...again, createMs: 0 }, { ...info, createMs: 0 });
   });
 
+  it('chooses the head by the graph and says why', async () => {
+    const session = await load(colourModel(), requestOf({ task: 'auto' }, { width: 16, height: 16 }));
+    assert.equal(session.info.head.task, 'classify');
+    assert.ok((session.info.why ?? '').length > 0);
+    const chosen = await load(colourModel(), requestOf({ task: 'classify' }, { width: 16, height: 16 }));
+    assert.equal(chosen.info.why, undefined);
+  });
+
   it('reports each warm run', async () => {
     const session = await load(meanModel(), requestOf({ task: 'anomaly-map' }));
     const times = await session.warmUp(5);
@@ -195,6 +204,30 @@ describe('graph session', () => {
       objects.map(({ box }) => box),
       [[112, 64, 8, 4]],
     );
+  });
+
+  it('hands on pictures of a head as PNG of the same pixels', async () => {
+    // two classes: the second where the picture is bright
+    const file = model(
+      value(11, 'x', FLOAT, [1, 3, 8, 8]),
+      floats('weights', [2, 3, 1, 1], [0, 0, 0, 1, 1, 1]),
+      floats('bias', [2], [1.5, 0]),
+      node('Conv', ['x', 'weights', 'bias'], ['logits']),
+      value(12, 'logits', FLOAT, [1, 2, 8, 8]),
+    );
+    const session = await load(file, requestOf({ task: 'segment' }));
+    const picture = { data: Buffer.alloc(8 * 8 * 3, 10), width: 8, height: 8 };
+    picture.data.fill(250, 0, 4 * 8 * 3);
+    const { results } = await session.run(picture);
+    const mask = results[0]?.pictures['mask'];
+    assert.ok(mask !== undefined);
+    const { data, info } = await sharp(mask.bytes).raw().toBuffer({ resolveWithObject: true });
+    assert.deepEqual([info.width, info.height, mask.width, mask.height], [8, 8, 8, 8]);
+    const levels = [...new Set(data.subarray(0, (data.length / 64) * 32))];
+    const others = [...new Set(data.subarray((data.length / 64) * 32))];
+    assert.equal(levels.length, 1);
+    assert.equal(others.length, 1);
+    assert.notEqual(levels[0], others[0]);
   });
 
   it('says what ran where, and leaves no file', async () => {

@@ -108,6 +108,8 @@ describe('bundle', () => {
     const files = await sample(undefined, { 'calibration/one.txt': Buffer.from('1') });
     const folder = await folderOf({ ...files, 'signature.json': Buffer.from('{}') });
     assert.deepEqual((await readModel(folder)).bytes, colourModel());
+    await writeFile(join(folder, 'calibration', 'one.txt'), '2');
+    await refuses(folder, 'BUNDLE_INVALID', /"calibration\/one.txt" is sha256/);
   });
 
   it('is refused with links, pipes, too many files or too much in them', async function () {

@@ -66,4 +66,53 @@ describe('classification head', () => {
     assert.throws(() => read([1, 2, 3, 4], {}, [1, 2, 2]), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
     assert.throws(() => read([1], { output: 'z' }), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
   });
+
+  it('reads one value as yes or no: by the name of the output a logit, else a probability', () => {
+    const one = (name: string, value: number, options: Partial<ClassifyOptions> = {}): number[] => {
+      const outputs = [{ name, type: 'float32', shape: [1, 1] }];
+      const plan = planClassify({ task: 'classify', ...options }, { inputs: [INPUT], outputs });
+      const head = plan.bind(resolveInput([INPUT], {}));
+      const result = head.read({ [name]: { dims: [1, 1], data: Float32Array.of(value) } }, PLACEMENT);
+      return classes(result)
+        .toSorted((a, b) => a.index - b.index)
+        .map(({ score }) => score);
+    };
+    assert.deepEqual(one('prob', 0.75), [0.25, 0.75]);
+    assert.deepEqual(one('logits', 0), [0.5, 0.5]);
+    assert.deepEqual(one('y', 0, { scores: 'sigmoid' }), [0.5, 0.5]);
+    assert.throws(() => one('y', 3), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
+  });
+
+  it('names the yes by the only label', () => {
+    const labels = classes(read([0.75], { labels: ['dent'] })).map(({ label }) => label);
+    assert.deepEqual(labels, ['dent', '0']);
+  });
+
+  it('scores classes that exclude each other not, each by its own sigmoid', () => {
+    const scores = classes(read([0, 0], { scores: 'sigmoid' })).map(({ score }) => score);
+    assert.deepEqual(scores, [0.5, 0.5]);
+  });
+
+  it('reads the first output that is a row of classes, or the one that is named', () => {
+    const outputs = [
+      { name: 'map', type: 'float32', shape: [1, 4, 8, 8] },
+      { name: 'kind', type: 'float32', shape: ['batch', 3] },
+      { name: 'colour', type: 'float32', shape: ['batch', 5] },
+    ];
+    const chosen = (options: Partial<ClassifyOptions>): readonly string[] =>
+      planClassify({ task: 'classify', ...options }, { inputs: [INPUT], outputs }).bind(
+        resolveInput([INPUT], {}),
+      ).outputs;
+    assert.deepEqual(chosen({}), ['kind']);
+    assert.deepEqual(chosen({ output: 'colour' }), ['colour']);
+  });
+
+  it('names no more than 100 classes, in labels of one line', () => {
+    const many = read(
+      Array.from({ length: 1000 }, (_, index) => index),
+      { topK: 1000, labels: ['a\nb\ud800'] },
+    );
+    assert.equal(classes(many).length, 100);
+    assert.equal(classes(read([1, 0], { labels: ['a\nb\ud800'] }))[0]?.label, 'a b ');
+  });
 });

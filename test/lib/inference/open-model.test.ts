@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { setInterval as every } from 'node:timers/promises';
+import type { LoadOptions } from '../../../lib/inference/load-options.ts';
+import { openModel, type OpenModel } from '../../../lib/inference/open-model.ts';
+import type { ModelSource } from '../../../lib/inference/model.ts';
+import { anomaly, grey, hostProcesses, source } from './fixtures.ts';
+import { colourModel, endlessAtOnceModel, hungryModel, logModel, meanModel } from './onnx.ts';
+import { withSwiftShader } from './swiftshader.ts';
+
+const code = (expected: string) => (error: unknown) => (error as { code?: unknown }).code === expected;
+
+/** Becomes true when the promise has settled, however. */
+function doneFlag(promise: Promise<unknown>): { is: boolean } {
+  const done = { is: false };
+  const settle = (): void => void (done.is = true);
+  promise.then(settle, settle);
+  return done;
+}
+
+describe('open model', () => {
+  const before = hostProcesses();
+  const opened: OpenModel[] = [];
+  const open = async (file: ModelSource, options: LoadOptions): Promise<OpenModel> => {
+    const model = await openModel(file, options);
+    opened.push(model);
+    return model;
+  };
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((model) => model.close()));
+    assert.deepEqual(hostProcesses(), before, 'a process is left behind');
+  });
+
+  it('serves frames on the provider that passed, and says all that the trial found', async () => {
+    const model = await open(source(meanModel()), { ...anomaly, providers: ['dml', 'cpu'] });
+    const { info } = model;
+    assert.deepEqual([info.provider, info.device, info.folded], ['cpu', 'cpu', false]);
+    assert.equal(info.refused[0]?.provider, 'dml');
+    assert.equal(info.benchmarks[0]?.provider, 'cpu');
+    assert.match(info.recipe, /^sha256:/);
+    assert.ok(info.warmMs > 0);
+    const { prediction, provider } = await model.run(grey(31));
+    assert.deepEqual([prediction['score'], provider], [31, 'cpu']);
+    const { results } = await model.runCrops(grey(9), [
+      [0, 0, 4, 4],
+      [2, 2, 6, 6],
+    ]);
+    assert.deepEqual(
+      results.map(({ prediction: { score } }) => score),
+      [9, 9],
+    );
+  });
+
+  it('is ready sooner when the same model is opened again', async () => {
+    const first = await open(source(meanModel()), anomaly);
+    const processes = hostProcesses();
+    const again = await open(source(meanModel()), anomaly);
+    // in the same process, and none was started for a trial
+    assert.deepEqual(hostProcesses(), processes);
+    assert.equal(again.pid, first.pid);
+  });
+
+  it('swaps to another model while it serves, and names the one that made each result', async () => {
+    const model = await open(source(meanModel(), 'mean'), { ...anomaly, queue: 'block', queueLimit: 100 });
+    const swapped = model.swap(source(logModel(), 'log'), { ...anomaly, queue: 'block' });
+    const done = doneFlag(swapped);
+    const names: string[] = [];
+    while (!done.is) {
+      const { prediction, model: by } = await model.run(grey(1));
+      assert.equal(prediction['score'], by.name === 'mean' ? 1 : 0);
+      names.push(by.name);
+    }
+    const { model: by } = await model.run(grey(1));
+    assert.equal(by.name, 'log');
+    assert.equal(model.info.model.name, 'log');
+    assert.ok(names.includes('mean'));
+  });
+
+  it('goes on with the model it has when the other does not pass', async () => {
+    const model = await open(source(meanModel(), 'mean'), anomaly);
+    const swap = model.swap(source(endlessAtOnceModel()), { ...anomaly, loadTimeoutMs: 500 });
+    await assert.rejects(swap, code('MODEL_LOAD_TIMEOUT'));
+    const { prediction } = await model.run(grey(3));
+    assert.equal(prediction['score'], 3);
+    assert.equal(model.info.model.name, 'mean');
+  });
+
+  it('swaps to a model that runs on another device, and answers what waits for the old one', async function () {
+    const model = await open(source(meanModel(), 'mean'), { ...anomaly, queue: 'block', queueLimit: 50 });
+    const pid = model.pid;
+    await withSwiftShader(this, async () => {
+      const swap = model.swap(source(logModel(), 'log'), { ...anomaly, providers: ['webgpu'] });
+      const done = doneFlag(swap);
+      while (!done.is) {
+        const { prediction, provider, model: by } = await model.run(grey(1));
+        assert.equal(by.name, provider === 'cpu' ? 'mean' : 'log');
+        assert.equal(prediction['score'], provider === 'cpu' ? 1 : 0);
+      }
+      await swap;
+    });
+    assert.equal(model.info.device, 'webgpu');
+    assert.notEqual(model.pid, pid);
+    const { prediction, provider, model: by } = await model.run(grey(1));
+    assert.deepEqual([prediction['score'], provider, by.name], [0, 'webgpu', 'log']);
+  });
+
+  for (const [what, hostile] of [
+    ['never ends', endlessAtOnceModel()],
+    ['wants eight gigabytes', hungryModel(8)],
+  ] as const) {
+    it(`serves others at 50 Hz while a graph that ${what} is opened on the same device`, async () => {
+      const model = await open(source(meanModel()), { ...anomaly, queue: 'block', queueLimit: 100 });
+      const attempt = openModel(source(hostile), { ...anomaly, loadTimeoutMs: 4000 });
+      const over = attempt.then(
+        () => assert.fail('it was opened'),
+        (error: unknown) => (error as { code: string }).code,
+      );
+      const done = doneFlag(over);
+      const answered = [performance.now()];
+      const runs: Promise<unknown>[] = [];
+      for await (const tick of every(20, done)) {
+        runs.push(model.run(grey(5)).then(() => answered.push(performance.now())));
+        if (tick.is) break;
+      }
+      await Promise.all(runs);
+      assert.match(await over, /MODEL_LOAD_TIMEOUT|MODEL_INVALID/);
+      assert.equal(answered.length, runs.length + 1);
+      const gaps = answered.slice(1).map((at, i) => at - (answered[i] as number));
+      assert.ok(Math.max(...gaps) < 1000, `the longest gap was ${Math.max(...gaps)} ms`);
+    });
+  }
+
+  it('refuses what it cannot read as the task asks, before any host knows of it', async () => {
+    const processes = hostProcesses();
+    await assert.rejects(
+      openModel(source(colourModel()), { providers: ['cpu'], head: { task: 'classify' } }),
+      code('MODEL_INPUT_UNSUPPORTED'),
+    );
+    assert.deepEqual(hostProcesses(), processes);
+  });
+
+  it('takes no more frames once it is closed, and no other model', async () => {
+    const model = await open(source(meanModel()), { ...anomaly, queue: 'block' });
+    const runs = [1, 2, 3].map((value) => model.run(grey(value)));
+    const swap = model.swap(source(logModel()), anomaly);
+    const closed = model.close();
+    await assert.rejects(model.run(grey(4)), code('MODEL_CLOSED'));
+    await assert.rejects(swap, code('MODEL_CLOSED'));
+    await closed;
+    assert.deepEqual(
+      (await Promise.all(runs)).map(({ prediction }) => prediction['score']),
+      [1, 2, 3],
+    );
+  });
+
+  it('shows which provider does what of a run', async () => {
+    const model = await open(source(meanModel()), anomaly);
+    const [share] = await model.profile();
+    assert.equal(share?.provider, 'cpu');
+    assert.ok((share.operators['ReduceMean'] ?? 0) >= 1);
+  });
+});
