@@ -71,7 +71,7 @@
         this.#row('card.size', Jidoka.bytesText(card.bytes)),
         this.#row('card.input', ...card.inputs.map(shapeText), this.#fed(card)),
         this.#row('card.outputs', ...card.outputs.map(shapeText)),
-        this.#row('card.head', text(`task.${card.head.task}`), card.head.format, card.why),
+        this.#row('card.head', this.#head(card), card.why),
         this.#labels(card.labels),
         this.#golden(card.golden),
         ...this.#manifest(card.manifest),
@@ -122,6 +122,11 @@
       return [...parts, folded ? this.#text('card.folded') : ''].filter(Boolean).join(' · ');
     }
 
+    #head({ head: { task, format } }) {
+      const name = this.#text(`task.${task}`);
+      return format === undefined || format === 'auto' ? name : `${name} · ${format}`;
+    }
+
     #labels({ count, first }) {
       if (count === 0) return undefined;
       const shown = first.slice(0, MAX_LABELS).join(', ');
@@ -147,7 +152,9 @@
     /** Where golden samples and model part ways: what was expected, what came. */
     #differences(differences) {
       const rows = differences.map((difference) => {
-        const cells = ['sample', 'path', 'expected', 'got'].map((key) => $('<td>', { text: difference[key] }));
+        const cells = ['sample', 'path', 'expected', 'got'].map((key) =>
+          $('<td>', { text: difference[key] }),
+        );
         return $('<tr>').append(cells);
       });
       const heads = ['sample', 'path', 'expected', 'got'].map((key) => {

@@ -5,6 +5,7 @@
  */
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { RgbImage } from '../frame/decode.ts';
+import { encode } from '../frame/encode.ts';
 import { resizeRgb } from '../frame/resize.ts';
 import type { Box } from '../inspection/inspection.ts';
 import { cropOf, shiftPrediction, type Crop } from './crop.ts';
@@ -32,10 +33,7 @@ function asFloats(data: Tensor['data']): Float32Array {
 }
 
 /** Pictures of a head leave losslessly encoded, by threads of their own. */
-async function encoded({ prediction, tensors, pictures }: HeadResult): Promise<EncodedResult> {
-  if (pictures === undefined) return { prediction, tensors, pictures: {} };
-  // loads sharp, which is a third of the time this process takes to start
-  const { encode } = await import('../frame/encode.ts');
+async function encoded({ prediction, tensors, pictures = {} }: HeadResult): Promise<EncodedResult> {
   const upright = { rotate: 0, flip: 'none' } as const;
   const entries = Object.entries(pictures).map(
     async ([name, { data, width, height }]): Promise<[string, EncodedPicture]> => {

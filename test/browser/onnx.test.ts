@@ -34,10 +34,18 @@ for (const version of nodeRedVersions) {
     let errors: string[];
 
     function flows(): FlowNode[] {
-      const node = { type: 'onnx-infer-gpu', z: 'tab', version: 1, wires: [[]] };
+      const node = { type: 'onnx-infer-gpu', z: 'tab', version: 1, station: 'station', wires: [[]] };
       const camera = { type: 'camera-capture', z: 'tab', version: 1, source: 'file', trigger: 'message' };
       return [
         { id: 'tab', type: 'tab', label: 'Models' },
+        {
+          id: 'station',
+          type: 'inspection-station',
+          name: 'Press 4',
+          deadlineMs: 900,
+          leaseHours: 8,
+          version: 1,
+        },
         {
           ...node,
           id: 'fresh',
@@ -190,6 +198,12 @@ for (const version of nodeRedVersions) {
         return count;
       })()`);
     }
+
+    // What is left open by a test that failed would fail those after it too.
+    afterEach(async function () {
+      if (this.currentTest?.state === 'failed')
+        await page.screenshot({ path: `/tmp/dlg-fail-${Date.now()}.png` });
+    });
 
     it('says what to do where nothing is chosen yet', async () => {
       await openDialog(page, 'fresh');

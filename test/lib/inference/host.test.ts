@@ -11,9 +11,10 @@ import {
   type InferenceHost,
   type InferenceResult,
 } from '../../../lib/inference/host.ts';
-import { anomaly, gone, grey, isRunning, source } from './fixtures.ts';
+import type { Box } from '../../../lib/inspection/inspection.ts';
+import { requirePath } from '../../support/shared.ts';
+import { anomaly, gone, grey, isRunning, source, steadyLoad } from './fixtures.ts';
 import { colourModel, endlessAtOnceModel, endlessModel, hungryModel, logModel, meanModel } from './onnx.ts';
-import { withSwiftShader } from './swiftshader.ts';
 
 const code = (expected: string) => (error: unknown) => (error as { code?: unknown }).code === expected;
 
@@ -89,6 +90,83 @@ describe('inference host', () => {
     assert.deepEqual(order, ['mean', 'log', 'mean', 'log', 'mean', 'log']);
   });
 
+  it('does not let a model with many frames keep another from its turn', async () => {
+    const host = acquire();
+    const busy = await host.load(source(meanModel(), 'busy'), { ...anomaly, queue: 'block', queueLimit: 50 });
+    const rare = await host.load(source(logModel(), 'rare'), anomaly);
+    const order: string[] = [];
+    const note = ({ model }: InferenceResult): unknown => order.push(model.name);
+    const many = Array.from({ length: 50 }, () => busy.run(grey(1)).then(note));
+    await many[4];
+    await rare.run(grey(1)).then(note);
+    await Promise.all(many);
+    // the frame under way and at most one more come first
+    const before = order.indexOf('rare');
+    assert.ok(before >= 5 && before <= 7, `${before} frames of the busy model came first`);
+  });
+
+  it('looks at frames of other models while it warms up another', async () => {
+    const host = acquire();
+    const serving = await host.load(source(meanModel()), { ...anomaly, queue: 'block' });
+    const load = steadyLoad((value) => serving.run(grey(value)), 2);
+    await load.nextResult();
+    const before = load.outcomes.length;
+    await host.load(source(meanModel(), 'second'), anomaly);
+    const meanwhile = load.outcomes.length - before;
+    await load.end();
+    // one for each of its eight warm-up runs, but for those at the edges
+    assert.ok(meanwhile >= 6, `${meanwhile} results came while it was loaded`);
+  });
+
+  it('looks at each of the boxes it is given, and at nothing where there is none', async () => {
+    const model = await acquire().load(source(meanModel()), anomaly);
+    const row = Buffer.concat([Buffer.alloc(8 * 3, 10), Buffer.alloc(8 * 3, 200)]);
+    const pixels = Buffer.concat(Array.from({ length: 8 }, () => row));
+    const frame = new Frame(pixels, { width: 16, height: 8, format: 'rgb', source: 'test' });
+    const boxes: Box[] = [
+      [0, 0, 8, 8],
+      [8, 0, 8, 8],
+      [8, 4, 4, 4],
+    ];
+    const { results, model: reference, provider, timings } = await model.runCrops(frame, boxes);
+    assert.deepEqual(
+      results.map(({ box, prediction, tensors }) => [box, prediction['score'], tensors['map']?.data[0]]),
+      [
+        [boxes[0], 10, 10],
+        [boxes[1], 200, 200],
+        [boxes[2], 200, 200],
+      ],
+    );
+    assert.deepEqual(reference, model.info.model);
+    assert.equal(provider, 'cpu');
+    assert.ok(timings.total > 0);
+    assert.deepEqual((await model.runCrops(frame, [])).results, []);
+    assert.equal(model.counts.results, 1);
+  });
+
+  it('refuses boxes that are none, that lie outside, and too many of them', async () => {
+    const model = await acquire().load(source(meanModel()), { ...anomaly, queue: 'block' });
+    const wrong: Box[][] = [
+      [[0, 0, NaN, 8]],
+      [[0, 0, 8, Infinity]],
+      [[100, 100, 8, 8]],
+      Array.from({ length: 1000 }, () => [0, 0, 8, 8]),
+    ];
+    for (const boxes of wrong) await assert.rejects(model.runCrops(grey(1), boxes), code('CROP_INVALID'));
+    assert.equal(await outcome(model.run(grey(4))), 4);
+  });
+
+  it('counts what became of frames, for each model and for the host', async () => {
+    const host = acquire();
+    const first = await host.load(source(meanModel(), 'first'), anomaly);
+    const second = await host.load(source(meanModel(), 'second'), { ...anomaly, queue: 'block' });
+    await Promise.all([1, 2, 3, 4].map((value) => outcome(first.run(grey(value)))));
+    await outcome(second.run(grey(1)));
+    assert.deepEqual(first.counts, { results: 2, dropped: 2, lost: 0, swaps: 0 });
+    assert.deepEqual(second.counts, { results: 1, dropped: 0, lost: 0, swaps: 0 });
+    assert.deepEqual(host.counts, { results: 3, dropped: 2, lost: 0, swaps: 0, crashes: 0 });
+  });
+
   it('supersedes a waiting frame by a newer one, and says so to whoever waits for it', async () => {
     const host = acquire();
     const model = await host.load(source(meanModel()), anomaly);
@@ -123,6 +201,43 @@ describe('inference host', () => {
     await assert.rejects(model.run(grey(3), { signal: abort.signal }), /not needed any more/);
     assert.equal(await outcome(first), 1);
     assert.equal(await outcome(model.run(grey(4))), 4);
+  });
+
+  it('rejects a run that is aborted while it runs, and does not count it as a result', async () => {
+    const host = acquire();
+    const model = await host.load(source(endlessModel()), { ...anomaly, watchdogMs: 500 });
+    const abort = new AbortController();
+    const run = model.run(grey(200), { signal: abort.signal });
+    await new Promise(setImmediate);
+    abort.abort(new Error('the part has left'));
+    await assert.rejects(run, /the part has left/);
+    assert.equal(await outcome(model.run(grey(0))), 0);
+    assert.deepEqual(model.counts, { results: 1, dropped: 0, lost: 0, swaps: 0 });
+    assert.equal(host.counts.crashes, 1);
+  });
+
+  it('ends a load that is under way when its host is released, and no other', async () => {
+    const [host, other] = [acquire(), acquire()];
+    const staying = await other.load(source(meanModel()), anomaly);
+    const given = assert.rejects(host.load(source(logModel()), anomaly), code('HOST_CLOSED'));
+    await host.release();
+    await given;
+    assert.equal(await outcome(staying.run(grey(3))), 3);
+    const last = assert.rejects(other.load(source(logModel()), anomaly), code('HOST_CLOSED'));
+    const pid = pidOf(other);
+    await other.release();
+    await last;
+    assert.equal(isRunning(pid), false);
+  });
+
+  it('can be released while it starts', async () => {
+    const host = acquire();
+    const load = assert.rejects(host.load(source(meanModel()), anomaly), code('HOST_CLOSED'));
+    await new Promise(setImmediate);
+    const pid = pidOf(host);
+    await host.release();
+    await load;
+    await gone(pid);
   });
 
   it('gives every run one outcome and comes back when the process is killed under load', async () => {
@@ -285,10 +400,17 @@ describe('inference host', () => {
   });
 
   it('runs a model on WebGPU, all of it where that is asked for', async function () {
+    const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
+    requirePath(this, driver, 'the software Vulkan driver (Debian chromium-common)');
+    const before = process.env['VK_ICD_FILENAMES'];
+    process.env['VK_ICD_FILENAMES'] = driver;
     const host = acquireHost('webgpu');
     hosts.push(host);
     const options = { ...anomaly, providers: ['webgpu', 'cpu'], strict: true };
-    const model = await withSwiftShader(this, () => host.load(source(meanModel()), options));
+    const model = await host.load(source(meanModel()), options).finally(() => {
+      if (before === undefined) delete process.env['VK_ICD_FILENAMES'];
+      else process.env['VK_ICD_FILENAMES'] = before;
+    });
     assert.equal(model.info.provider, 'webgpu', JSON.stringify(model.info.refused));
     const result = await model.run(grey(77));
     assert.equal(result.provider, 'webgpu');
