@@ -9,8 +9,8 @@ const line = { type: 'string', minLength: 1, maxLength: 200, pattern: '^[^\\p{Cc
 const prose = { type: 'string', maxLength: 10_000, pattern: '^(?:[^\\p{Cc}\\p{Cs}]|[\\n\\r\\t])*$' };
 const fraction = { type: 'number', minimum: 0, maximum: 1 };
 const side = { type: 'integer', minimum: 1, maximum: 8192 };
-/** A value without one has the empty text. */
-const unit = { ...line, minLength: 0, pattern: '^[^\\p{Cc}\\p{Cs}]*$' };
+/** The same or nothing. */
+const named = { ...line, minLength: 0, pattern: '^[^\\p{Cc}\\p{Cs}]*$' };
 const lines = { type: 'array', minItems: 1, maxItems: 25_000, items: line };
 
 function object(required: readonly string[], properties: Record<string, object>): Record<string, unknown> {
@@ -30,7 +30,8 @@ const goldenSample = object(['image', 'expected', 'tolerance'], {
   }),
 });
 
-const dimension = { anyOf: [{ type: 'integer', minimum: 1 }, line] };
+/** An open one has a name, or the empty text where the graph names none. */
+const dimension = { anyOf: [{ type: 'integer', minimum: 0 }, named] };
 
 export const manifestSchema: Schema = object(
   ['schema', 'name', 'version', 'task', 'input', 'outputs', 'files'],
@@ -108,7 +109,7 @@ export const postprocessingSchemas: Record<(typeof TASKS)[number], Schema> = {
     iou: fraction,
     output: line,
   }),
-  regress: object([], { names: lines, units: { ...lines, items: unit }, output: line }),
+  regress: object([], { names: lines, units: { ...lines, items: named }, output: line }),
   embed: object([], { output: line, normalise: { type: 'boolean' } }),
   'anomaly-map': object([], { map: line, score: line, level: { type: 'number' } }),
   raw: object([], { outputs: lines }),

@@ -61,6 +61,13 @@ describe('manifest of a bundle', () => {
     }
   });
 
+  it('may leave sides of outputs open, with a name or without', () => {
+    for (const shape of [[], [1, 3], ['batch', 3], ['', 0]]) {
+      const { manifest } = parsed(changed({ outputs: [{ name: 'logits', shape }] }));
+      assert.deepEqual(manifest.outputs, [{ name: 'logits', shape }]);
+    }
+  });
+
   it('is refused with the field that is wrong', () => {
     const { input, golden = [] } = manifestFor(files);
     const [sample] = golden;
@@ -74,6 +81,7 @@ describe('manifest of a bundle', () => {
     refuses(changed({ input: { ...input, fit: 'stretch' } }), /: input has the unknown field "fit"/);
     refuses(changed({ input: { width: 8 } }), /: input lacks “height”/);
     refuses(changed({ labels: ['a', 7] }), /: labels\[1\] must be string/);
+    refuses(changed({ outputs: [{ name: 'logits', shape: [-1] }] }), /: outputs\[0\].shape\[0\] must/);
     refuses(changed({ outputs: [] }), /: outputs must NOT have fewer than 1 items/);
     refuses(
       changed({ golden: [{ ...sample, tolerance: { absolute: -1, relative: 0 } }] }),

@@ -6,6 +6,7 @@ import { packBundle, type ManifestDraft, type PackRequest } from '../../../../li
 import { modelOptions } from '../../../../lib/inference/bundle/options.ts';
 import { Frame } from '../../../../lib/frame/frame.ts';
 import { acquireHost } from '../../../../lib/inference/host.ts';
+import { openModel } from '../../../../lib/inference/open-model.ts';
 import { readModel } from '../../../../lib/inference/model.ts';
 import { colourModel } from '../onnx.ts';
 import { manifestFor, picture, zipOf, type Files } from './samples.ts';
@@ -74,6 +75,26 @@ describe('packing a bundle', () => {
     assert.ok(Math.abs((classes[0]?.score ?? 0) - 0.5465) < 0.002, JSON.stringify(classes));
     await writeFile(join(root, 'cap.zip'), await zipOf(files));
     assert.deepEqual(await readModel(join(root, 'cap.zip')), read);
+  });
+
+  it('serves where it answers as it did when it was packed, and nowhere else', async () => {
+    const folder = join(root, 'served');
+    await packBundle({ model, folder, manifest: draft, goldenImages: [red], run });
+    const wanted = { providers: ['cpu'], head: { task: 'auto' } } as const;
+    const opened = await openModel(await readModel(folder), wanted);
+    try {
+      assert.equal(opened.info.model.name, 'colour of the cap');
+      assert.deepEqual(opened.info.head, { ...draft.postprocessing, task: 'classify', labels: draft.labels });
+    } finally {
+      await opened.close();
+    }
+    const manifest = await readFile(join(folder, 'model.json'), 'utf8');
+    await writeFile(join(folder, 'model.json'), manifest.replace(/"score": 0\.54\d+/, '"score": 0.64'));
+    const other = openModel(await readModel(folder), wanted);
+    await assert.rejects(other, {
+      code: 'MODEL_GOLDEN_MISMATCH',
+      message: /classes\[0\].score should be 0.64/,
+    });
   });
 
   it('gives the same bytes each time', async () => {
