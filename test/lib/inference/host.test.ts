@@ -12,7 +12,6 @@ import {
   type InferenceResult,
 } from '../../../lib/inference/host.ts';
 import type { Box } from '../../../lib/inspection/inspection.ts';
-import { requirePath } from '../../support/shared.ts';
 import { anomaly, gone, grey, isRunning, source, steadyLoad } from './fixtures.ts';
 import { colourModel, endlessAtOnceModel, endlessModel, hungryModel, logModel, meanModel } from './onnx.ts';
 
