@@ -78,7 +78,7 @@
         this.#row('card.provider', `${card.provider} · ${text('card.warm', { time: time(card.warmMs) })}`),
         this.#row(
           'card.benchmarks',
-          ...card.benchmarks.map(({ provider, ms }) => `${provider} · ${time(ms)}`),
+          ...this.#compared(card).map(({ provider, ms }) => `${provider} · ${time(ms)}`),
         ),
         ...card.refused.map((refused) => this.#refused(refused)),
       ];
@@ -122,6 +122,11 @@
       return [...parts, folded ? this.#text('card.folded') : ''].filter(Boolean).join(' · ');
     }
 
+    /** Measurements of several providers; of one, the line above has it. */
+    #compared({ benchmarks }) {
+      return benchmarks.length > 1 ? benchmarks : [];
+    }
+
     #head({ head: { task, format } }) {
       const name = this.#text(`task.${task}`);
       return format === undefined || format === 'auto' ? name : `${name} · ${format}`;
@@ -146,7 +151,12 @@
     }
 
     #refused({ provider, message, hint }) {
-      return this.#row('card.refused', $('<strong>', { text: provider }), message, hint);
+      return this.#row(
+        'card.refused',
+        $('<strong>', { text: provider }),
+        hint,
+        $('<small>', { text: message }),
+      );
     }
 
     /** Where golden samples and model part ways: what was expected, what came. */

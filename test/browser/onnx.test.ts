@@ -173,8 +173,14 @@ for (const version of nodeRedVersions) {
       await page.locator('.jidoka-picker-list button').first().click();
     }
 
+    async function chooseFile(): Promise<void> {
+      const chooser = page.waitForEvent('filechooser');
+      await page.click('.jidoka-choose-file');
+      await (await chooser).setFiles(cubes);
+    }
+
     async function look(): Promise<void> {
-      await page.setInputFiles('.jidoka-file', cubes);
+      await chooseFile();
       await page.locator('.jidoka-stage[data-state=seen][aria-busy=false]').waitFor();
     }
 
@@ -198,12 +204,6 @@ for (const version of nodeRedVersions) {
         return count;
       })()`);
     }
-
-    // What is left open by a test that failed would fail those after it too.
-    afterEach(async function () {
-      if (this.currentTest?.state === 'failed')
-        await page.screenshot({ path: `/tmp/dlg-fail-${Date.now()}.png` });
-    });
 
     it('says what to do where nothing is chosen yet', async () => {
       await openDialog(page, 'fresh');
@@ -295,8 +295,9 @@ for (const version of nodeRedVersions) {
     it('says why a hostile model is refused, and that nothing was seen', async () => {
       await choose('endless');
       await card('failed').locator('strong', { hasText: 'MODEL_OPERATOR_REFUSED' }).waitFor();
-      await page.setInputFiles('.jidoka-file', cubes);
+      await chooseFile();
       await page.locator('.jidoka-notice', { hasText: 'could not be opened' }).waitFor();
+      await page.locator('#node-input-name').scrollIntoViewIfNeeded();
       await screenshot(page, `${prefix}-refused`);
     });
 
@@ -382,7 +383,7 @@ for (const version of nodeRedVersions) {
       it('is as readable in the dark', async () => {
         await page.evaluate("document.documentElement.classList.add('nr-theme-dark')");
         await openDialog(page, 'fresh');
-        await page.click('.jidoka-check');
+        await choose('yolox');
         await card('ready').waitFor();
         await screenshot(page, `${prefix}-dark-card`);
         await look();

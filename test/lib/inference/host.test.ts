@@ -14,6 +14,7 @@ import {
 import type { Box } from '../../../lib/inspection/inspection.ts';
 import { anomaly, gone, grey, isRunning, source, steadyLoad } from './fixtures.ts';
 import { colourModel, endlessAtOnceModel, endlessModel, hungryModel, logModel, meanModel } from './onnx.ts';
+import { withSwiftShader } from './swiftshader.ts';
 
 const code = (expected: string) => (error: unknown) => (error as { code?: unknown }).code === expected;
 
@@ -399,17 +400,10 @@ describe('inference host', () => {
   });
 
   it('runs a model on WebGPU, all of it where that is asked for', async function () {
-    const driver = '/usr/lib/chromium/vk_swiftshader_icd.json';
-    requirePath(this, driver, 'the software Vulkan driver (Debian chromium-common)');
-    const before = process.env['VK_ICD_FILENAMES'];
-    process.env['VK_ICD_FILENAMES'] = driver;
     const host = acquireHost('webgpu');
     hosts.push(host);
     const options = { ...anomaly, providers: ['webgpu', 'cpu'], strict: true };
-    const model = await host.load(source(meanModel()), options).finally(() => {
-      if (before === undefined) delete process.env['VK_ICD_FILENAMES'];
-      else process.env['VK_ICD_FILENAMES'] = before;
-    });
+    const model = await withSwiftShader(this, () => host.load(source(meanModel()), options));
     assert.equal(model.info.provider, 'webgpu', JSON.stringify(model.info.refused));
     const result = await model.run(grey(77));
     assert.equal(result.provider, 'webgpu');
