@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --only flow,models,peers --parts N --nets NAME,… --json FILE]`: the
+ * `npm run bench [-- --only flow,models,peers,overload --parts N --nets NAME,… --json FILE]`: the
  * figures this package is held to, each against the same work without us, alternating in one run.
  */
 import { execFileSync } from 'node:child_process';
@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { report, type Figure, type Section } from './figures.ts';
 import { measureFlow } from './flow.ts';
 import { measureModels } from './models.ts';
+import { measureOverload } from './overload.ts';
 import { measurePeers } from './peers.ts';
 
 interface Choice {
@@ -22,6 +23,7 @@ const SECTIONS: Readonly<Record<string, (choice: Choice) => Promise<Section>>> =
   flow: measureFlow,
   models: measureModels,
   peers: measurePeers,
+  overload: measureOverload,
 };
 
 const { values } = parseArgs({
