@@ -138,7 +138,7 @@ try {
   if (told.size > 0) console.log(`\n${[...told].join('\n')}`);
   const isRunning = rows.some(({ provider, trial }) => provider !== 'cpu' && trial !== undefined);
   if (!isRunning) console.log('\nNo execution provider but the CPU runs on this machine.');
-  if (process.env['VK_ICD_FILENAMES']?.includes('swiftshader') === true) {
+  if (isRunning && process.env['VK_ICD_FILENAMES']?.includes('swiftshader') === true) {
     console.log('\nVulkan is SwiftShader here: webgpu ran on the CPU, correctly but slowly.');
   }
   if (values.json !== undefined) {
