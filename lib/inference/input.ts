@@ -95,11 +95,14 @@ export function resolveInput(
   if (typeof channels === 'number' && !isChannels(channels)) {
     throw unsupported(`input '${value.name}' wants ${channels} channels; 1 and 3 can be fed`);
   }
-  const colour = wanted.colour ?? (channels === 1 ? 'gray' : (defaults.colour ?? 'rgb'));
+  // a graph that takes bytes normalises by itself: what its family wants of floats is inside already
+  const family: Partial<InputRecipe> =
+    value.type === 'float32' ? defaults : defaults.fit === undefined ? {} : { fit: defaults.fit };
+  const colour = wanted.colour ?? (channels === 1 ? 'gray' : (family.colour ?? 'rgb'));
   if (typeof channels === 'number' && (channels === 1) !== (colour === 'gray')) {
     throw unsupported(`the graph wants ${channels} channels, the configuration says ${colour}`);
   }
-  const std = wanted.std ?? defaults.std ?? [1, 1, 1];
+  const std = wanted.std ?? family.std ?? [1, 1, 1];
   if (std.some((deviation) => !(deviation > 0))) throw unsupported('a standard deviation must be above 0');
   return {
     width: side('width', width, wanted.width),
@@ -107,10 +110,10 @@ export function resolveInput(
     layout,
     type: value.type,
     colour,
-    scale: wanted.scale ?? defaults.scale ?? (value.type === 'uint8' ? 1 : 1 / 255),
-    mean: wanted.mean ?? defaults.mean ?? [0, 0, 0],
+    scale: wanted.scale ?? family.scale ?? (value.type === 'uint8' ? 1 : 1 / 255),
+    mean: wanted.mean ?? family.mean ?? [0, 0, 0],
     std,
-    fit: wanted.fit ?? defaults.fit ?? 'stretch',
+    fit: wanted.fit ?? family.fit ?? 'stretch',
   };
 }
 
