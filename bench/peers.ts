@@ -32,8 +32,10 @@ function isInstalled(): boolean {
     });
     return true;
   } catch (error) {
-    const [command, reason] = (error as Error).message.split('\n');
-    console.log(`The peers are left out: ${command ?? ''} ${reason ?? ''}`);
+    const lines = (error as Error).message.split('\n');
+    console.log(
+      `The peers are left out: ${lines.find((line) => line.startsWith('npm error')) ?? lines[0] ?? ''}`,
+    );
     return false;
   }
 }
