@@ -114,8 +114,7 @@ async function stateOf(path: string) {
  */
 export async function readInside(folder: string, file: string, maxBytes: number): Promise<Buffer> {
   try {
-    const root = await realpath(folder);
-    const path = await realpath(join(root, file));
+    const [root, path] = await Promise.all([realpath(folder), realpath(join(folder, file))]);
     if (!isInside(root, path)) throw new CaptureError('IMAGE_INVALID', `${file} leads out of the folder`);
     return (await readWhole(path, { what: file, maxBytes })).bytes;
   } catch (error) {
@@ -145,10 +144,12 @@ export async function readWhole(
   path: string,
   { what, maxBytes }: { what: string; maxBytes: number },
 ): Promise<{ bytes: Buffer; modified: Date }> {
-  if (!(await stateOf(path)).isFile) throw new CaptureError('IMAGE_INVALID', `${what} is not a file`);
-  const handle = await open(path);
+  // a pipe would keep an ordinary open waiting for a writer
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const { size, mtime, mtimeMs } = await handle.stat();
+    const state = await handle.stat();
+    if (!state.isFile()) throw new CaptureError('IMAGE_INVALID', `${what} is not a file`);
+    const { size, mtime, mtimeMs } = state;
     if (size > maxBytes) throw new CaptureError('IMAGE_INVALID', `${what} is larger than ${maxBytes} bytes`);
     const bytes = pictureMemory(size);
     const length = await fill(bytes, handle);
