@@ -55,9 +55,10 @@ export async function quantize(
   const owners = [...new Set([...plan.integer.values(), ...plan.boundary])];
   const ranges = await calibrate(document, owners, pictures, options);
   const affines = new Map([...ranges].map(([name, { low, high }]) => [name, affineOf(low, high)]));
+  const takingOver = new Set(plan.absorbed.values());
   const isInteger = document.graph.nodes.map(
     (node) =>
-      plan.cores.has(node) || plan.absorbed.has(node) || node.outputs.some((name) => plan.integer.has(name)),
+      plan.cores.has(node) || takingOver.has(node) || node.outputs.some((name) => plan.integer.has(name)),
   );
   const operatorsThat = (integer: boolean): string[] =>
     document.graph.nodes.flatMap(({ operator }, index) => (isInteger[index] === integer ? [operator] : []));
