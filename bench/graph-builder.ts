@@ -4,20 +4,19 @@
  * that parameters and multiply-accumulates come out of the same list the graph comes from.
  */
 import { seededRandom, type Random } from '../lib/anomaly/random.ts';
-import { bytesField, integerField } from '../lib/protobuf.ts';
+import { writeDocument } from '../lib/onnx/document.ts';
+import { makeNode, type AttributeValue, type Node } from '../lib/onnx/node.ts';
+import { makeIntegers, makeTensor, TYPE, type Tensor } from '../lib/onnx/tensor.ts';
+import { makeValue, type Value } from '../lib/onnx/value.ts';
 
-const FLOAT = 1;
-const INT64 = 7;
-/** AttributeProto.AttributeType */
-const ATTRIBUTE = { int: 2, string: 3, ints: 7 } as const;
+const IR_VERSION = 8;
+const OPSET = 13;
 
 /** A tensor of the graph without its batch dimension of 1. */
 export interface Values {
   name: string;
   shape: readonly number[];
 }
-
-type Attribute = number | string | readonly number[];
 
 interface ConvOptions {
   channels: number;
@@ -38,38 +37,15 @@ export interface BuiltGraph {
   macs: number;
 }
 
-function message(field: number, ...parts: Buffer[]): Buffer {
-  return bytesField(field, Buffer.concat(parts));
-}
-
-function attribute(name: string, content: Attribute): Buffer {
-  const named = bytesField(1, name);
-  if (typeof content === 'string') {
-    return message(5, named, bytesField(4, content), integerField(20, ATTRIBUTE.string));
-  }
-  if (typeof content === 'number') {
-    return message(5, named, integerField(3, content), integerField(20, ATTRIBUTE.int));
-  }
-  return message(
-    5,
-    named,
-    ...content.map((entry) => integerField(8, entry)),
-    integerField(20, ATTRIBUTE.ints),
-  );
-}
-
-/** ValueInfoProto of a batch of one. */
-function valueInfo(field: number, { name, shape }: Values): Buffer {
-  const dimensions = [1, ...shape].map((length) => message(1, integerField(1, length)));
-  const tensor = Buffer.concat([integerField(1, FLOAT), message(2, ...dimensions)]);
-  return message(field, bytesField(1, name), message(2, bytesField(1, tensor)));
+function declared({ name, shape }: Values): Value {
+  return makeValue(name, TYPE.float, [1, ...shape]);
 }
 
 export class GraphBuilder {
   readonly input: Values;
   readonly #random: Random;
-  readonly #nodes: Buffer[] = [];
-  readonly #initializers: Buffer[] = [];
+  readonly #nodes: Node[] = [];
+  readonly #initializers: Tensor[] = [];
   #names = 0;
   #parameters = 0;
   #macs = 0;
@@ -89,7 +65,7 @@ export class GraphBuilder {
     operator: string,
     inputs: readonly (Values | string)[],
     shape: readonly number[],
-    attributes: Readonly<Record<string, Attribute>> = {},
+    attributes: Readonly<Record<string, AttributeValue>> = {},
   ): Values {
     const output = { name: this.#name(operator), shape };
     this.#addNode(operator, inputs, [output], attributes);
@@ -100,36 +76,25 @@ export class GraphBuilder {
     operator: string,
     inputs: readonly (Values | string)[],
     outputs: readonly Values[],
-    attributes: Readonly<Record<string, Attribute>>,
+    attributes: Readonly<Record<string, AttributeValue>>,
   ): void {
-    this.#nodes.push(
-      message(
-        1,
-        ...inputs.map((input) => bytesField(1, typeof input === 'string' ? input : input.name)),
-        ...outputs.map(({ name }) => bytesField(2, name)),
-        bytesField(4, operator),
-        ...Object.entries(attributes).map(([name, content]) => attribute(name, content)),
-      ),
-    );
+    const names = inputs.map((input) => (typeof input === 'string' ? input : input.name));
+    const outputNames = outputs.map(({ name }) => name);
+    this.#nodes.push(makeNode({ operator, inputs: names, outputs: outputNames, attributes }));
   }
 
   /** Adds a constant, batch dimension and all, and returns its name. */
-  constant(shape: readonly number[], data: Float32Array | BigInt64Array): string {
-    const name = this.#name('constant');
-    this.#initializers.push(
-      message(
-        5,
-        ...shape.map((length) => integerField(1, length)),
-        integerField(2, data instanceof Float32Array ? FLOAT : INT64),
-        bytesField(8, name),
-        bytesField(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
-      ),
-    );
-    return name;
+  constant(shape: readonly number[], data: Float32Array): string {
+    return this.#add(makeTensor(this.#name('constant'), shape, data));
   }
 
-  integers(...values: number[]): string {
-    return this.constant([values.length], BigInt64Array.from(values, BigInt));
+  #integers(...values: number[]): string {
+    return this.#add(makeIntegers(this.#name('constant'), values));
+  }
+
+  #add(tensor: Tensor): string {
+    this.#initializers.push(tensor);
+    return tensor.name;
   }
 
   /** Uniform with the standard deviation √(2 / inputs) of He et al. 2015, "Delving Deep into Rectifiers". */
@@ -201,28 +166,32 @@ export class GraphBuilder {
       name: this.#name('split'),
       shape: [length, ...input.shape.slice(1)],
     }));
-    this.#addNode('Split', [input, this.integers(...lengths)], parts, { axis: 1 });
+    this.#addNode('Split', [input, this.#integers(...lengths)], parts, { axis: 1 });
     return parts;
   }
 
   reshape(input: Values, ...shape: number[]): Values {
-    return this.node('Reshape', [input, this.integers(1, ...shape)], shape);
+    return this.node('Reshape', [input, this.#integers(1, ...shape)], shape);
   }
 
   finish(output: Values): BuiltGraph {
     const renamed = { name: 'output0', shape: output.shape };
     this.#addNode('Identity', [output], [renamed], {});
-    const graph = message(
-      7,
-      ...this.#nodes,
-      bytesField(2, 'main_graph'),
-      ...this.#initializers,
-      valueInfo(11, this.input),
-      valueInfo(12, renamed),
-    );
-    const operatorSet = message(8, bytesField(1, ''), integerField(2, 13));
+    const bytes = writeDocument({
+      irVersion: IR_VERSION,
+      opsets: [{ domain: '', version: OPSET, rest: [] }],
+      graph: {
+        nodes: this.#nodes,
+        initializers: this.#initializers,
+        inputs: [declared(this.input)],
+        outputs: [declared(renamed)],
+        values: [],
+        rest: [],
+      },
+      rest: [],
+    });
     return {
-      bytes: Buffer.concat([integerField(1, 8), operatorSet, graph]),
+      bytes,
       parameters: this.#parameters,
       macs: this.#macs,
     };

@@ -20,12 +20,14 @@ export class Runner<Orders extends { [Name in keyof Orders]: Handler }> {
   #answer: ((answer: Answer) => void) | undefined;
   #end: string | undefined;
 
-  /** @param file beside this one */
-  constructor(file: string, environment: NodeJS.ProcessEnv = {}) {
+  /**
+   * @param file beside this one
+   * @param options.isQuiet what it says on stderr is not shown
+   */
+  constructor(file: string, { isQuiet = false }: { isQuiet?: boolean } = {}) {
     this.#child = fork(join(import.meta.dirname, file), [], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', 'inherit', isQuiet ? 'ignore' : 'inherit', 'ipc'],
       serialization: 'advanced',
-      env: { ...process.env, ...environment },
     });
     this.#child.on('message', (answer: Answer) => this.#answer?.(answer));
     this.#child.on('exit', (code, signal) => {
@@ -52,6 +54,11 @@ export class Runner<Orders extends { [Name in keyof Orders]: Handler }> {
   /** It ends by itself, and tidies up, once nobody can ask any more. */
   stop(): void {
     if (this.#child.connected) this.#child.disconnect();
+  }
+
+  /** For one that may be in work that never ends. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
   }
 }
 

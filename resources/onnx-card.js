@@ -71,14 +71,14 @@
         this.#row('card.size', Jidoka.bytesText(card.bytes)),
         this.#row('card.input', ...card.inputs.map(shapeText), this.#fed(card)),
         this.#row('card.outputs', ...card.outputs.map(shapeText)),
-        this.#row('card.head', text(`task.${card.head.task}`), card.head.format, card.why),
+        this.#row('card.head', this.#head(card), card.why),
         this.#labels(card.labels),
         this.#golden(card.golden),
         ...this.#manifest(card.manifest),
         this.#row('card.provider', `${card.provider} · ${text('card.warm', { time: time(card.warmMs) })}`),
         this.#row(
           'card.benchmarks',
-          ...card.benchmarks.map(({ provider, ms }) => `${provider} · ${time(ms)}`),
+          ...this.#compared(card).map(({ provider, ms }) => `${provider} · ${time(ms)}`),
         ),
         ...card.refused.map((refused) => this.#refused(refused)),
       ];
@@ -122,6 +122,16 @@
       return [...parts, folded ? this.#text('card.folded') : ''].filter(Boolean).join(' · ');
     }
 
+    /** Measurements of several providers; of one, the line above has it. */
+    #compared({ benchmarks }) {
+      return benchmarks.length > 1 ? benchmarks : [];
+    }
+
+    #head({ head: { task, format } }) {
+      const name = this.#text(`task.${task}`);
+      return format === undefined || format === 'auto' ? name : `${name} · ${format}`;
+    }
+
     #labels({ count, first }) {
       if (count === 0) return undefined;
       const shown = first.slice(0, MAX_LABELS).join(', ');
@@ -141,13 +151,20 @@
     }
 
     #refused({ provider, message, hint }) {
-      return this.#row('card.refused', $('<strong>', { text: provider }), message, hint);
+      return this.#row(
+        'card.refused',
+        $('<strong>', { text: provider }),
+        hint,
+        $('<small>', { text: message }),
+      );
     }
 
     /** Where golden samples and model part ways: what was expected, what came. */
     #differences(differences) {
       const rows = differences.map((difference) => {
-        const cells = ['sample', 'path', 'expected', 'got'].map((key) => $('<td>', { text: difference[key] }));
+        const cells = ['sample', 'path', 'expected', 'got'].map((key) =>
+          $('<td>', { text: difference[key] }),
+        );
         return $('<tr>').append(cells);
       });
       const heads = ['sample', 'path', 'expected', 'got'].map((key) => {

@@ -111,8 +111,9 @@
 
     /** A node saved before a field was there has none of its value. */
     #fillIn() {
-      for (const [name, { value }] of Object.entries(this.#node._def.defaults)) {
-        if (this.#node[name] !== undefined || typeof value === 'object') continue;
+      for (const [name, { value, type }] of Object.entries(this.#node._def.defaults)) {
+        // Node-RED itself says that there is no config node.
+        if (this.#node[name] !== undefined || typeof value === 'object' || type) continue;
         if (typeof value === 'boolean') field(name).prop('checked', value);
         else field(name).val(BEFORE[name] ?? value);
       }

@@ -16,9 +16,8 @@ import type { LoadOptions } from './load-options.ts';
 import type { ModelSource } from './model.ts';
 import type { HostState, SupervisorOptions } from './supervisor.ts';
 
-export type { CropsResult, FrameCounts, InferenceResult, InferenceTimings } from './inference-result.ts';
+export type { InferenceResult, InferenceTimings } from './inference-result.ts';
 export type { LoadOptions } from './load-options.ts';
-export type { ModelInfo } from './hosted-model.ts';
 export type { SupervisorOptions as HostOptions } from './supervisor.ts';
 
 export interface LoadedModel {

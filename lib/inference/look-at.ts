@@ -12,7 +12,7 @@ export interface LookAt {
   marginPercent: number;
 }
 
-export interface Region {
+interface Region {
   label: string;
   score: number;
   /** As it was found, in pixels of the frame. */
@@ -21,7 +21,7 @@ export interface Region {
   crop: Box;
 }
 
-export interface Regions {
+interface Regions {
   regions: Region[];
   /** Objects that fit the labels beyond the limit. */
   left: number;

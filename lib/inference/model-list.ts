@@ -8,7 +8,7 @@ import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InferenceError } from './errors.ts';
 
-export interface ListedModel {
+interface ListedModel {
   /** Relative to the folder, with `/` between names; untrusted text. */
   path: string;
   kind: 'onnx' | 'zip' | 'bundle';
@@ -18,7 +18,7 @@ export interface ListedModel {
   modifiedAt: string;
 }
 
-export interface ModelList {
+interface ModelList {
   folder: string;
   models: ListedModel[];
   /** True when there was more than is listed. */

@@ -18,7 +18,7 @@ import { profileOn, type Benchmark, type TrialOptions } from './provider-trial.t
 import type { ProviderShare } from './protocol.ts';
 import { tryModel, type Refusal, type Trial } from './trial.ts';
 
-export interface OpenModelInfo extends Omit<ModelInfo, 'refused'> {
+interface OpenModelInfo extends Omit<ModelInfo, 'refused'> {
   /** The host it runs in, shared with the other models of the device. */
   device: string;
   /** What the trial found about providers that would not do. */

@@ -9,11 +9,6 @@ import { InferenceError } from './errors.ts';
 /** All that Jidoka knows, those that are worth trying first at the front. */
 export const PROVIDERS: readonly string[] = ['tensorrt', 'cuda', 'dml', 'coreml', 'webgpu', 'cpu'];
 
-/** Host that providers in this order share: one process for each accelerator, one for the CPU. */
-export function deviceFor(providers: readonly string[]): string {
-  return providers.find((provider) => provider !== 'cpu') ?? 'cpu';
-}
-
 /** @throws InferenceError `PROVIDER_UNKNOWN` */
 export function checkProviders(providers: readonly string[], known: readonly string[]): void {
   const unknown = providers.find((provider) => !known.includes(provider));

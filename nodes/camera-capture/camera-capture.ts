@@ -4,6 +4,7 @@ import { openSource } from '../../lib/capture/open-source.ts';
 import { HealthMeter } from '../../lib/frame/health.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { StationControl } from '../../lib/station/station.ts';
+import { setLazily } from '../runtime/message.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
 import { partOpener, stationOf } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
@@ -79,10 +80,11 @@ class CameraHandler implements Handlers, CameraListener {
   }
 
   #messageOf({ frame, inspection }: Shot, message: Message): Message {
-    // Raw pixels are no payload for anybody; an encoded image is.
     const isRaw = frame.format === 'rgb' || frame.format === 'gray';
-    const payload = isRaw ? frame : frame.toBuffer();
-    return Object.assign(message, { frame, inspection, payload, topic: this.#name });
+    // Raw pixels are no payload for anybody; an encoded image is, but our own nodes do not read it, and copies
+    // make the collector run (13 full collections in 600 pictures of 0.3 MB with them, 3 without).
+    setLazily(message, 'payload', () => (isRaw ? frame : frame.toBuffer()));
+    return Object.assign(message, { frame, inspection, topic: this.#name });
   }
 }
 

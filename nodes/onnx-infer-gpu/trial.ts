@@ -119,6 +119,7 @@ export class Trial {
 
 /** Of a value that a bundle or a model wrote. */
 function spelled(value: unknown): string {
+  if (typeof value === 'number') return String(Number(value.toPrecision(6)));
   const text = value === undefined ? '–' : JSON.stringify(value);
   return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text;
 }

@@ -1,4 +1,4 @@
-/** Reading from messages that anybody may have built. */
+/** Reading from messages that anybody may have built, and giving them what is made only when somebody looks. */
 import type { Message, NodeAPI } from './types.ts';
 
 /** The value at a path such as `inspection.anomaly.score`; undefined where the path leads nowhere. */
@@ -9,4 +9,21 @@ export function propertyOf(RED: NodeAPI, message: Message, path: string): unknow
     // Node-RED throws a TypeError when a parent of the property is missing.
     return undefined;
   }
+}
+
+/**
+ * Sets a property whose value is made when it is first read, and never where it is only replaced. A clone,
+ * `Object.assign` and JSON read it and hold the plain value.
+ */
+export function setLazily(message: Message, property: string, make: () => unknown): void {
+  const settle = (value: unknown): unknown => {
+    Object.defineProperty(message, property, { value, writable: true, configurable: true, enumerable: true });
+    return value;
+  };
+  Object.defineProperty(message, property, {
+    configurable: true,
+    enumerable: true,
+    get: () => settle(make()),
+    set: settle,
+  });
 }

@@ -25,7 +25,13 @@ describe('input recipe', () => {
   });
 
   it('feeds bytes as they are, whatever the family of the model wants of floats', () => {
-    const family = { colour: 'bgr', scale: 1 / 255, mean: [1, 2, 3], std: [4, 5, 6], fit: 'letterbox' } as const;
+    const family = {
+      colour: 'bgr',
+      scale: 1 / 255,
+      mean: [1, 2, 3],
+      std: [4, 5, 6],
+      fit: 'letterbox',
+    } as const;
     const { colour, scale, mean, std, fit } = resolveInput(value('uint8', 1, 32, 32, 3), {}, family);
     assert.deepEqual([colour, scale, mean, std, fit], ['rgb', 1, [0, 0, 0], [1, 1, 1], 'letterbox']);
     assert.equal(resolveInput(value('uint8', 1, 32, 32, 3), { colour: 'bgr' }, family).colour, 'bgr');

@@ -1,13 +1,32 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setInterval as every } from 'node:timers/promises';
+import type { Manifest } from '../../../lib/inference/bundle/manifest.ts';
+import { GoldenMismatch } from '../../../lib/inference/golden.ts';
 import type { LoadOptions } from '../../../lib/inference/load-options.ts';
 import { openModel, type OpenModel } from '../../../lib/inference/open-model.ts';
-import type { ModelSource } from '../../../lib/inference/model.ts';
+import { readModel, type ModelSource } from '../../../lib/inference/model.ts';
+import { sample, writeFolder } from './bundle/samples.ts';
 import { anomaly, grey, hostProcesses, source } from './fixtures.ts';
 import { colourModel, endlessAtOnceModel, hungryModel, logModel, meanModel } from './onnx.ts';
 import { withSwiftShader } from './swiftshader.ts';
 
 const code = (expected: string) => (error: unknown) => (error as { code?: unknown }).code === expected;
+
+/** What the colour model really says about the picture: a softmax over mean red, green and blue. */
+function passing(manifest: Manifest): void {
+  const logits = [200, 40, 10].map((level) => Math.exp(level / 255));
+  const sum = logits.reduce((total, logit) => total + logit, 0);
+  const classes = ['red', 'green'].map((label, index) => ({
+    index,
+    label,
+    score: (logits[index] as number) / sum,
+  }));
+  const expected = { task: 'classify', classes };
+  manifest.golden = [{ image: 'golden/red.png', expected, tolerance: { absolute: 1e-4, relative: 1e-3 } }];
+}
 
 /** Becomes true when the promise has settled, however. */
 function doneFlag(promise: Promise<unknown>): { is: boolean } {
@@ -48,6 +67,46 @@ describe('open model', () => {
       results.map(({ prediction: { score } }) => score),
       [9, 9],
     );
+  });
+
+  describe('of a bundle', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jidoka-test-'));
+    after(() => rmSync(folder, { recursive: true }));
+    const auto = { providers: ['cpu'], head: { task: 'auto' } } as const;
+
+    it('is fed and read as the manifest says, and has passed its golden samples', async () => {
+      const path = await writeFolder(join(folder, 'sound'), await sample(passing));
+      const model = await open(await readModel(path), auto);
+      const { info } = model;
+      assert.deepEqual([info.head.task, info.input.width, info.folded], ['classify', 8, true]);
+      assert.deepEqual(info.golden, [{ name: 'golden/red.png', passed: true, differences: [] }]);
+      const { prediction } = await model.run(grey(9));
+      assert.equal((prediction['classes'] as unknown[]).length, 2);
+    });
+
+    it('passes them with other thresholds as well', async () => {
+      const path = await writeFolder(join(folder, 'top-1'), await sample(passing));
+      const model = await open(await readModel(path), { ...auto, head: { task: 'classify', topK: 1 } });
+      assert.equal(model.info.golden[0]?.passed, true);
+      const { prediction } = await model.run(grey(9));
+      assert.equal((prediction['classes'] as unknown[]).length, 1);
+    });
+
+    it('is refused with the differences when it computes something else', async () => {
+      const path = await writeFolder(
+        join(folder, 'other'),
+        await sample((manifest) => {
+          passing(manifest);
+          const [golden] = manifest.golden ?? [];
+          if (golden !== undefined) golden.expected = { task: 'classify', classes: [{ label: 'blue' }, {}] };
+        }),
+      );
+      await assert.rejects(openModel(await readModel(path), auto), (error: unknown) => {
+        assert.ok(error instanceof GoldenMismatch);
+        assert.match(error.message, /golden\/red\.png.*classes\[0\]\.label should be "blue", is "red"/);
+        return true;
+      });
+    });
   });
 
   it('is ready sooner when the same model is opened again', async () => {

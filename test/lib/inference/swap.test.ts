@@ -68,7 +68,7 @@ function codeOf(promise: Promise<unknown>): Promise<string> {
 const options = { ...anomaly, queue: 'block' } as const;
 
 describe('swapping a model', function () {
-  this.timeout(60_000);
+  this.timeout(150_000);
   let host: InferenceHost;
   let loaded: LoadedModel;
 
