@@ -1,5 +1,6 @@
 /** What the folder source does with single files: find, read, put away. Nothing outside the folder is touched. */
 import {
+  constants,
   copyFile,
   mkdir,
   open,
