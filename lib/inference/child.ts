@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { InferenceError } from './errors.ts';
 import {
   MessageReader,
+  REPLY_LIMITS,
   REPLY_TYPE,
   sendMessage,
   type Envelope,
@@ -18,9 +19,6 @@ import {
   type ReplyTo,
   type Request,
 } from './protocol.ts';
-
-/** What an answer may weigh; a map of 1 000 × 1 000 is 4 MB. */
-const LIMITS = { headerBytes: 4 * 1024 * 1024, payloadBytes: 64 * 1024 * 1024 };
 
 /** Kept of what the process says on stderr, for the error that names its end. */
 const STDERR_BYTES = 2000;
@@ -142,7 +140,7 @@ export class HostChild {
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_BYTES);
     });
-    const reader = new MessageReader<Reply>(LIMITS, (message) => {
+    const reader = new MessageReader<Reply>(REPLY_LIMITS, (message) => {
       const id = message.header.type === 'hello' ? 0 : message.header.id;
       const question = this.#open.get(id);
       this.#open.delete(id);
