@@ -19,6 +19,7 @@ import {
   type ReplyTo,
   type Request,
 } from './protocol.ts';
+import { startWatchdog } from './watchdog.ts';
 
 /** Kept of what the process says on stderr, for the error that names its end. */
 const STDERR_BYTES = 2000;
@@ -81,7 +82,7 @@ export type Question<Type extends Request['type']> = Omit<Extract<Request, { typ
 
 interface AskOptions {
   payload?: Uint8Array;
-  /** Ends the process when it has not answered by then. */
+  /** Ends the process when it has not answered by then; pauses of our own event loop count little. */
   limitMs?: number;
 }
 
@@ -174,14 +175,12 @@ export class HostChild {
   ): Promise<Envelope<ReplyTo[Type]>> {
     if (this.#hasEnded) throw new ChildEnded('the inference host has ended');
     const id = this.#nextId++;
-    const timer =
-      limitMs === undefined
-        ? undefined
-        : setTimeout(() => this.kill(`gave no answer within ${Math.round(limitMs)} ms`), limitMs);
+    const giveUp = (): void => this.kill(`gave no answer within ${Math.round(limitMs ?? 0)} ms`);
+    const stop = limitMs === undefined ? undefined : startWatchdog(limitMs, giveUp);
     const answer = await new Promise<Envelope<Reply>>((resolve, reject) => {
       this.#open.set(id, { resolve, reject });
       sendMessage(this.#pipe, { type, ...question, id } as unknown as Request, payload);
-    }).finally(() => clearTimeout(timer));
+    }).finally(stop);
     const { header } = answer;
     if (header.type === 'error') {
       const { code, message, hint } = header;

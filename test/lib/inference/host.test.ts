@@ -323,6 +323,19 @@ describe('inference host', () => {
     assert.equal(host.counts.crashes, 1);
   });
 
+  it('blames no model for a pause of this process that is longer than a run may take', async () => {
+    const host = acquire();
+    const model = await host.load(source(meanModel()), { ...anomaly, watchdogMs: 300 });
+    for (let pause = 1; pause <= 3; pause += 1) {
+      const run = outcome(model.run(grey(pause)));
+      await new Promise(setImmediate);
+      const until = performance.now() + 400;
+      while (performance.now() < until);
+      assert.equal(await run, pause);
+    }
+    assert.equal(host.counts.crashes, 0);
+  });
+
   it('ends a process that stands still', async () => {
     const host = acquire();
     const model = await host.load(source(meanModel()), { ...anomaly, watchdogMs: 300 });
