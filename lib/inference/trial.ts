@@ -2,7 +2,7 @@
  * The trial of a model: before it may serve, it is tried in a process of its own on the providers
  * asked for. A graph that never ends, eats the memory or takes its process down does it there, and
  * the models that serve go on. With `auto` every provider this runtime has is timed and the fastest
- * taken; a list is tried in its order.
+ * taken; of a list, the first that passes. Only a provider that has passed may take over from it.
  *
  * A trial that was passed holds for the life of this process: the same bytes with the same options
  * are not tried again.
@@ -30,7 +30,7 @@ export interface Refusal {
 
 /** A trial that was passed. */
 export interface Trial {
-  /** To serve with: the provider that passed, then those that come after it in the order asked for. */
+  /** To serve with: the provider taken, then those that may take over from it. All of them passed. */
   providers: readonly string[];
   graph: GraphInfo;
   refused: readonly Refusal[];
@@ -68,14 +68,14 @@ class Examination {
     const begun = performance.now();
     if (this.#isAuto) await this.#tryAll();
     else await this.#tryInOrder(this.#options.providers);
-    this.#attempts.sort((a, b) => a.benchmark.p50Ms - b.benchmark.p50Ms);
-    const [best] = this.#attempts;
+    const quickest = this.#attempts.toSorted((a, b) => a.benchmark.p50Ms - b.benchmark.p50Ms);
+    const [best] = this.#isAuto ? quickest : this.#attempts;
     if (best === undefined) throw this.#failure();
     return {
       providers: this.#servingOrder(best.graph.provider),
       graph: best.graph,
       refused: this.#refused.map(({ provider, message, hint }) => ({ provider, message, hint })),
-      benchmarks: this.#attempts.map(({ benchmark }) => benchmark),
+      benchmarks: quickest.map(({ benchmark }) => benchmark),
       golden: best.golden,
       ms: performance.now() - begun,
     };
@@ -96,24 +96,30 @@ class Examination {
         hint: `There are: ${PROVIDERS.join(', ')}; or auto, which takes the fastest.`,
       });
     }
-    for (const provider of providers) {
-      if (await this.#try(provider)) return;
+    for (const provider of new Set(providers)) {
+      // what this runtime lacks is no news once another serves
+      if (!this.#hasPassed || this.#backends.includes(provider)) await this.#try(provider);
     }
   }
 
-  /** True when it passed; what is not the provider's fault is thrown. */
-  async #try(provider: string): Promise<boolean> {
+  get #hasPassed(): boolean {
+    return this.#attempts.length > 0;
+  }
+
+  /** What is not the provider's fault is thrown, unless the model has passed on another. */
+  async #try(provider: string): Promise<void> {
     try {
       const note = (backends: readonly string[]): unknown => (this.#backends = backends);
       this.#attempts.push(await tryOn(provider, this.#source, this.#options, note));
-      return true;
     } catch (thrown) {
       const error = asModelError(thrown);
-      if (FAULTS_OF_THE_MODEL.has(error.code)) throw error;
-      if (error instanceof GoldenMismatch && !this.#isAuto) throw error;
       // a graph that kills or outlasts the process on the CPU would do so sixty seconds long elsewhere
       const isHostile = thrown instanceof ChildEnded || error.code === 'MODEL_LOAD_TIMEOUT';
-      if (isHostile && provider === 'cpu') throw error;
+      const isFinal =
+        FAULTS_OF_THE_MODEL.has(error.code) ||
+        (error instanceof GoldenMismatch && !this.#isAuto) ||
+        (isHostile && provider === 'cpu');
+      if (isFinal && !this.#hasPassed) throw error;
       const hint = error.code === 'PROVIDER_UNAVAILABLE' ? providerHint(provider) : (error.hint ?? '');
       const { message } = error;
       this.#refused.push({
@@ -122,7 +128,6 @@ class Examination {
         hint,
         error: new InferenceError(error.code, message, { hint, cause: error }),
       });
-      return false;
     }
   }
 
@@ -141,9 +146,10 @@ class Examination {
 
   /** What may take over where the provider fails later; in strict mode nobody chose any for `auto`. */
   #servingOrder(provider: string): string[] {
-    const { providers, strict = false } = this.#options;
-    if (this.#isAuto) return strict || provider === 'cpu' ? [provider] : [provider, 'cpu'];
-    return providers.slice(providers.indexOf(provider)).filter((next) => this.#backends.includes(next));
+    const passed = this.#attempts.map(({ graph }) => graph.provider);
+    if (!this.#isAuto) return passed;
+    const isBackedUp = provider !== 'cpu' && this.#options.strict !== true && passed.includes('cpu');
+    return isBackedUp ? [provider, 'cpu'] : [provider];
   }
 }
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import sharp from 'sharp';
+import { Frame } from '../../../lib/frame/frame.ts';
 import type { GoldenFrame } from '../../../lib/inference/bundle/golden.ts';
 import { InferenceError } from '../../../lib/inference/errors.ts';
 import { GoldenMismatch } from '../../../lib/inference/golden.ts';
+import { openModel } from '../../../lib/inference/open-model.ts';
 import { profileOn } from '../../../lib/inference/provider-trial.ts';
 import { tryModel } from '../../../lib/inference/trial.ts';
 import { anomaly, hostProcesses, source } from './fixtures.ts';
@@ -50,6 +52,19 @@ function newModel(): Buffer {
     floats('own', [1], [made]),
     node('Add', ['mean', 'own'], ['more']),
     node('Sub', ['more', 'own'], ['score']),
+    node('ReduceMean', ['pixels'], ['map'], { axes: [0, 3], keepdims: 0 }),
+    value(12, 'score', FLOAT, [1]),
+    value(12, 'map', FLOAT, [8, 8]),
+  );
+}
+
+/** Sines of large numbers, which processors reduce to one turn in ways of their own. */
+function sineModel(): Buffer {
+  return model(
+    ...meanOfImage,
+    floats('many', [1], [12345.678]),
+    node('Mul', ['mean', 'many'], ['large']),
+    node('Sin', ['large'], ['score']),
     node('ReduceMean', ['pixels'], ['map'], { axes: [0, 3], keepdims: 0 }),
     value(12, 'score', FLOAT, [1]),
     value(12, 'map', FLOAT, [8, 8]),
@@ -204,6 +219,33 @@ describe('trial of a model', () => {
     // not even the CPU passes here, so its differences are what is shown
     const options = { ...anomaly, providers: ['auto'], golden: [await golden(7, 9)] };
     await assert.rejects(tryModel(source(newModel()), options), code('MODEL_GOLDEN_MISMATCH'));
+  });
+
+  it('lets no provider take over that reads the golden samples otherwise', async function () {
+    this.timeout(120_000);
+    const bytes = sineModel();
+    const sample = await golden(100, 0);
+    const frame = new Frame(sample.bytes, { width: 20, height: 10, format: 'png', source: 'test' });
+    const scoreOn = async (provider: string): Promise<number> => {
+      const model = await openModel(source(bytes), { ...anomaly, providers: [provider] });
+      const { prediction } = await model.run(frame);
+      await model.close();
+      return prediction['score'] as number;
+    };
+    await withSwiftShader(this, async () => {
+      const [cpu, webgpu] = [await scoreOn('cpu'), await scoreOn('webgpu')];
+      assert.notEqual(cpu, webgpu, 'both providers compute the same');
+      const expected = { task: 'anomaly-map', score: webgpu };
+      const tolerance = { absolute: Math.abs(cpu - webgpu) / 2, relative: 0 };
+      const samples = [{ ...sample, expected, tolerance }];
+      for (const providers of [['auto'], ['webgpu', 'cpu']]) {
+        const trial = await tryModel(source(bytes), { ...anomaly, providers, golden: samples });
+        assert.deepEqual(trial.providers, ['webgpu']);
+        assert.ok(trial.refused.some(({ provider, message }) => provider === 'cpu' && /score/.test(message)));
+      }
+      const both = await tryModel(source(newModel()), { ...anomaly, providers: ['webgpu', 'cpu'] });
+      assert.deepEqual(both.providers, ['webgpu', 'cpu']);
+    });
   });
 
   it('proves which nodes ran on WebGPU and which were left to the CPU', async function () {
