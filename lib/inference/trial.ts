@@ -5,7 +5,8 @@
  * taken; of a list, the first that passes. Only a provider that has passed may take over from it.
  *
  * A trial that was passed holds for the life of this process: the same bytes with the same options
- * are not tried again.
+ * are not tried again. Where a provider that the runtime lists was not up to it, only for a minute: its
+ * driver may be mended.
  */
 import { canonicalJson } from '../canonical.ts';
 import { ChildEnded } from './child.ts';
@@ -20,6 +21,8 @@ import { Remembered } from './remembered.ts';
 
 /** Trials remembered; a gateway has a handful of models and their versions of the week. */
 const REMEMBERED = 32;
+/** Long enough for a dialog and all nodes of a deployment, and sooner over than any driver is mended. */
+const PROVISIONAL_MS = 60_000;
 
 /** A provider that would not do, why, and what to do about that. */
 export interface Refusal {
@@ -37,6 +40,8 @@ export interface Trial {
   /** One for each provider that ran the graph, the fastest first. */
   benchmarks: readonly Benchmark[];
   golden: readonly GoldenResult[];
+  /** Whether another outcome is possible without another model or another runtime. */
+  isProvisional: boolean;
   /** All of it, the wait for other trials included. */
   ms: number;
 }
@@ -77,6 +82,9 @@ class Examination {
       refused: this.#refused.map(({ provider, message, hint }) => ({ provider, message, hint })),
       benchmarks: quickest.map(({ benchmark }) => benchmark),
       golden: best.golden,
+      isProvisional: this.#refused.some(
+        ({ provider, error }) => this.#backends.includes(provider) && error.code !== 'MODEL_GOLDEN_MISMATCH',
+      ),
       ms: performance.now() - begun,
     };
   }
@@ -163,7 +171,12 @@ function asModelError(thrown: unknown): InferenceError {
   });
 }
 
-const trials = new Remembered<Trial>(REMEMBERED);
+/** How long a trial is remembered. */
+export function trialHoldsMs({ isProvisional }: Pick<Trial, 'isProvisional'>): number {
+  return isProvisional ? PROVISIONAL_MS : Infinity;
+}
+
+const trials = new Remembered<Trial>(REMEMBERED, trialHoldsMs);
 
 function keyOf({ digest }: ModelSource, options: TrialOptions): string {
   const { providers, strict = false, head, goldenHead = head, input = {}, golden = [] } = options;

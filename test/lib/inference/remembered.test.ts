@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Remembered } from '../../../lib/inference/remembered.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 describe('what is remembered', () => {
   const found: string[] = [];
@@ -26,5 +27,19 @@ describe('what is remembered', () => {
     const memory = new Remembered<string>(2);
     await assert.rejects(memory.get('a', () => Promise.reject(new Error('not now'))));
     assert.equal(await memory.get('a', find('a')), 'a');
+  });
+
+  it('holds as long as is said of each', async () => {
+    const clock = new FakeClock();
+    const memory = new Remembered<string>(2, (value) => (value === 'a' ? 1000 : Infinity), clock);
+    const ask = async (): Promise<string[]> => {
+      for (const key of ['a', 'b']) await memory.get(key, find(key));
+      return found.splice(0);
+    };
+    assert.deepEqual(await ask(), ['a', 'b']);
+    clock.advance(999);
+    assert.deepEqual(await ask(), []);
+    clock.advance(1);
+    assert.deepEqual(await ask(), ['a']);
   });
 });

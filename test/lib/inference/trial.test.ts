@@ -6,7 +6,7 @@ import { InferenceError } from '../../../lib/inference/errors.ts';
 import { GoldenMismatch } from '../../../lib/inference/golden.ts';
 import { openModel } from '../../../lib/inference/open-model.ts';
 import { profileOn } from '../../../lib/inference/provider-trial.ts';
-import { tryModel } from '../../../lib/inference/trial.ts';
+import { trialHoldsMs, tryModel } from '../../../lib/inference/trial.ts';
 import { anomaly, hostProcesses, source } from './fixtures.ts';
 import {
   colourModel,
@@ -185,6 +185,15 @@ describe('trial of a model', () => {
         return true;
       },
     );
+  });
+
+  it('remembers it for a minute alone where a driver may be mended', async function () {
+    const tried = async (...providers: string[]) => tryModel(source(newModel()), { ...anomaly, providers });
+    assert.equal(trialHoldsMs(await tried('cpu')), Infinity);
+    assert.equal(trialHoldsMs(await tried('dml', 'cpu')), Infinity, 'no runtime of Linux has it');
+    const trial = await tried('cuda', 'cpu');
+    if (trial.graph.provider === 'cuda' || process.platform !== 'linux') this.skip();
+    assert.equal(trialHoldsMs(trial), 60_000);
   });
 
   it('refuses a provider there is none of anywhere, and an empty list', async () => {
