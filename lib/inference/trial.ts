@@ -58,14 +58,16 @@ const FAULTS_OF_THE_MODEL: ReadonlySet<string> = new Set([
 class Examination {
   readonly #source: ModelSource;
   readonly #options: TrialOptions;
+  readonly #signal: AbortSignal;
   readonly #isAuto: boolean;
   readonly #attempts: Attempt[] = [];
   readonly #refused: (Refusal & { error: InferenceError })[] = [];
   #backends: readonly string[] = [];
 
-  constructor(source: ModelSource, options: TrialOptions) {
+  constructor(source: ModelSource, options: TrialOptions, signal: AbortSignal) {
     this.#source = source;
     this.#options = options;
+    this.#signal = signal;
     this.#isAuto = options.providers.includes('auto');
   }
 
@@ -117,9 +119,11 @@ class Examination {
   /** What is not the provider's fault is thrown, unless the model has passed on another. */
   async #try(provider: string): Promise<void> {
     try {
-      const note = (backends: readonly string[]): unknown => (this.#backends = backends);
-      this.#attempts.push(await tryOn(provider, this.#source, this.#options, note));
+      const onBackends = (backends: readonly string[]): unknown => (this.#backends = backends);
+      const asking = { onBackends, signal: this.#signal };
+      this.#attempts.push(await tryOn(provider, this.#source, this.#options, asking));
     } catch (thrown) {
+      this.#signal.throwIfAborted();
       const error = asModelError(thrown);
       // a graph that kills or outlasts the process on the CPU would do so sixty seconds long elsewhere
       const isHostile = thrown instanceof ChildEnded || error.code === 'MODEL_LOAD_TIMEOUT';
@@ -185,13 +189,20 @@ function keyOf({ digest }: ModelSource, options: TrialOptions): string {
 }
 
 /**
- * Tries a model as `options` ask, or remembers that it was.
+ * Tries a model as `options` ask, or remembers that it was. An aborted `signal` rejects with its reason,
+ * and ends the trial unless somebody else waits for it.
  *
  * @throws InferenceError `MODEL_TOO_LARGE`, `MODEL_INVALID`, `MODEL_INPUT_UNSUPPORTED`,
  *   `MODEL_OUTPUT_UNSUPPORTED`, `OUTPUT_TOO_LARGE`, `MODEL_LOAD_TIMEOUT`, `PROVIDER_UNKNOWN`,
  *   `PROVIDER_UNAVAILABLE`, `HOST_UNAVAILABLE`; GoldenMismatch
  */
-export async function tryModel(source: ModelSource, options: TrialOptions): Promise<Trial> {
+export async function tryModel(
+  source: ModelSource,
+  options: TrialOptions,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<Trial> {
   checkModel(source);
-  return await trials.get(keyOf(source, options), () => new Examination(source, options).run());
+  const examine = (abandoned: AbortSignal): Promise<Trial> =>
+    new Examination(source, options, abandoned).run();
+  return await trials.get(keyOf(source, options), examine, signal);
 }

@@ -211,6 +211,25 @@ describe('open model', () => {
     );
   });
 
+  it('gives up the model it tries as soon as it is closed, and one being opened when told to', async () => {
+    const options = { ...anomaly, loadTimeoutMs: 60_000 };
+    const model = await open(source(meanModel()), anomaly);
+    const served = hostProcesses();
+    const swap = model.swap(source(endlessAtOnceModel()), options);
+    while (hostProcesses().length === served.length) await new Promise(setImmediate);
+    const closed = model.close();
+    await assert.rejects(swap, code('MODEL_CLOSED'));
+    await closed;
+
+    const leaving = new AbortController();
+    const opening = openModel(source(endlessAtOnceModel()), options, { signal: leaving.signal });
+    while (hostProcesses().length === before.length) await new Promise(setImmediate);
+    leaving.abort(new Error('the node was closed'));
+    await assert.rejects(opening, /the node was closed/);
+    const early = openModel(source(meanModel()), anomaly, { signal: leaving.signal });
+    await assert.rejects(early, /the node was closed/);
+  });
+
   it('shows which provider does what of a run', async () => {
     const model = await open(source(meanModel()), anomaly);
     const [share] = await model.profile();

@@ -42,4 +42,54 @@ describe('what is remembered', () => {
     clock.advance(1);
     assert.deepEqual(await ask(), ['a']);
   });
+
+  describe('while it is being found out', () => {
+    /** Found out when it is told so, or not any more. */
+    function slowly() {
+      const told: unknown[] = [];
+      let resolve: (value: string) => void = () => assert.fail('nobody asked');
+      const finding = (signal: AbortSignal): Promise<string> =>
+        new Promise((found, reject) => {
+          resolve = found;
+          signal.addEventListener('abort', () => {
+            told.push(signal.reason);
+            reject(signal.reason as Error);
+          });
+        });
+      return { finding, resolve: (value: string) => resolve(value), told };
+    }
+
+    it('goes on for others when one has left', async () => {
+      const memory = new Remembered<string>(2);
+      const { finding, resolve, told } = slowly();
+      const [first, second] = [new AbortController(), new AbortController()];
+      const one = memory.get('a', finding, first.signal);
+      const other = memory.get('a', finding, second.signal);
+      first.abort(new Error('left'));
+      await assert.rejects(one, /left/);
+      assert.deepEqual(told, []);
+      resolve('found');
+      assert.equal(await other, 'found');
+      second.abort();
+      assert.equal(await memory.get('a', finding), 'found');
+      assert.deepEqual(told, []);
+    });
+
+    it('ends when the last has left, and begins anew for the next', async () => {
+      const memory = new Remembered<string>(2);
+      const { finding, told } = slowly();
+      const [first, second] = [new AbortController(), new AbortController()];
+      const one = memory.get('a', finding, first.signal);
+      const other = memory.get('a', finding, second.signal);
+      first.abort(new Error('left'));
+      const reason = new Error('left as well');
+      second.abort(reason);
+      assert.equal(await memory.get('a', find('a')), 'a');
+      await assert.rejects(one, /left/);
+      await assert.rejects(other, /left as well/);
+      assert.deepEqual(told, [reason]);
+      await assert.rejects(memory.get('b', find('b'), first.signal), /left/);
+      assert.deepEqual(found, ['a']);
+    });
+  });
 });

@@ -7,7 +7,7 @@ import { GoldenMismatch } from '../../../lib/inference/golden.ts';
 import { openModel } from '../../../lib/inference/open-model.ts';
 import { profileOn } from '../../../lib/inference/provider-trial.ts';
 import { trialHoldsMs, tryModel } from '../../../lib/inference/trial.ts';
-import { anomaly, hostProcesses, source } from './fixtures.ts';
+import { anomaly, hostProcesses, isRunning, source } from './fixtures.ts';
 import {
   colourModel,
   endlessAtOnceModel,
@@ -153,6 +153,24 @@ describe('trial of a model', () => {
   it('ends a graph that never answers at its time limit', async () => {
     const trial = tryModel(source(endlessAtOnceModel()), { ...anomaly, loadTimeoutMs: 800 });
     await assert.rejects(trial, code('MODEL_LOAD_TIMEOUT'));
+  });
+
+  it('ends at once when nobody wants it any more, and lets the next one begin', async () => {
+    const [endless, waiting] = [new AbortController(), new AbortController()];
+    const limits = { ...anomaly, loadTimeoutMs: 60_000 };
+    const first = tryModel(source(endlessAtOnceModel()), limits, { signal: endless.signal });
+    const second = tryModel(source(newModel()), limits, { signal: waiting.signal });
+    const third = tryModel(source(newModel()), limits);
+    const all = Promise.allSettled([first, second, third]);
+    while (hostProcesses().length === before.length) await new Promise(setImmediate);
+    waiting.abort(new Error('gave up its turn'));
+    await assert.rejects(second, /gave up its turn/);
+    const [process] = hostProcesses().filter((pid) => !before.includes(pid));
+    endless.abort(new Error('closed'));
+    await assert.rejects(first, /closed/);
+    assert.equal(isRunning(process as number), false);
+    assert.equal((await third).graph.provider, 'cpu');
+    await all;
   });
 
   it('ends a graph that wants more memory than a host may have', async function () {
