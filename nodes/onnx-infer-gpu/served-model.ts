@@ -54,11 +54,11 @@ export class ServedModel {
   }
 
   async start(): Promise<void> {
-    const { RED, config } = this.#context;
+    const { RED, config, signal } = this.#context;
     this.badge.loading();
     const path = await modelFile(RED, config.modelPath);
     const source = await readModel(path);
-    this.#model = await openModel(source, config.load);
+    this.#model = await openModel(source, config.load, { signal });
     this.#card = cardOf(source, this.model);
     this.#warn();
     this.badge.ready(this.model.info);
@@ -100,7 +100,7 @@ export class ServedModel {
     const before = this.model.info.model;
     if (source.digest === before.digest) return { model: before, isNew: false };
     signal.throwIfAborted();
-    await this.model.swap(source, config.load);
+    await this.model.swap(source, config.load, { signal });
     this.#card = cardOf(source, this.model);
     this.badge.swapped(source.version);
     this.#warn();
