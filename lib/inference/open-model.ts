@@ -11,7 +11,7 @@ import { InferenceError } from './errors.ts';
 import type { GoldenResult } from './golden.ts';
 import { acquireHost, type InferenceHost, type LoadedModel } from './host.ts';
 import type { ModelInfo, RunOptions } from './hosted-model.ts';
-import type { CropsResult, FrameCounts, InferenceResult } from './inference-result.ts';
+import { noFrames, type CropsResult, type FrameCounts, type InferenceResult } from './inference-result.ts';
 import type { LoadOptions } from './load-options.ts';
 import type { ModelSource } from './model.ts';
 import { profileOn, type Benchmark, type TrialOptions } from './provider-trial.ts';
@@ -37,6 +37,7 @@ export interface Opening {
 export interface OpenModel {
   /** Of what serves now. */
   readonly info: OpenModelInfo;
+  /** Since it was opened, on whatever device. */
   readonly counts: Readonly<FrameCounts>;
   /** The process it runs in; undefined while there is none. */
   readonly pid: number | undefined;
@@ -119,6 +120,8 @@ async function serve(
 
 class Opened implements OpenModel {
   #serving: Serving;
+  /** What was counted on devices it has left, where frames may still end. */
+  readonly #left: Readonly<FrameCounts>[] = [];
   /** The last swap and all before it; never rejects. */
   #swapped: Promise<void> = Promise.resolve();
   /** Aborted when it is closed. */
@@ -137,7 +140,11 @@ class Opened implements OpenModel {
   }
 
   get counts(): Readonly<FrameCounts> {
-    return this.#serving.loaded.counts;
+    const sum = noFrames();
+    for (const counts of [...this.#left, this.#serving.loaded.counts]) {
+      for (const what of Object.keys(sum) as (keyof FrameCounts)[]) sum[what] += counts[what];
+    }
+    return sum;
   }
 
   get pid(): number | undefined {
@@ -167,11 +174,13 @@ class Opened implements OpenModel {
     signal.throwIfAborted();
     const before = this.#serving;
     if (deviceOf(passed.trial) === before.host.device) {
-      await before.loaded.swap(source, passed.options);
-      this.#serving = { ...before, ...passed, source };
+      await before.loaded.swap(source, passed.options, () => {
+        this.#serving = { ...before, ...passed, source };
+      });
       return;
     }
     this.#serving = await serve(source, passed, { signal });
+    this.#left.push(before.loaded.counts, { ...noFrames(), swaps: 1 });
     // finishes the frames it has
     await before.host.release();
   }
@@ -184,7 +193,8 @@ class Opened implements OpenModel {
   close(): Promise<void> {
     if (this.#closing === undefined) {
       this.#closed.abort(new InferenceError('MODEL_CLOSED', 'the model was closed'));
-      this.#closing = this.#serving.host.release();
+      // a device that was left may still have frames
+      this.#closing = Promise.all([this.#serving.host.release(), this.#swapped]).then(() => undefined);
     }
     return this.#closing;
   }
