@@ -19,7 +19,7 @@ export interface ClassifyOptions extends Labelled {
   topK?: number;
   /** The output with the class scores; the only or first one when absent. */
   output?: string;
-  /** `auto` applies softmax unless the scores are a distribution already; of one value see `classify.ts`. */
+  /** `auto` applies softmax unless the first scores are a distribution already; of one value see `classify.ts`. */
   scores?: Scores;
 }
 
