@@ -44,7 +44,7 @@ export interface SegmentOptions extends Labelled {
   threshold?: number;
   /** Smaller connected areas are left out; pixels of the frame. */
   minArea?: number;
-  /** `auto`: what lies in 0…1 throughout is probabilities, everything else logits. */
+  /** `auto`: where the first mask lies in 0…1 throughout they are probabilities, else logits. */
   scores?: Scores;
   /** For instance masks: as in detection. */
   confidence?: number;
