@@ -23,7 +23,7 @@ const MODEL = 'yolov8n.onnx';
 function isInstalled(): boolean {
   if (existsSync(join(PEER, 'model', MODEL))) return true;
   try {
-    execFileSync('npm', ['install', '--no-package-lock', '--no-audit', '--no-fund'], {
+    execFileSync('npm', ['install', '--no-package-lock', '--no-audit', '--no-fund', '--fetch-retries=1'], {
       cwd: FOLDER,
       stdio: ['ignore', 'ignore', 'pipe'],
       shell: process.platform === 'win32',
@@ -32,7 +32,10 @@ function isInstalled(): boolean {
     });
     return true;
   } catch (error) {
-    console.log(`The peers are left out, npm could not install them: ${(error as Error).message}`);
+    const lines = (error as Error).message.split('\n');
+    console.log(
+      `The peers are left out: ${lines.find((line) => line.startsWith('npm error')) ?? lines[0] ?? ''}`,
+    );
     return false;
   }
 }

@@ -1,5 +1,7 @@
 /** What work does to the process it is done in: delay of its event loop, full garbage collections. */
-import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
+import { constants, createHistogram, PerformanceObserver } from 'node:perf_hooks';
+
+const RESOLUTION_MS = 1;
 
 interface Collection {
   duration: number;
@@ -13,9 +15,13 @@ export interface Load {
   collections: number[];
 }
 
-/** Adds up over the stretches of work it is told of, and leaves out what is between them. */
+/**
+ * Adds up over the stretches of work it is told of, and leaves out what is between them. Samples like
+ * `monitorEventLoopDelay`, which cannot do that: enabled again, it takes the pause for a delay.
+ */
 export class ProcessLoad {
-  readonly #delay = monitorEventLoopDelay({ resolution: 1 });
+  /** Nanoseconds from one tick to the next. */
+  readonly #delays = createHistogram();
   readonly #collections: number[] = [];
   #isOn = false;
 
@@ -30,16 +36,21 @@ export class ProcessLoad {
 
   async during<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#isOn = true;
-    this.#delay.enable();
+    let tickedAt = process.hrtime.bigint();
+    const ticks = setInterval(() => {
+      const now = process.hrtime.bigint();
+      this.#delays.record(now - tickedAt);
+      tickedAt = now;
+    }, RESOLUTION_MS);
     try {
       return await work();
     } finally {
-      this.#delay.disable();
+      clearInterval(ticks);
       this.#isOn = false;
     }
   }
 
   get total(): Load {
-    return { loopDelayP99: this.#delay.percentile(99) / 1e6, collections: this.#collections };
+    return { loopDelayP99: this.#delays.percentile(99) / 1e6, collections: this.#collections };
   }
 }

@@ -77,7 +77,7 @@ export function makeIntegers(name: string, values: readonly number[]): Tensor {
   return makeTensor(name, [values.length], BigInt64Array.from(values, BigInt));
 }
 
-export function elementsOf({ dims }: Tensor): number {
+function elementsOf({ dims }: Tensor): number {
   return dims.reduce((product, dimension) => product * dimension, 1);
 }
 

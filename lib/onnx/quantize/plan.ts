@@ -22,7 +22,7 @@ export interface PlanOptions {
 }
 
 /** Whose scale a rounded tensor has: its own, or that of the tensor it is a rearrangement of. */
-export type ScaleOwner = string;
+type ScaleOwner = string;
 
 export interface Plan {
   /** Nodes whose weights become int8. */

@@ -133,6 +133,7 @@ describe('quantising a graph', () => {
       assert.ok((await agreement(net, bytes)) >= 0.99);
       assert.equal(quantized['Conv'], 3);
       assert.equal(quantized['Gemm'], 1);
+      assert.equal(quantized['Add'], 1);
       assert.ok(calibrated > 5);
       assert.equal(opsetOf(readDocument(bytes)), Math.max(13, opset));
       const { logits } = await run(net, 7);
