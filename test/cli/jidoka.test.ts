@@ -213,6 +213,11 @@ describe('jidoka on the command line', function () {
     const out = at('failed.onnx');
     const failing: [RegExp, ...string[]][] = [
       [/MODEL_NOT_FOUND/, 'inspect', at('absent.onnx')],
+      [
+        /labels cannot be read[^]*BUNDLE_INVALID[^]*one class on each line/,
+        ...['pack', model, '--out', at('unlabelled'), '--name', 'colour', '--version', '1'],
+        ...['--labels', at('absent.txt'), ...SIZE],
+      ],
       [/MODEL_INVALID[^]*Git LFS/, 'inspect', text],
       [/PICTURES_MISSING/, 'quantize', model, '--out', out, '--images', empty, ...SIZE],
       [/FILE_EXISTS/, 'quantize', model, '--out', model, '--images', images, ...SIZE],
