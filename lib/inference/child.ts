@@ -7,11 +7,10 @@ import { existsSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InferenceError } from './errors.ts';
+import type { InferenceError } from './errors.ts';
 import {
   MessageReader,
   REPLY_LIMITS,
-  REPLY_TYPE,
   sendMessage,
   type Envelope,
   type Hello,
@@ -19,6 +18,7 @@ import {
   type ReplyTo,
   type Request,
 } from './protocol.ts';
+import { checkHello, checkReply } from './replies.ts';
 import { startWatchdog } from './watchdog.ts';
 
 /** Kept of what the process says on stderr, for the error that names its end. */
@@ -142,7 +142,9 @@ export class HostChild {
       this.#stderr = (this.#stderr + text).slice(-STDERR_BYTES);
     });
     const reader = new MessageReader<Reply>(REPLY_LIMITS, (message) => {
-      const id = message.header.type === 'hello' ? 0 : message.header.id;
+      const { header } = message;
+      if (header.type === 'hello') checkHello(header);
+      const id = header.type === 'hello' ? 0 : header.id;
       const question = this.#open.get(id);
       this.#open.delete(id);
       question?.resolve(message);
@@ -166,7 +168,8 @@ export class HostChild {
 
   /**
    * Asks one thing; rejects with ChildEnded when the process ends first, and with the error it
-   * answered otherwise.
+   * answered otherwise. What answers anything else than was asked has ended when
+   * `PROTOCOL_VIOLATED` is thrown.
    */
   async ask<Type extends keyof ReplyTo>(
     type: Type,
@@ -175,20 +178,24 @@ export class HostChild {
   ): Promise<Envelope<ReplyTo[Type]>> {
     if (this.#hasEnded) throw new ChildEnded('the inference host has ended');
     const id = this.#nextId++;
+    const request = { type, ...question, id } as unknown as Extract<Request, { type: Type }>;
     const giveUp = (): void => this.kill(`gave no answer within ${Math.round(limitMs ?? 0)} ms`);
     const stop = limitMs === undefined ? undefined : startWatchdog(limitMs, giveUp);
     const answer = await new Promise<Envelope<Reply>>((resolve, reject) => {
       this.#open.set(id, { resolve, reject });
-      sendMessage(this.#pipe, { type, ...question, id } as unknown as Request, payload);
+      sendMessage(this.#pipe, request, payload);
     }).finally(stop);
     const { header } = answer;
-    if (header.type === 'error') {
-      const { code, message, hint } = header;
-      throw new InferenceError(code as InferenceError['code'], message, hint === undefined ? {} : { hint });
+    try {
+      checkReply(request, header);
+    } catch (error) {
+      if ((error as InferenceError).code === 'PROTOCOL_VIOLATED') {
+        this.kill(`broke the protocol (${(error as Error).message})`);
+        await this.ended;
+      }
+      throw error;
     }
-    if (header.type === REPLY_TYPE[type]) return answer as Envelope<ReplyTo[Type]>;
-    this.kill(`broke the protocol (answered '${type}' with '${header.type}')`);
-    throw new InferenceError('PROTOCOL_VIOLATED', `the inference host answered with '${header.type}'`);
+    return answer as Envelope<ReplyTo[Type]>;
   }
 
   /** Ends it at once. `cause` completes "the inference host …". */

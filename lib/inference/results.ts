@@ -4,8 +4,8 @@
  * model that took the child over must not take the parent with it.
  */
 import { probeImage } from '../frame/probe.ts';
-import { InferenceError } from './errors.ts';
 import type { PackedResult } from './protocol.ts';
+import { isCount, isPlainObject, violated } from './replies.ts';
 
 /** A picture as it leaves the host. */
 export interface EncodedPicture {
@@ -47,18 +47,6 @@ export function packResults(results: readonly EncodedResult[]): { list: PackedRe
     }),
   }));
   return { list, payload: Buffer.concat([...tensors, ...pictures]) };
-}
-
-function violated(what: string): InferenceError {
-  return new InferenceError('PROTOCOL_VIOLATED', `the inference host sent ${what}`);
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function checkShape(results: unknown): asserts results is PackedResult[] {
