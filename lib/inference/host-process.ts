@@ -76,7 +76,11 @@ async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: 
     }
     case 'profile':
       return {
-        reply: { type: 'profiled', id, shares: await GraphSession.profile(payload, header, device) },
+        reply: {
+          type: 'profiled',
+          id,
+          shares: await GraphSession.profile(payload, header, { device, folder: header.folder }),
+        },
       };
     case 'unload':
       await sessions.get(header.model)?.release();

@@ -2,10 +2,12 @@
  * One model on one execution provider in a process of its own: created, warmed and shown its golden
  * samples, or profiled. The process is always gone afterwards, and goes last where cores are short.
  */
-import { constants, setPriority } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { constants, setPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { canonicalJson } from '../canonical.ts';
 import type { GoldenFrame } from './bundle/golden.ts';
-import { HostChild } from './child.ts';
+import { ChildEnded, HostChild } from './child.ts';
 import { InferenceError } from './errors.ts';
 import { GoldenMismatch, goldenResult, type GoldenResult } from './golden.ts';
 import type { HeadOptions } from './heads/head.ts';
@@ -213,10 +215,21 @@ export function tryOn(
   return takeTurn(provider, attempt, signal);
 }
 
+/** What a process that ended says of the model. @throws whatever is no error of ours */
+export function asModelError(thrown: unknown): InferenceError {
+  if (thrown instanceof InferenceError) return thrown;
+  if (!(thrown instanceof ChildEnded)) throw thrown;
+  return new InferenceError('MODEL_INVALID', `while loading the model ${thrown.message}`, {
+    hint: 'The graph ends the process that runs it: export it again, or ask its maker.',
+    cause: thrown,
+  });
+}
+
 /**
  * Runs a model under the profiler: what each provider did of one run.
  *
- * @throws as `tryOn`
+ * @throws InferenceError `MODEL_LOAD_TIMEOUT`, `MODEL_INVALID` when the process ended over the model,
+ *   `HOST_UNAVAILABLE` and what a load throws
  */
 export function profileOn(
   provider: string,
@@ -226,11 +239,23 @@ export function profileOn(
 ): Promise<ProviderShare[]> {
   const { strict = false, head, input = {} } = options;
   const question = { providers: [provider], strict, head, input };
-  const limitMs = loadTimeout({ ...options, providers: [provider] });
-  const profile = (): Promise<ProviderShare[]> =>
-    withChild(provider, signal, async (child) => {
-      const { header } = await child.ask('profile', question, { payload: source.bytes, limitMs });
-      return header.shares;
-    });
+  const budget = new Budget(loadTimeout({ ...options, providers: [provider] }));
+  const payload = source.bytes;
+  const profile = async (): Promise<ProviderShare[]> => {
+    const folder = await mkdtemp(join(tmpdir(), 'jidoka-profile-'));
+    try {
+      return await withChild(provider, signal, async (child) => {
+        const { header } = await budget.spend((limitMs) =>
+          child.ask('profile', { ...question, folder }, { payload, limitMs }),
+        );
+        return header.shares;
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw asModelError(error);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  };
   return takeTurn(provider, profile, signal);
 }

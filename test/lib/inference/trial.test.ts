@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { Frame } from '../../../lib/frame/frame.ts';
 import type { GoldenFrame } from '../../../lib/inference/bundle/golden.ts';
@@ -285,6 +288,27 @@ describe('trial of a model', () => {
       (webgpu?.operators['Conv'] ?? webgpu?.operators['FusedConv'] ?? 0) >= 1,
       JSON.stringify(shares),
     );
+  });
+
+  it('leaves no profile behind, even of a graph that ends or outlasts its process', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jidoka-test-'));
+    const before = process.env['TMPDIR'];
+    process.env['TMPDIR'] = folder;
+    const raw = { providers: ['cpu'], head: { task: 'raw' } } as const;
+    // the runtime keeps a log of its own there
+    const profiles = (): string[] => readdirSync(folder).filter((name) => name.startsWith('jidoka'));
+    try {
+      const endless = profileOn('cpu', source(endlessAtOnceModel()), { ...raw, loadTimeoutMs: 800 });
+      await assert.rejects(endless, code('MODEL_LOAD_TIMEOUT'));
+      assert.deepEqual(profiles(), []);
+      const [share] = await profileOn('cpu', source(nonZeroModel()), raw);
+      assert.equal(share?.provider, 'cpu');
+      assert.deepEqual(profiles(), []);
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('refuses in strict mode a provider that would leave nodes to the CPU', async function () {
