@@ -1,9 +1,10 @@
 /**
  * One model on one execution provider in a process of its own: created, warmed and shown its golden
- * samples, or profiled. The process is always gone afterwards, and goes last where cores are short.
+ * samples, or profiled. The process is always gone afterwards. It has the priority of
+ * those that serve: on a busy gateway the CPU would look slower beside an accelerator than it will be.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { constants, setPriority, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonicalJson } from '../canonical.ts';
 import type { GoldenFrame } from './bundle/golden.ts';
@@ -98,7 +99,6 @@ async function withChild<Result>(
       });
     });
     clearTimeout(timer);
-    stepBack(child);
     return await use(child, backends);
   } catch (error) {
     signal?.throwIfAborted();
@@ -108,15 +108,6 @@ async function withChild<Result>(
     signal?.removeEventListener('abort', abandon);
     child.kill('has finished its trial');
     await child.ended;
-  }
-}
-
-/** The models that serve go first where both want the core. */
-function stepBack({ pid }: HostChild): void {
-  try {
-    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);
-  } catch {
-    // gone already, or not allowed here
   }
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import sharp from 'sharp';
 import { Frame } from '../../../lib/frame/frame.ts';
 import type { GoldenFrame } from '../../../lib/inference/bundle/golden.ts';
@@ -165,7 +166,7 @@ describe('trial of a model', () => {
     const second = tryModel(source(newModel()), limits, { signal: waiting.signal });
     const third = tryModel(source(newModel()), limits);
     const all = Promise.allSettled([first, second, third]);
-    while (hostProcesses().length === before.length) await new Promise(setImmediate);
+    while (hostProcesses().length === before.length) await setImmediate();
     waiting.abort(new Error('gave up its turn'));
     await assert.rejects(second, /gave up its turn/);
     const [process] = hostProcesses().filter((pid) => !before.includes(pid));
@@ -174,6 +175,20 @@ describe('trial of a model', () => {
     assert.equal(isRunning(process as number), false);
     assert.equal((await third).graph.provider, 'cpu');
     await all;
+  });
+
+  it('measures at the priority at which models serve', async () => {
+    const trial = tryModel(source(endlessAtOnceModel()), { ...anomaly, loadTimeoutMs: 700 });
+    const over = trial.then(
+      () => true,
+      () => true,
+    );
+    const seen = new Set<number>();
+    while (!(await Promise.race([over, setImmediate(false)]))) {
+      for (const pid of hostProcesses()) seen.add(getPriority(pid));
+    }
+    assert.ok(seen.has(constants.priority.PRIORITY_BELOW_NORMAL));
+    assert.ok(Math.max(...seen) <= constants.priority.PRIORITY_BELOW_NORMAL, [...seen].join());
   });
 
   it('ends a graph that wants more memory than a host may have', async function () {
