@@ -32,11 +32,7 @@ type ModelValues = { [Name in keyof typeof MODEL_OPTIONS]?: string | undefined }
 
 const TASKS = ['auto', 'classify', 'detect', 'segment', 'regress', 'embed', 'anomaly-map', 'raw'] as const;
 
-export function oneOf<Choice extends string>(
-  name: string,
-  value: string,
-  choices: readonly Choice[],
-): Choice {
+function oneOf<Choice extends string>(name: string, value: string, choices: readonly Choice[]): Choice {
   const choice = choices.find((candidate) => candidate === value);
   if (choice !== undefined) return choice;
   throw new UsageError(`--${name} is one of ${choices.join(', ')}, not '${value}'`);

@@ -10,7 +10,14 @@ const stamp = join(root, '.jidoka', 'built');
 
 /** Files that are shipped as they are: dialogs, catalogues, help, and the data of the domains. */
 const assets = ['nodes/*/*.html', 'nodes/*/locales/*/*', 'lib/**/*.{onnx,json,md,py,sql}'];
-const sources = ['nodes/**/*.ts', 'lib/**/*.ts', 'cli/**/*.ts', ...assets, 'tsconfig*.json', 'tools/build.ts'];
+const sources = [
+  'nodes/**/*.ts',
+  'lib/**/*.ts',
+  'cli/**/*.ts',
+  ...assets,
+  'tsconfig*.json',
+  'tools/build.ts',
+];
 
 function files(patterns: string[]): string[] {
   return globSync(patterns, { cwd: root });

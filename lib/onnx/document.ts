@@ -5,7 +5,7 @@
  * once, when a file is written.
  *
  * Meant for files that passed `scanModel` of `lib/inference`. Of other bytes it promises only to end: with a
- * document or `ONNX_INVALID` or `ONNX_TOO_LARGE`, in time and memory bounded by the count of fields.
+ * document or `ONNX_INVALID` or `ONNX_TOO_LARGE`, in time and memory bounded by the count of fields and packed numbers.
  *
  * Field numbers are those of `onnx.proto` (github.com/onnx/onnx, IR version 13).
  */
@@ -15,7 +15,7 @@ import { attributeOf, encodeNode, isStandard, readNode, type Node } from './node
 import { encodeTensor, readTensor, type Tensor } from './tensor.ts';
 import { readValue, type Value } from './value.ts';
 
-export interface Opset {
+interface Opset {
   /** '' or 'ai.onnx' is the standard's. */
   domain: string;
   version: number;
@@ -91,7 +91,7 @@ export function readDocument(bytes: Uint8Array): OnnxDocument {
   });
 }
 
-export function encodeGraph({ nodes, initializers, inputs, outputs, values, rest }: Graph): Encoded {
+function encodeGraph({ nodes, initializers, inputs, outputs, values, rest }: Graph): Encoded {
   return [
     ...nodes.flatMap((node) => embedded(1, encodeNode(node))),
     ...initializers.flatMap((tensor) => embedded(5, encodeTensor(tensor))),
@@ -102,7 +102,7 @@ export function encodeGraph({ nodes, initializers, inputs, outputs, values, rest
   ];
 }
 
-export function encodeOpset(domain: string, version: number, rest: Encoded = []): Encoded {
+function encodeOpset(domain: string, version: number, rest: Encoded = []): Encoded {
   // the empty domain is written, as the exporters do
   return embedded(8, [bytesField(1, domain), integerField(2, version), ...rest]);
 }

@@ -11,6 +11,7 @@ import {
   isVarint,
   joined,
   Messages,
+  MOST_PARTS,
   reading,
   textField,
   type Encoded,
@@ -76,7 +77,7 @@ export function makeIntegers(name: string, values: readonly number[]): Tensor {
   return makeTensor(name, [values.length], BigInt64Array.from(values, BigInt));
 }
 
-export function elementsOf({ dims }: Tensor): number {
+function elementsOf({ dims }: Tensor): number {
   return dims.reduce((product, dimension) => product * dimension, 1);
 }
 
@@ -104,7 +105,8 @@ export function floatsOf(tensor: Tensor): Float32Array | undefined {
     return counted(tensor, new Float32Array(raw.buffer, raw.byteOffset, raw.byteLength >> 2));
   }
   const values: number[] = [];
-  const messages = new Messages(joined(tensor.rest));
+  // weights may be listed one by one
+  const messages = new Messages(joined(tensor.rest), MOST_PARTS + elementsOf(tensor));
   reading(() =>
     messages.fields(messages.whole(), (at) => at.field === FIELD.floats && messages.floats(at, values)),
   );

@@ -9,7 +9,7 @@ import { attributeOf, isStandard, makeAttribute, withoutAttributes, type Node } 
 import { makeIntegers, makeTensor, type Tensor } from '../tensor.ts';
 import { tensorTypeOf } from '../value.ts';
 
-export const OPSET = 13;
+const OPSET = 13;
 
 function words(list: string): readonly string[] {
   return list.split(/\s+/).filter((word) => word !== '');

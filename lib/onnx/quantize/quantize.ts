@@ -6,9 +6,10 @@
  * line, not for a flow.
  */
 import { writeDocument } from '../document.ts';
+import type { Node } from '../node.ts';
 import { calibrate, pictureInputOf, type CalibrationOptions, type LoadPicture } from './calibrate.ts';
 import { liftOpset } from './lift.ts';
-import { planQuantization, type PlanOptions } from './plan.ts';
+import { planQuantization, type Plan, type PlanOptions } from './plan.ts';
 import { rewrite } from './rewrite.ts';
 import { affineOf } from './rounding.ts';
 import { simplify } from './simplify.ts';
@@ -37,6 +38,11 @@ function countBy(operators: Iterable<string>): Record<string, number> {
   return counts;
 }
 
+/** What normalises the picture makes bytes, but of floats. */
+function isBetweenBytes({ inputs, outputs }: Node, integer: Plan['integer']): boolean {
+  return inputs.some((name) => integer.has(name)) && outputs.some((name) => integer.has(name));
+}
+
 /**
  * @param bytes a model that takes one picture as uint8 of a fixed size (see `foldInput`), float32 within
  * @param pictures some dozens, of good and bad parts, as the line sees them
@@ -55,9 +61,10 @@ export async function quantize(
   const owners = [...new Set([...plan.integer.values(), ...plan.boundary])];
   const ranges = await calibrate(document, owners, pictures, options);
   const affines = new Map([...ranges].map(([name, { low, high }]) => [name, affineOf(low, high)]));
+  const { cores, absorbed, integer } = plan;
+  const takingOver = new Set(absorbed.values());
   const isInteger = document.graph.nodes.map(
-    (node) =>
-      plan.cores.has(node) || plan.absorbed.has(node) || node.outputs.some((name) => plan.integer.has(name)),
+    (node) => cores.has(node) || absorbed.has(node) || takingOver.has(node) || isBetweenBytes(node, integer),
   );
   const operatorsThat = (integer: boolean): string[] =>
     document.graph.nodes.flatMap(({ operator }, index) => (isInteger[index] === integer ? [operator] : []));
