@@ -91,7 +91,11 @@ async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: 
     }
     case 'profile':
       return {
-        reply: { type: 'profiled', id, shares: await GraphSession.profile(payload, header, device) },
+        reply: {
+          type: 'profiled',
+          id,
+          shares: await GraphSession.profile(payload, header, { device, folder: header.folder }),
+        },
       };
     case 'unload':
       await release(header.model);

@@ -55,7 +55,7 @@ export interface OpenModel {
   /**
    * Runs the model once more, in a process of its own, to see which provider does what of it.
    *
-   * @throws as `openModel`, `MODEL_CLOSED`; ChildEnded when the process ends
+   * @throws as `openModel`, `MODEL_CLOSED`
    */
   profile(): Promise<ProviderShare[]>;
   /** Takes no more frames, finishes those it has, gives up what it tries, gives the host back. */

@@ -75,6 +75,8 @@ interface RunRequest {
 /** Opens the graph beside the others, runs it under the profiler, closes it. */
 interface ProfileRequest extends GraphRequest {
   type: 'profile';
+  /** Empty; where the runtime writes. Whoever asks removes it, since the child may not live to do so. */
+  folder: string;
 }
 
 interface UnloadRequest {

@@ -1,11 +1,14 @@
 /**
  * One model on one execution provider in a process of its own: created, warmed and shown its golden
- * samples, or profiled. The process is always gone afterwards, and goes last where cores are short.
+ * samples, or profiled. The process is always gone afterwards. It has the priority of
+ * those that serve: on a busy gateway the CPU would look slower beside an accelerator than it will be.
  */
-import { constants, setPriority } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { canonicalJson } from '../canonical.ts';
 import type { GoldenFrame } from './bundle/golden.ts';
-import { HostChild } from './child.ts';
+import { ChildEnded, HostChild } from './child.ts';
 import { InferenceError } from './errors.ts';
 import { GoldenMismatch, goldenResult, type GoldenResult } from './golden.ts';
 import type { HeadOptions } from './heads/head.ts';
@@ -96,7 +99,6 @@ async function withChild<Result>(
       });
     });
     clearTimeout(timer);
-    stepBack(child);
     return await use(child, backends);
   } catch (error) {
     signal?.throwIfAborted();
@@ -106,15 +108,6 @@ async function withChild<Result>(
     signal?.removeEventListener('abort', abandon);
     child.kill('has finished its trial');
     await child.ended;
-  }
-}
-
-/** The models that serve go first where both want the core. */
-function stepBack({ pid }: HostChild): void {
-  try {
-    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);
-  } catch {
-    // gone already, or not allowed here
   }
 }
 
@@ -213,10 +206,21 @@ export function tryOn(
   return takeTurn(provider, attempt, signal);
 }
 
+/** What a process that ended says of the model. @throws whatever is no error of ours */
+export function asModelError(thrown: unknown): InferenceError {
+  if (thrown instanceof InferenceError) return thrown;
+  if (!(thrown instanceof ChildEnded)) throw thrown;
+  return new InferenceError('MODEL_INVALID', `while loading the model ${thrown.message}`, {
+    hint: 'The graph ends the process that runs it: export it again, or ask its maker.',
+    cause: thrown,
+  });
+}
+
 /**
  * Runs a model under the profiler: what each provider did of one run.
  *
- * @throws as `tryOn`
+ * @throws InferenceError `MODEL_LOAD_TIMEOUT`, `MODEL_INVALID` when the process ended over the model,
+ *   `HOST_UNAVAILABLE` and what a load throws
  */
 export function profileOn(
   provider: string,
@@ -226,11 +230,23 @@ export function profileOn(
 ): Promise<ProviderShare[]> {
   const { strict = false, head, input = {} } = options;
   const question = { providers: [provider], strict, head, input };
-  const limitMs = loadTimeout({ ...options, providers: [provider] });
-  const profile = (): Promise<ProviderShare[]> =>
-    withChild(provider, signal, async (child) => {
-      const { header } = await child.ask('profile', question, { payload: source.bytes, limitMs });
-      return header.shares;
-    });
+  const budget = new Budget(loadTimeout({ ...options, providers: [provider] }));
+  const payload = source.bytes;
+  const profile = async (): Promise<ProviderShare[]> => {
+    const folder = await mkdtemp(join(tmpdir(), 'jidoka-profile-'));
+    try {
+      return await withChild(provider, signal, async (child) => {
+        const { header } = await budget.spend((limitMs) =>
+          child.ask('profile', { ...question, folder }, { payload, limitMs }),
+        );
+        return header.shares;
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw asModelError(error);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  };
   return takeTurn(provider, profile, signal);
 }

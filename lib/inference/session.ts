@@ -100,12 +100,17 @@ export class GraphSession {
   }
 
   /**
-   * Runs the graph on a black picture under the profiler: which provider did what of the last run.
+   * Runs the graph on a black picture under the profiler: which provider did what of the last run. The
+   * runtime writes into `folder`, which is empty.
    *
    * @throws InferenceError as `load`, and `MODEL_INVALID`, `OUTPUT_TOO_LARGE`
    */
-  static profile(bytes: Uint8Array, request: SessionRequest, device: string): Promise<ProviderShare[]> {
-    return profiled(async (profiling) => {
+  static profile(
+    bytes: Uint8Array,
+    request: SessionRequest,
+    { device, folder }: { device: string; folder: string },
+  ): Promise<ProviderShare[]> {
+    return profiled(folder, async (profiling) => {
       const graph = await GraphSession.load(bytes, request, device, profiling);
       try {
         await graph.warmUp(RUNS_BEFORE_PROFILE + 1);

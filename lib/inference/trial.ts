@@ -15,7 +15,7 @@ import { GoldenMismatch, type GoldenResult } from './golden.ts';
 import { checkModel, type ModelSource } from './model.ts';
 import type { GraphInfo } from './protocol.ts';
 import { providerHint } from './provider-hints.ts';
-import { tryOn, type Attempt, type Benchmark, type TrialOptions } from './provider-trial.ts';
+import { asModelError, tryOn, type Attempt, type Benchmark, type TrialOptions } from './provider-trial.ts';
 import { PROVIDERS } from './providers.ts';
 import { Remembered } from './remembered.ts';
 
@@ -163,16 +163,6 @@ class Examination {
     const isBackedUp = provider !== 'cpu' && this.#options.strict !== true && passed.includes('cpu');
     return isBackedUp ? [provider, 'cpu'] : [provider];
   }
-}
-
-/** @throws whatever is no error of ours */
-function asModelError(thrown: unknown): InferenceError {
-  if (thrown instanceof InferenceError) return thrown;
-  if (!(thrown instanceof ChildEnded)) throw thrown;
-  return new InferenceError('MODEL_INVALID', `while loading the model ${thrown.message}`, {
-    hint: 'The graph ends the process that runs it: export it again, or ask its maker.',
-    cause: thrown,
-  });
 }
 
 /** How long a trial is remembered. */

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { constants, getPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import sharp from 'sharp';
 import { Frame } from '../../../lib/frame/frame.ts';
 import type { GoldenFrame } from '../../../lib/inference/bundle/golden.ts';
@@ -162,7 +166,7 @@ describe('trial of a model', () => {
     const second = tryModel(source(newModel()), limits, { signal: waiting.signal });
     const third = tryModel(source(newModel()), limits);
     const all = Promise.allSettled([first, second, third]);
-    while (hostProcesses().length === before.length) await new Promise(setImmediate);
+    while (hostProcesses().length === before.length) await setImmediate();
     waiting.abort(new Error('gave up its turn'));
     await assert.rejects(second, /gave up its turn/);
     const [process] = hostProcesses().filter((pid) => !before.includes(pid));
@@ -171,6 +175,20 @@ describe('trial of a model', () => {
     assert.equal(isRunning(process as number), false);
     assert.equal((await third).graph.provider, 'cpu');
     await all;
+  });
+
+  it('measures at the priority at which models serve', async () => {
+    const trial = tryModel(source(endlessAtOnceModel()), { ...anomaly, loadTimeoutMs: 700 });
+    const over = trial.then(
+      () => true,
+      () => true,
+    );
+    const seen = new Set<number>();
+    while (!(await Promise.race([over, setImmediate(false)]))) {
+      for (const pid of hostProcesses()) seen.add(getPriority(pid));
+    }
+    assert.ok(seen.has(constants.priority.PRIORITY_BELOW_NORMAL));
+    assert.ok(Math.max(...seen) <= constants.priority.PRIORITY_BELOW_NORMAL, [...seen].join());
   });
 
   it('ends a graph that wants more memory than a host may have', async function () {
@@ -285,6 +303,27 @@ describe('trial of a model', () => {
       (webgpu?.operators['Conv'] ?? webgpu?.operators['FusedConv'] ?? 0) >= 1,
       JSON.stringify(shares),
     );
+  });
+
+  it('leaves no profile behind, even of a graph that ends or outlasts its process', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jidoka-test-'));
+    const before = process.env['TMPDIR'];
+    process.env['TMPDIR'] = folder;
+    const raw = { providers: ['cpu'], head: { task: 'raw' } } as const;
+    // the runtime keeps a log of its own there
+    const profiles = (): string[] => readdirSync(folder).filter((name) => name.startsWith('jidoka'));
+    try {
+      const endless = profileOn('cpu', source(endlessAtOnceModel()), { ...raw, loadTimeoutMs: 800 });
+      await assert.rejects(endless, code('MODEL_LOAD_TIMEOUT'));
+      assert.deepEqual(profiles(), []);
+      const [share] = await profileOn('cpu', source(nonZeroModel()), raw);
+      assert.equal(share?.provider, 'cpu');
+      assert.deepEqual(profiles(), []);
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('refuses in strict mode a provider that would leave nodes to the CPU', async function () {
