@@ -1,5 +1,6 @@
 /** What the folder source does with single files: find, read, put away. Nothing outside the folder is touched. */
 import {
+  constants,
   copyFile,
   mkdir,
   open,
@@ -114,6 +115,7 @@ async function stateOf(path: string) {
  */
 export async function readInside(folder: string, file: string, maxBytes: number): Promise<Buffer> {
   try {
+    // one after the other: on a share that hangs each holds a thread
     const root = await realpath(folder);
     const path = await realpath(join(root, file));
     if (!isInside(root, path)) throw new CaptureError('IMAGE_INVALID', `${file} leads out of the folder`);
@@ -145,10 +147,12 @@ export async function readWhole(
   path: string,
   { what, maxBytes }: { what: string; maxBytes: number },
 ): Promise<{ bytes: Buffer; modified: Date }> {
-  if (!(await stateOf(path)).isFile) throw new CaptureError('IMAGE_INVALID', `${what} is not a file`);
-  const handle = await open(path);
+  // a pipe would keep an ordinary open waiting for a writer
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const { size, mtime, mtimeMs } = await handle.stat();
+    const state = await handle.stat();
+    if (!state.isFile()) throw new CaptureError('IMAGE_INVALID', `${what} is not a file`);
+    const { size, mtime, mtimeMs } = state;
     if (size > maxBytes) throw new CaptureError('IMAGE_INVALID', `${what} is larger than ${maxBytes} bytes`);
     const bytes = pictureMemory(size);
     const length = await fill(bytes, handle);

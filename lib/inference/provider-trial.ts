@@ -46,10 +46,14 @@ export interface Attempt {
 /** One at a time on each device: two would measure each other. */
 const turns = new Map<string, Promise<unknown>>();
 
-function takeTurn<Result>(device: string, action: () => Promise<Result>): Promise<Result> {
+function takeTurn<Result>(
+  device: string,
+  action: () => Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
   const before = turns.get(device) ?? Promise.resolve();
-  const turn = before.then(action, action);
-  const last = turn.catch(() => undefined);
+  const turn = orAborted(before, signal).then(action);
+  const last = Promise.allSettled([before, turn]);
   turns.set(device, last);
   void last.then(() => {
     if (turns.get(device) === last) turns.delete(device);
@@ -57,16 +61,33 @@ function takeTurn<Result>(device: string, action: () => Promise<Result>): Promis
   return turn;
 }
 
-/** Lets `use` ask a process that nobody else knows, and ends it. */
+/** Resolves after `before`, which never rejects; who gives up need not wait for it. */
+function orAborted(before: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const leave = (): void => reject(signal?.reason as Error);
+    signal?.addEventListener('abort', leave, { once: true });
+    void before.then(() => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    });
+  });
+}
+
+/** Lets `use` ask a process that nobody else knows, and ends it; at once when nobody wants it any more. */
 async function withChild<Result>(
   device: string,
+  signal: AbortSignal | undefined,
   use: (child: HostChild, backends: readonly string[]) => Promise<Result>,
 ): Promise<Result> {
+  signal?.throwIfAborted();
   const child = new HostChild({
     device,
     memoryLimitBytes: device === 'cpu' ? DEFAULT_MEMORY_BYTES : undefined,
   });
   const timer = setTimeout(() => child.kill('did not start in time'), START_TIMEOUT_MS);
+  const abandon = (): void => child.kill('is no longer wanted');
+  signal?.addEventListener('abort', abandon, { once: true });
   try {
     const { backends } = await child.hello.catch((error: unknown) => {
       throw new InferenceError('HOST_UNAVAILABLE', (error as Error).message, {
@@ -77,8 +98,12 @@ async function withChild<Result>(
     clearTimeout(timer);
     stepBack(child);
     return await use(child, backends);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', abandon);
     child.kill('has finished its trial');
     await child.ended;
   }
@@ -162,8 +187,13 @@ async function examine(
   return { graph, benchmark, golden: results };
 }
 
+interface Asking {
+  /** Ends the process, or gives up its turn; the reason is thrown. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
- * Tries a model on one provider. `backends` is told what this runtime has.
+ * Tries a model on one provider. `onBackends` is told what this runtime has.
  *
  * @throws InferenceError `PROVIDER_UNAVAILABLE`, `MODEL_GOLDEN_MISMATCH`, `MODEL_LOAD_TIMEOUT`,
  *   `HOST_UNAVAILABLE` and what a load throws; ChildEnded when the process ended over the model
@@ -172,15 +202,15 @@ export function tryOn(
   provider: string,
   source: ModelSource,
   options: TrialOptions,
-  onBackends: (backends: readonly string[]) => void,
+  { signal, onBackends }: Asking & { onBackends: (backends: readonly string[]) => void },
 ): Promise<Attempt> {
-  return takeTurn(provider, () =>
-    withChild(provider, (child, backends) => {
+  const attempt = (): Promise<Attempt> =>
+    withChild(provider, signal, (child, backends) => {
       onBackends(backends);
       if (backends.includes(provider)) return examine(child, provider, source, options);
       throw new InferenceError('PROVIDER_UNAVAILABLE', `this ONNX Runtime has no '${provider}'`);
-    }),
-  );
+    });
+  return takeTurn(provider, attempt, signal);
 }
 
 /**
@@ -192,14 +222,15 @@ export function profileOn(
   provider: string,
   source: ModelSource,
   options: LoadOptions,
+  { signal }: Asking = {},
 ): Promise<ProviderShare[]> {
   const { strict = false, head, input = {} } = options;
   const question = { providers: [provider], strict, head, input };
   const limitMs = loadTimeout({ ...options, providers: [provider] });
-  return takeTurn(provider, () =>
-    withChild(provider, async (child) => {
+  const profile = (): Promise<ProviderShare[]> =>
+    withChild(provider, signal, async (child) => {
       const { header } = await child.ask('profile', question, { payload: source.bytes, limitMs });
       return header.shares;
-    }),
-  );
+    });
+  return takeTurn(provider, profile, signal);
 }

@@ -14,8 +14,8 @@ import type { Head, HeadResult, Outputs, OutputTensor } from './heads/head.ts';
 import { InputFeed, recipeDigest, type InputData } from './input.ts';
 import { messageOf, openGraph, type OpenedGraph, type Runtime, type SessionRequest } from './open-graph.ts';
 import { profiled } from './profile.ts';
-import type { ChildTimings, GraphInfo, ProviderShare } from './protocol.ts';
-import type { EncodedPicture, EncodedResult } from './results.ts';
+import { checkReplySize, type ChildTimings, type GraphInfo, type ProviderShare } from './protocol.ts';
+import { payloadBytes, type EncodedPicture, type EncodedResult } from './results.ts';
 
 export interface RunOutcome {
   /** One of the whole picture, or one for each crop. */
@@ -132,17 +132,22 @@ export class GraphSession {
         });
       });
       durations.push(performance.now() - before);
-      if (!this.#hasRun) this.#tryHead(outputs);
+      if (!this.#hasRun) await this.#tryHead(outputs);
       this.#hasRun = true;
     }
     return durations;
   }
 
-  /** A head that can never read this graph says so at load; that black scores oddly is no fault. */
-  #tryHead(outputs: Outputs): void {
+  /**
+   * A head that can never read this graph, or has more to say than one answer holds, says so at load;
+   * that black scores oddly is no fault.
+   */
+  async #tryHead(outputs: Outputs): Promise<void> {
     const { width, height } = this.info.input;
+    const placement = { scaleX: 1, scaleY: 1, frameWidth: width, frameHeight: height };
     try {
-      this.#head.read(outputs, { scaleX: 1, scaleY: 1, frameWidth: width, frameHeight: height });
+      const result = await encoded(this.#head.read(outputs, placement));
+      checkReplySize(Buffer.byteLength(JSON.stringify(result.prediction)), payloadBytes(result));
     } catch (error) {
       if (!(error instanceof InferenceError) || error.code !== 'SCORE_NOT_FINITE') throw error;
     }
@@ -174,7 +179,14 @@ export class GraphSession {
     const timings = { resize: 0, run: 0, head: 0 };
     const parts = crops?.map((box) => cropOf(picture, box)) ?? [{ window: picture, left: 0, top: 0 }];
     const results: EncodedResult[] = [];
-    for (const part of parts) results.push(await this.#look(part, timings));
+    let bytes = 0;
+    for (const part of parts) {
+      const result = await this.#look(part, timings);
+      // before the next crop: large maps of many crops are more than the process may hold
+      bytes += payloadBytes(result);
+      checkReplySize(0, bytes);
+      results.push(result);
+    }
     return { results, timings };
   }
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import sharp from 'sharp';
+import { Frame } from '../../../lib/frame/frame.ts';
 import type { GoldenFrame } from '../../../lib/inference/bundle/golden.ts';
 import { InferenceError } from '../../../lib/inference/errors.ts';
 import { GoldenMismatch } from '../../../lib/inference/golden.ts';
+import { openModel } from '../../../lib/inference/open-model.ts';
 import { profileOn } from '../../../lib/inference/provider-trial.ts';
-import { tryModel } from '../../../lib/inference/trial.ts';
-import { anomaly, hostProcesses, source } from './fixtures.ts';
+import { trialHoldsMs, tryModel } from '../../../lib/inference/trial.ts';
+import { anomaly, hostProcesses, isRunning, source } from './fixtures.ts';
 import {
   colourModel,
   endlessAtOnceModel,
@@ -50,6 +52,19 @@ function newModel(): Buffer {
     floats('own', [1], [made]),
     node('Add', ['mean', 'own'], ['more']),
     node('Sub', ['more', 'own'], ['score']),
+    node('ReduceMean', ['pixels'], ['map'], { axes: [0, 3], keepdims: 0 }),
+    value(12, 'score', FLOAT, [1]),
+    value(12, 'map', FLOAT, [8, 8]),
+  );
+}
+
+/** Sines of large numbers, which processors reduce to one turn in ways of their own. */
+function sineModel(): Buffer {
+  return model(
+    ...meanOfImage,
+    floats('many', [1], [12345.678]),
+    node('Mul', ['mean', 'many'], ['large']),
+    node('Sin', ['large'], ['score']),
     node('ReduceMean', ['pixels'], ['map'], { axes: [0, 3], keepdims: 0 }),
     value(12, 'score', FLOAT, [1]),
     value(12, 'map', FLOAT, [8, 8]),
@@ -140,6 +155,24 @@ describe('trial of a model', () => {
     await assert.rejects(trial, code('MODEL_LOAD_TIMEOUT'));
   });
 
+  it('ends at once when nobody wants it any more, and lets the next one begin', async () => {
+    const [endless, waiting] = [new AbortController(), new AbortController()];
+    const limits = { ...anomaly, loadTimeoutMs: 60_000 };
+    const first = tryModel(source(endlessAtOnceModel()), limits, { signal: endless.signal });
+    const second = tryModel(source(newModel()), limits, { signal: waiting.signal });
+    const third = tryModel(source(newModel()), limits);
+    const all = Promise.allSettled([first, second, third]);
+    while (hostProcesses().length === before.length) await new Promise(setImmediate);
+    waiting.abort(new Error('gave up its turn'));
+    await assert.rejects(second, /gave up its turn/);
+    const [process] = hostProcesses().filter((pid) => !before.includes(pid));
+    endless.abort(new Error('closed'));
+    await assert.rejects(first, /closed/);
+    assert.equal(isRunning(process as number), false);
+    assert.equal((await third).graph.provider, 'cpu');
+    await all;
+  });
+
   it('ends a graph that wants more memory than a host may have', async function () {
     if (process.platform !== 'linux') this.skip();
     await assert.rejects(tryModel(source(hungryModel(8)), anomaly), {
@@ -170,6 +203,15 @@ describe('trial of a model', () => {
         return true;
       },
     );
+  });
+
+  it('remembers it for a minute alone where a driver may be mended', async function () {
+    const tried = async (...providers: string[]) => tryModel(source(newModel()), { ...anomaly, providers });
+    assert.equal(trialHoldsMs(await tried('cpu')), Infinity);
+    assert.equal(trialHoldsMs(await tried('dml', 'cpu')), Infinity, 'no runtime of Linux has it');
+    const trial = await tried('cuda', 'cpu');
+    if (trial.graph.provider === 'cuda' || process.platform !== 'linux') this.skip();
+    assert.equal(trialHoldsMs(trial), 60_000);
   });
 
   it('refuses a provider there is none of anywhere, and an empty list', async () => {
@@ -204,6 +246,33 @@ describe('trial of a model', () => {
     // not even the CPU passes here, so its differences are what is shown
     const options = { ...anomaly, providers: ['auto'], golden: [await golden(7, 9)] };
     await assert.rejects(tryModel(source(newModel()), options), code('MODEL_GOLDEN_MISMATCH'));
+  });
+
+  it('lets no provider take over that reads the golden samples otherwise', async function () {
+    this.timeout(120_000);
+    const bytes = sineModel();
+    const sample = await golden(100, 0);
+    const frame = new Frame(sample.bytes, { width: 20, height: 10, format: 'png', source: 'test' });
+    const scoreOn = async (provider: string): Promise<number> => {
+      const model = await openModel(source(bytes), { ...anomaly, providers: [provider] });
+      const { prediction } = await model.run(frame);
+      await model.close();
+      return prediction['score'] as number;
+    };
+    await withSwiftShader(this, async () => {
+      const [cpu, webgpu] = [await scoreOn('cpu'), await scoreOn('webgpu')];
+      assert.notEqual(cpu, webgpu, 'both providers compute the same');
+      const expected = { task: 'anomaly-map', score: webgpu };
+      const tolerance = { absolute: Math.abs(cpu - webgpu) / 2, relative: 0 };
+      const samples = [{ ...sample, expected, tolerance }];
+      for (const providers of [['auto'], ['webgpu', 'cpu']]) {
+        const trial = await tryModel(source(bytes), { ...anomaly, providers, golden: samples });
+        assert.deepEqual(trial.providers, ['webgpu']);
+        assert.ok(trial.refused.some(({ provider, message }) => provider === 'cpu' && /score/.test(message)));
+      }
+      const both = await tryModel(source(newModel()), { ...anomaly, providers: ['webgpu', 'cpu'] });
+      assert.deepEqual(both.providers, ['webgpu', 'cpu']);
+    });
   });
 
   it('proves which nodes ran on WebGPU and which were left to the CPU', async function () {
