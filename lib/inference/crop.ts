@@ -14,29 +14,39 @@ export interface Crop {
   top: number;
 }
 
-/**
- * The whole pixels that a box touches, cut at the edges of the picture.
- *
- * @throws InferenceError `CROP_INVALID` when none of it lies inside
- */
-export function cropOf({ data, width, height }: RgbImage, box: Box): Crop {
-  const [x, y, boxWidth, boxHeight] = box;
+/** The whole pixels that a box touches, cut at the edges of a picture; undefined where none lies inside. */
+export function wholePixels(
+  [x, y, boxWidth, boxHeight]: Box,
+  { width, height }: { width: number; height: number },
+): Box | undefined {
   const left = Math.max(0, Math.floor(x));
   const top = Math.max(0, Math.floor(y));
   const right = Math.min(width, Math.ceil(x + boxWidth));
   const bottom = Math.min(height, Math.ceil(y + boxHeight));
   // said this way round, a box with NaN in it is refused as well
-  if (!(boxWidth > 0 && boxHeight > 0 && right > left && bottom > top)) {
+  return right > left && bottom > top ? [left, top, right - left, bottom - top] : undefined;
+}
+
+/**
+ * The window of a picture on the whole pixels that a box touches.
+ *
+ * @throws InferenceError `CROP_INVALID` when none of it lies inside
+ */
+export function cropOf({ data, width, height }: RgbImage, box: Box): Crop {
+  const [, , boxWidth, boxHeight] = box;
+  const pixels = boxWidth > 0 && boxHeight > 0 ? wholePixels(box, { width, height }) : undefined;
+  if (pixels === undefined) {
     throw new InferenceError(
       'CROP_INVALID',
       `nothing of the box ${box.join(', ')} lies in ${width} × ${height} pixels`,
       { hint: 'Give boxes as x, y, width, height in pixels of the frame.' },
     );
   }
+  const [left, top, columns, rows] = pixels;
   const stride = width * 3;
   const begin = top * stride + left * 3;
-  const end = (bottom - 1) * stride + right * 3;
-  const window = { data: data.subarray(begin, end), width: right - left, height: bottom - top, stride };
+  const end = begin + (rows - 1) * stride + columns * 3;
+  const window = { data: data.subarray(begin, end), width: columns, height: rows, stride };
   return { window, left, top };
 }
 
