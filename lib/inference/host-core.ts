@@ -3,6 +3,7 @@
  * unloading take turns with frames, and among frames that model comes first whose last turn is
  * longest ago. A child that ended is replaced, and gets its graphs back, before the next part comes.
  */
+import { Backoff, type BackoffBounds } from '../backoff.ts';
 import { ChildEnded, type HostChild } from './child.ts';
 import { InferenceError } from './errors.ts';
 import { HostedGraph } from './hosted-graph.ts';
@@ -10,6 +11,9 @@ import { noFrames, type FrameCounts } from './inference-result.ts';
 import type { LoadOptions } from './load-options.ts';
 import { checkModel, type ModelSource } from './model.ts';
 import { Supervisor, type HostState, type SupervisorOptions } from './supervisor.ts';
+
+/** Between attempts to load a graph again that worked before. */
+const RELOAD_WAIT: BackoffBounds = { firstMs: 1000, maxMs: 60_000 };
 
 /** A model as its host sees it. */
 export interface Hosted {
@@ -191,8 +195,22 @@ export class HostCore {
     }
   }
 
-  #reload(graph: HostedGraph, child: HostChild): void {
-    void graph.reload((action) => this.#takeTurn(action), child).then(() => this.wake());
+  /**
+   * Loads a graph again; one that does not load, for want of a GPU's memory just after a crash, say, is
+   * tried again while it is served in this child.
+   */
+  #reload(graph: HostedGraph, child: HostChild, backoff = new Backoff(RELOAD_WAIT)): void {
+    void graph
+      .reload((action) => this.#takeTurn(action), child)
+      .then(() => {
+        this.wake();
+        if (graph.failure === undefined) return;
+        const again = (): void => {
+          const isServed = this.#models.some((model) => model.graph === graph);
+          if (isServed && !child.hasEnded) this.#reload(graph, child, backoff);
+        };
+        setTimeout(again, backoff.nextMs()).unref();
+      });
   }
 
   /** Gives everything that waits this end. */

@@ -311,6 +311,24 @@ describe('inference host', () => {
     assert.equal(host.counts.lost, 0);
   });
 
+  it('tries a model again that could not be loaded after a crash', async () => {
+    const host = acquire();
+    const bytes = meanModel();
+    const model = await host.load(source(bytes), anomaly);
+    const whole = Buffer.from(bytes);
+    bytes.fill(0);
+    process.kill(pidOf(host), 'SIGKILL');
+    let ended = await outcome(model.run(grey(7)));
+    while (ended === 'NO_RESULT') ended = await outcome(model.run(grey(7)));
+    assert.equal(ended, 'MODEL_INVALID');
+    whole.copy(bytes);
+    while (typeof ended === 'string') {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      ended = await outcome(model.run(grey(7)));
+    }
+    assert.equal(ended, 7);
+  });
+
   it('ends a run that never returns in NO_RESULT, and inspects the next frame', async () => {
     const host = acquire();
     const options = { ...anomaly, queue: 'block', watchdogMs: 300 } as const;

@@ -39,7 +39,7 @@ const opening = {
 const load = { type: 'load', model: 1, ...opening } as const;
 const warm = { type: 'warm', id: 1, model: 1, runs: 2 } as const;
 const run = { type: 'run', id: 1, model: 1, frame: 'f', format: 'rgb', width: 8, height: 8 } as const;
-const profile = { type: 'profile', ...opening } as const;
+const profile = { type: 'profile', folder: '/tmp', ...opening } as const;
 const timings = { decode: 0, resize: 0.1, run: 1, head: 0 };
 
 const exchanges: [Request, Record<string, unknown>][] = [
