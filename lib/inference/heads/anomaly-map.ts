@@ -94,7 +94,7 @@ function cut(
 }
 
 /** Boxes in whole pixels of the frame round the areas of the map above `level`, the largest area first. */
-export function boxesOf(map: Float32Array, grid: MaskGrid, level: number): MapBox[] {
+function boxesOf(map: Float32Array, grid: MaskGrid, level: number): MapBox[] {
   const { columns, rows, pixelWidth, pixelHeight } = grid;
   const above = Uint8Array.from(map, (value) => (value > level ? 1 : 0));
   const areas = labelComponents(above, columns, rows);

@@ -10,10 +10,10 @@ import { plainText } from './labels.ts';
 import { chooseOutput, isFloat, unsupportedOutput } from './outputs.ts';
 
 /** Longest vector; the largest backbones of today give 2 048 to 4 096. */
-export const MAX_LENGTH = 4096;
+const MAX_LENGTH = 4096;
 
 /** Mean over places, channel by channel; a vector as it is. Undefined for dimensions that are neither. */
-export function pooled(
+function pooled(
   { dims, data }: OutputTensor,
   layout: InputRecipe['layout'],
 ): Float64Array | undefined {

@@ -86,7 +86,7 @@ export interface RawOptions {
 }
 
 /** The head is chosen by the shapes and names of the graph's outputs. */
-export interface AutoOptions extends Labelled {
+interface AutoOptions extends Labelled {
   task: 'auto';
 }
 

@@ -11,7 +11,7 @@ import { checkOutput, chooseOutput, isFloat, unsupportedOutput } from './outputs
 /** More is a vector to compare with others: `embed`. */
 export const MAX_VALUES = 64;
 
-export interface ValuePrediction {
+interface ValuePrediction {
   name: string;
   value: number;
   unit?: string;
