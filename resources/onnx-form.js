@@ -196,7 +196,7 @@
       if (typed('model') === '' || this.#node.changed) return;
       $.ajax({ url: `jidoka/onnx-infer-gpu/nodes/${this.#node.id}`, dataType: 'json', cache: false }).done(
         ({ card }) => {
-          if (this.#isClosed || this.#trial.running || this.#known) return;
+          if (card === null || this.#isClosed || this.#trial.running || this.#known) return;
           this.#know(card, true);
         },
       );

@@ -75,8 +75,12 @@ const reasonSchema = {
 };
 const emptySchema = { type: 'object', additionalProperties: false };
 
+function servingIn(RED: NodeAPI, id: string | undefined): ServedModel | undefined {
+  return (RED.nodes.getNode(id ?? '') as ServingNode | null)?.served;
+}
+
 function servedBy(RED: NodeAPI, id: string | undefined): ServedModel {
-  const served = (RED.nodes.getNode(id ?? '') as ServingNode | null)?.served;
+  const served = servingIn(RED, id);
   if (served === undefined) throw new CodedError('NOT_FOUND', 'no model serves under this id');
   return served;
 }
@@ -114,7 +118,8 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
     method: 'get',
     path: `${PATH}/nodes/:id`,
     permission: 'flows.read',
-    handle: ({ params }) => ({ card: servedBy(RED, params['id']).card }),
+    // a node that is not deployed yet, or has no model, is nothing to complain about
+    handle: ({ params }) => ({ card: servingIn(RED, params['id'])?.card ?? null }),
   });
   adminRoute<{ reason: string }>(RED, {
     method: 'post',
