@@ -6,9 +6,9 @@ import type { GoldenPicture } from '../lib/inference/bundle/golden.ts';
 import type { Tolerance } from '../lib/inference/bundle/manifest.ts';
 import { modelOptions } from '../lib/inference/bundle/options.ts';
 import { packBundle, type ManifestDraft } from '../lib/inference/bundle/pack.ts';
-import { readModel, type ModelSource } from '../lib/inference/model.ts';
-import type { GraphInfo } from '../lib/inference/protocol.ts';
-import { GraphSession } from '../lib/inference/session.ts';
+import { readModel, type ModelSource } from '../lib/inference/model/model.ts';
+import type { GraphInfo } from '../lib/inference/host/protocol.ts';
+import { GraphSession } from '../lib/inference/graph/session.ts';
 import {
   headFrom,
   MODEL_HELP,

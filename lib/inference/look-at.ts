@@ -3,7 +3,7 @@
  * message says of them may have been built by anybody, so nothing of it is believed unchecked.
  */
 import type { Box, InferenceSection } from '../inspection/inspection.ts';
-import { wholePixels } from './crop.ts';
+import { wholePixels } from './graph/crop.ts';
 import { InferenceError } from './errors.ts';
 
 export interface LookAt {

@@ -7,8 +7,8 @@
 import { CodedError } from '../../lib/errors.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import { probeImage } from '../../lib/frame/probe.ts';
-import { listModels } from '../../lib/inference/model-list.ts';
-import { readModel } from '../../lib/inference/model.ts';
+import { listModels } from '../../lib/inference/model/list.ts';
+import { readModel } from '../../lib/inference/model/model.ts';
 import { openModel } from '../../lib/inference/open-model.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader } from '../runtime/config.ts';

@@ -3,8 +3,8 @@
  * person asks. A new model that is refused leaves the old one where it is.
  */
 import { asCodedError } from '../../lib/errors.ts';
-import { fingerprint, ModelWatch } from '../../lib/inference/model-watch.ts';
-import { readModel, type ModelSource } from '../../lib/inference/model.ts';
+import { fingerprint, ModelWatch } from '../../lib/inference/model/watch.ts';
+import { readModel, type ModelSource } from '../../lib/inference/model/model.ts';
 import { openModel, type OpenModel } from '../../lib/inference/open-model.ts';
 import type { ModelReference } from '../../lib/inspection/inspection.ts';
 import type { Station } from '../../lib/station/types.ts';

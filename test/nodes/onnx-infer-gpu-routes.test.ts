@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import type { ModelSource } from '../../lib/inference/model.ts';
+import type { ModelSource } from '../../lib/inference/model/model.ts';
 import { openModel, type OpenModel } from '../../lib/inference/open-model.ts';
 import type { TrialOptions } from '../../nodes/onnx-infer-gpu/trial.ts';
 import { IDLE_MS, MAX_TRIALS, Trials } from '../../nodes/onnx-infer-gpu/trials.ts';

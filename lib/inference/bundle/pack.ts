@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InferenceError } from '../errors.ts';
-import { digestOf, readModel, type ModelSource } from '../model.ts';
+import { digestOf, readModel, type ModelSource } from '../model/model.ts';
 import { bundleInvalid, bundleTooLarge } from './files.ts';
 import { GOLDEN_LIMIT_BYTES, goldenPicture, type GoldenPicture } from './golden.ts';
 import {

@@ -9,7 +9,7 @@
 import { labelComponents } from '../../frame/components.ts';
 import type { Box } from '../../inspection/inspection.ts';
 import { InferenceError } from '../errors.ts';
-import type { ValueDescription } from '../protocol.ts';
+import type { ValueDescription } from '../host/protocol.ts';
 import type { AnomalyMapOptions, GraphOutputs, HeadPlan, OutputTensor } from './head.ts';
 import { plainText } from './labels.ts';
 import { gridOf, viewOf, type MaskGrid, type MaskView } from './mask-grid.ts';

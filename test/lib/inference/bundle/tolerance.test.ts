@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { toleranceOf } from '../../../../lib/inference/bundle/tolerance.ts';
-import { differencesOf } from '../../../../lib/inference/golden.ts';
+import { differencesOf } from '../../../../lib/inference/trial/golden.ts';
 
 type Answer = Record<string, unknown>;
 
