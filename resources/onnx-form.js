@@ -42,6 +42,8 @@
     #drawing;
     #providers;
     #typing;
+    /** The settings as they were last seen, as text: an event does not say that anything is different. */
+    #seen;
     /** What the runtime says of the model the fields name. */
     #known;
     #isClosed = false;
@@ -84,10 +86,9 @@
       this.#part('file').on('change', () => this.#look(this.#part('file')[0].files[0]));
       this.#part('choose-file').on('click', () => this.#part('file').val('').trigger('click'));
       this.#root.on('change', 'input, select', () => this.#showFields());
-      this.#root.on('input change', '[id^=node-input-], .jidoka-providers select', ({ target }) => {
-        this.#changed(target.id.replace('node-input-', ''));
-      });
+      this.#root.on('input change', '[id^=node-input-], .jidoka-providers select', () => this.#changed());
       this.#offerCameras();
+      this.#seen = JSON.stringify(this.#settings());
       this.#showFields();
       this.#card.empty(typed('model') !== '');
       this.#askDeployed();
@@ -176,11 +177,11 @@
           for (const each of names) $('<option>').val(each).text(each).appendTo(select);
           select.val(name).appendTo(row);
         },
-        removeItem: () => this.#changed('providers'),
-        sortItems: () => this.#changed('providers'),
+        removeItem: () => this.#changed(),
+        sortItems: () => this.#changed(),
       });
       for (const name of isAuto ? ['cpu'] : saved) this.#providers.editableList('addItem', name);
-      this.#part('provider-choice').on('change', () => this.#changed('providers'));
+      this.#part('provider-choice').on('change', () => this.#changed());
     }
 
     #chosenProviders() {
@@ -194,9 +195,10 @@
     /** The card of the model the deployed node runs, which costs nothing. */
     #askDeployed() {
       if (typed('model') === '' || this.#node.changed) return;
+      const asked = this.#seen;
       $.ajax({ url: `jidoka/onnx-infer-gpu/nodes/${this.#node.id}`, dataType: 'json', cache: false }).done(
         ({ card }) => {
-          if (this.#isClosed || this.#trial.running || this.#known) return;
+          if (this.#isClosed || this.#trial.running || this.#known || this.#seen !== asked) return;
           this.#know(card, true);
         },
       );
@@ -219,16 +221,29 @@
       void this.#trial.open();
     }
 
-    #changed(name) {
-      if (UNSEEN.includes(name)) return;
+    /** Where the settings are others now, what was said of those before goes. */
+    #changed() {
+      const settings = JSON.stringify(this.#settings());
+      if (settings === this.#seen) return;
+      this.#seen = settings;
       this.#known = undefined;
       this.#card.stale();
+      this.#forget();
       clearTimeout(this.#typing);
       if (!this.#trial.running && this.#part('card').attr('data-state') !== 'failed') return;
       this.#typing = setTimeout(() => this.#check(), TYPING_MS);
     }
 
+    /** Empties what the live test and the proof have said. */
+    #forget() {
+      this.#say($('<p>', { text: this.#text('look.none') }));
+      this.#part('shares').hide();
+      this.#part('prove-note').empty();
+    }
+
     #tried(state) {
+      // It is opened with what the timer would have it opened with.
+      clearTimeout(this.#typing);
       const isLoading = state.state === 'loading';
       this.#part('check').prop('disabled', isLoading);
       if (isLoading) this.#card.loading(state.ms);
@@ -238,19 +253,24 @@
 
     async #prove() {
       const [button, table, note] = [this.#part('prove'), this.#part('shares'), this.#part('prove-note')];
+      this.#changed();
+      const asked = this.#seen;
       button.prop('disabled', true);
       note.empty().text(this.#text('prove.busy'));
       try {
         const proof = await this.#trial.prove();
+        button.prop('disabled', false);
+        if (this.#seen !== asked) return;
         note.empty();
         table.toggle(proof !== undefined);
         if (proof === undefined) note.text(this.#text('prove.none'));
         else Jidoka.showShares(table.find('tbody'), proof.shares);
       } catch (problem) {
+        button.prop('disabled', false);
+        if (this.#seen !== asked) return;
         table.hide();
         note.empty().append(Jidoka.problemElement(problem));
       }
-      button.prop('disabled', false);
     }
 
     // --- the live test
@@ -270,15 +290,19 @@
         this.#say(Jidoka.problemElement({ code: 'TOO_LARGE', message: this.#text('look.tooLarge') }));
         return;
       }
+      this.#changed();
+      const asked = this.#seen;
+      // Of other settings than the fields have by now, or of a dialog that is gone.
+      const isOutdated = () => this.#isClosed || this.#seen !== asked;
       stage.attr('aria-busy', 'true');
       this.#part('look').add(this.#part('choose-file')).prop('disabled', true);
       try {
         const look = await this.#trial.look(file ? { file } : { node: this.#part('picture').val() });
-        if (this.#isClosed) return;
         if (look === undefined) this.#say($('<p>', { text: this.#text('look.noModel') }));
         else await this.#saw(look);
+        if (isOutdated()) this.#forget();
       } catch (problem) {
-        if (!this.#isClosed) this.#say(Jidoka.problemElement(problem));
+        if (!isOutdated()) this.#say(Jidoka.problemElement(problem));
       }
       stage.attr('aria-busy', 'false');
       this.#part('look').add(this.#part('choose-file')).prop('disabled', false);

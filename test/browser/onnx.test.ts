@@ -249,6 +249,17 @@ for (const version of nodeRedVersions) {
       await screenshot(page, `${prefix}-look`);
     });
 
+    it('answers for the settings as they are typed, and forgets what was said of others', async () => {
+      await page.fill('#node-input-confidence', '0.99');
+      await page.locator('.jidoka-stage[data-state=idle]').waitFor();
+      assert.equal(await page.locator('.jidoka-results li').count(), 0);
+      // Sooner than the dialog checks by itself.
+      await look();
+      assert.match(await page.locator('.jidoka-results').innerText(), /sees nothing/);
+      await page.fill('#node-input-confidence', '0.2');
+      await page.keyboard.press('Tab');
+    });
+
     it('proves which provider computed what', async () => {
       await page.click('.jidoka-prove');
       const row = page.locator('.jidoka-shares tbody tr');
