@@ -19,6 +19,8 @@
     'lookLabels',
     'lookMargin',
   ];
+  /** What a limit is where neither the field nor the bundle says one, as the heads have it. */
+  const USUAL = { confidence: 0.3, iou: 0.45, topK: 5, threshold: 0.5 };
   const TYPING_MS = 700;
   const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
   /** Saved by a node from before these fields were there. */
@@ -139,6 +141,9 @@
       this.#part('queue').toggle(typed('queue') !== 'latest-wins');
       this.#part('order').toggle(this.#part('provider-choice').val() === 'order');
       const head = this.#known?.head;
+      for (const [name, usual] of Object.entries(USUAL)) {
+        field(name).attr('placeholder', (head?.[name] ?? usual).toLocaleString(window.RED.i18n.lang()));
+      }
       const found = task === 'auto' && head !== undefined;
       this.#part('auto').toggle(found);
       if (found) this.#part('auto-text').text(this.#found(this.#known));

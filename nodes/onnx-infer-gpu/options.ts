@@ -66,9 +66,10 @@ function headOf(config: ConfigReader): HeadOptions {
   const task = config.choice('task', TASKS, 'detect');
   const share = { min: 0, max: 1 };
   const labels = given('labels', entries(config, 'labels', '\n'));
+  // What is left empty is for the bundle to say, else the head has its usual value.
   const limits = () => ({
-    confidence: config.number('confidence', { fallback: 0.3, ...share }),
-    iou: config.number('iou', { fallback: 0.45, ...share }),
+    ...given('confidence', config.optionalNumber('confidence', share)),
+    ...given('iou', config.optionalNumber('iou', share)),
   });
   switch (task) {
     case 'auto':
@@ -79,14 +80,14 @@ function headOf(config: ConfigReader): HeadOptions {
       return {
         task,
         ...labels,
-        topK: config.number('topK', { fallback: 5, min: 1, max: 100, integer: true }),
+        ...given('topK', config.optionalNumber('topK', { min: 1, max: 100, integer: true })),
       };
     case 'segment':
       return {
         task,
         ...labels,
         ...limits(),
-        threshold: config.number('threshold', { fallback: 0.5, ...share }),
+        ...given('threshold', config.optionalNumber('threshold', share)),
         ...given('minArea', config.optionalNumber('minArea', { min: 0, max: 100_000_000 })),
       };
     case 'regress':

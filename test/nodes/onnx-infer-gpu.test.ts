@@ -16,6 +16,7 @@ import type { Message } from '../../nodes/runtime/types.ts';
 import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
 import { assertPlainMessage } from '../support/message-rule.ts';
 import { requirePath, shared } from '../support/shared.ts';
+import { sample, writeFolder } from '../lib/inference/bundle/samples.ts';
 import { isRunning } from '../lib/inference/fixtures.ts';
 import {
   colourModel,
@@ -239,6 +240,22 @@ describe('onnx-infer-gpu', () => {
       [1],
     );
   });
+
+  for (const [what, topK, count] of [
+    ['leaves a limit that is empty to the bundle', '', 2],
+    ['has a limit that is given instead of the one of the bundle', '3', 3],
+  ] as const) {
+    it(what, async () => {
+      const files = await sample((manifest) => delete manifest.golden);
+      await writeFolder(join(folder, 'limited'), files);
+      await load([register], flow({ model: 'limited', task: 'classify', topK, providers: ['cpu'] }));
+      const answer = Promise.race([nextMessage('out'), nextMessage('caught')]);
+      node('infer').receive({ frame: colour(0, 255, 0) });
+      const message = await answer;
+      const { classes } = (message.payload ?? {}) as { classes?: unknown[] };
+      assert.equal(classes?.length, count, JSON.stringify(message['error']));
+    });
+  }
 
   it('keeps what a detector found in the record of the part', async function () {
     const path = shared('data', 'models', 'yolox_nano.onnx');
