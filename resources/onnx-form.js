@@ -21,6 +21,8 @@
   ];
   /** What a limit is where neither the field nor the bundle says one, as the heads have it. */
   const USUAL = { confidence: 0.3, iou: 0.45, topK: 5, threshold: 0.5 };
+  /** Options of heads whose fields are called otherwise. */
+  const HEAD_FIELDS = { map: 'mapOutput', score: 'scoreOutput' };
   const TYPING_MS = 700;
   const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
   /** Saved by a node from before these fields were there. */
@@ -156,12 +158,13 @@
 
     /** Puts what was found into the fields, to be changed there. */
     #useHead() {
-      const { task, format, ...more } = this.#known.head;
-      field('task').val(task);
-      if (format) field('format').val(format);
-      for (const [name, value] of Object.entries(more)) {
-        if (['confidence', 'iou', 'topK', 'threshold', 'minArea', 'level'].includes(name))
-          field(name).val(value);
+      for (const [name, value] of Object.entries(this.#known.head)) {
+        const input = field(HEAD_FIELDS[name] ?? name);
+        if (input.is('[type=checkbox]')) input.prop('checked', value);
+        // A name with a comma cannot be typed into a list; only a bundle has such, and it says it itself.
+        else if (Array.isArray(value))
+          input.val(value.some((each) => each.includes(',')) ? '' : value.join(', '));
+        else input.val(value);
       }
       field('task').trigger('change');
     }

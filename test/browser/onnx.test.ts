@@ -113,6 +113,19 @@ for (const version of nodeRedVersions) {
           delete manifest.golden;
         }),
       );
+      for (const [name, task, postprocessing] of [
+        ['vectors', 'embed', { normalise: false, output: 'logits' }],
+        ['values', 'regress', { names: ['width', 'height', 'depth'], units: ['mm', 'mm', 'mm'] }],
+      ] as const) {
+        await writeFolder(
+          join(folder, name),
+          await sample((manifest) => {
+            Object.assign(manifest, { task, postprocessing });
+            delete manifest.labels;
+            delete manifest.golden;
+          }),
+        );
+      }
       await writeFolder(
         join(folder, 'caps-of-another-line'),
         await sample((manifest) => {
@@ -215,7 +228,7 @@ for (const version of nodeRedVersions) {
       await page.click('.jidoka-pick');
       await page.locator('.jidoka-picker-list button', { hasText: 'yolox_nano.onnx' }).waitFor();
       await screenshot(page, `${prefix}-picker`);
-      assert.equal(await page.locator('.jidoka-picker-list button').count(), 6);
+      assert.equal(await page.locator('.jidoka-picker-list button').count(), 8);
       await page.fill('.jidoka-picker-search', 'yolox');
       assert.equal(await page.locator('.jidoka-picker-list button').count(), 1);
       await page.keyboard.press('ArrowDown');
@@ -310,6 +323,28 @@ for (const version of nodeRedVersions) {
       await page.locator('.jidoka-notice', { hasText: 'could not be opened' }).waitFor();
       await page.locator('#node-input-name').scrollIntoViewIfNeeded();
       await screenshot(page, `${prefix}-refused`);
+    });
+
+    it('puts what a bundle says into the fields, and the bundle agrees with it', async () => {
+      await choose('vectors');
+      await card('ready').waitFor();
+      await page.click('.jidoka-use-head');
+      assert.equal(await page.inputValue('#node-input-task'), 'embed');
+      assert.equal(await page.inputValue('#node-input-output'), 'logits');
+      assert.equal(await page.isChecked('#node-input-normalise'), false);
+      await card('ready').waitFor();
+      await page.selectOption('#node-input-task', 'auto');
+      await page.fill('#node-input-output', '');
+      await page.check('#node-input-normalise');
+      await card('ready').waitFor();
+      await choose('values');
+      await card('ready').waitFor();
+      await page.click('.jidoka-use-head');
+      assert.equal(await page.inputValue('#node-input-task'), 'regress');
+      assert.equal(await page.inputValue('#node-input-names'), 'width, height, depth');
+      assert.equal(await page.inputValue('#node-input-units'), 'mm, mm, mm');
+      await card('ready').waitFor();
+      await page.selectOption('#node-input-task', 'auto');
     });
 
     it('shows markup in names, classes and manifests as the text it is', async () => {

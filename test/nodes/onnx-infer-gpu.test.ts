@@ -257,6 +257,22 @@ describe('onnx-infer-gpu', () => {
     });
   }
 
+  it('leaves the length of a vector to the bundle, unless it is told otherwise', async () => {
+    const files = await sample((manifest) => {
+      Object.assign(manifest, { task: 'embed', postprocessing: { normalise: false } });
+      delete manifest.labels;
+      delete manifest.golden;
+    });
+    await writeFolder(join(folder, 'vectors'), files);
+    await load([register], flow({ model: 'vectors', task: 'embed', normalise: true, providers: ['cpu'] }));
+    node('infer').receive({ frame: colour(0, 51, 0) });
+    const { vector } = (await nextMessage('out')).payload as { vector: number[] };
+    assert.deepEqual(
+      vector.map((each) => Number(each.toFixed(3))),
+      [0, 0.2, 0],
+    );
+  });
+
   it('keeps what a detector found in the record of the part', async function () {
     const path = shared('data', 'models', 'yolox_nano.onnx');
     const picture = shared('data', 'images', 'anomalib_dobot_cubes', 'normal', 'input_20230210130546.jpg');
