@@ -1,5 +1,7 @@
 /** One graph on one execution provider, in a process of its own: a driver that ends it ends nothing else. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as runtime from 'onnxruntime-node';
 import { CodedError } from '../lib/errors.ts';
 import { InputFeed } from '../lib/inference/input.ts';
@@ -15,7 +17,11 @@ function requestOf({ provider, head, side }: Attempt): Parameters<typeof openGra
 
 /** ORT's names end in `ExecutionProvider`. */
 async function shareOf(bytes: Buffer, attempt: Attempt): Promise<number> {
-  const shares = await GraphSession.profile(bytes, requestOf(attempt), attempt.provider);
+  const folder = await mkdtemp(join(tmpdir(), 'jidoka-bench-'));
+  const where = { device: attempt.provider, folder };
+  const shares = await GraphSession.profile(bytes, requestOf(attempt), where).finally(() =>
+    rm(folder, { recursive: true }),
+  );
   const all = shares.reduce((sum, { ms }) => sum + ms, 0);
   const name = attempt.provider.toLowerCase();
   const own = shares.filter(({ provider }) => provider.toLowerCase().startsWith(name));

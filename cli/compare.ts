@@ -15,6 +15,7 @@ import {
 import { meetsGoal, quantile, table, writeFigures, type Figure } from './figures.ts';
 import { CliModel } from './model.ts';
 import { picturesIn, readPicture } from './pictures.ts';
+import { printable } from './printable.ts';
 import { progress } from './progress.ts';
 
 export const summary = 'hold a model against another on pictures: agreement, latency, size';
@@ -147,11 +148,11 @@ export async function run(args: string[]): Promise<number> {
     ...ratios(a, b, timings),
   ];
   console.log(
-    `A ${a.source.name}, B ${b.source.name}, ${paths.length} pictures of ${resolve(folder)}\n${table(figures)}`,
+    `${printable(`A ${a.source.name}, B ${b.source.name}, ${paths.length} pictures of ${resolve(folder)}`)}\n${table(figures)}`,
   );
   if (values.json !== undefined) await writeFigures(values.json, figures);
   const missed = figures.filter((figure) => !meetsGoal(figure));
   for (const { id, value, goal } of missed)
-    console.error(`${id} is ${value.toFixed(4)}, below ${String(goal)}`);
+    console.error(printable(`${id} is ${value.toFixed(4)}, below ${String(goal)}`));
   return missed.length === 0 ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 /** Figures as every bench of the project gives them: a table for people, JSON for machines. */
 import { writeFile } from 'node:fs/promises';
+import { printable } from './printable.ts';
 
 export interface Figure {
   /** Stable, dotted. */
@@ -32,7 +33,9 @@ function spelled(value: number): string {
 }
 
 export function table(figures: readonly Figure[]): string {
-  const rows = figures.map(({ id, value, unit, detail }) => [id, `${spelled(value)} ${unit}`.trim(), detail]);
+  const rows = figures.map(({ id, value, unit, detail }) =>
+    [id, `${spelled(value)} ${unit}`.trim(), detail].map(printable),
+  );
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   return rows
     .map(([id = '', value = '', detail = '']) =>

@@ -6,6 +6,7 @@ import type { GraphInfo, ValueDescription } from '../lib/inference/protocol.ts';
 import { asCodedError } from '../lib/errors.ts';
 import { opsetOf, readDocument } from '../lib/onnx/document.ts';
 import { headFrom, MODEL_HELP, MODEL_OPTIONS, parse, recipeFrom } from './arguments.ts';
+import { printable } from './printable.ts';
 import { megabytes } from './progress.ts';
 
 export const summary = 'show what a model is: inputs, outputs, operators, size, digest, the head that fits';
@@ -98,9 +99,4 @@ export async function run(args: string[]): Promise<number> {
     }
   }
   return 0;
-}
-
-/** Names come from a file somebody sent: nothing in them may steer a terminal. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{C}/gu, '·');
 }

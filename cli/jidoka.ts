@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `npx jidoka`: what is done to models before they are deployed. Exit codes: 0 done, 1 failed, 2 not understood. */
 import { UsageError } from './arguments.ts';
+import { printableLines } from './printable.ts';
 
 interface Command {
   /** For the list of commands. */
@@ -44,12 +45,12 @@ async function main([name = '--help', ...args]: string[]): Promise<number> {
 function explain(error: unknown): number {
   const { message, code, hint } = error as Error & { code?: unknown; hint?: unknown };
   if (error instanceof UsageError) {
-    console.error(`jidoka: ${message}\nSee jidoka --help, or jidoka COMMAND --help.`);
+    console.error(`jidoka: ${printableLines(message)}\nSee jidoka --help, or jidoka COMMAND --help.`);
     return 2;
   }
   // what has no code is a fault of ours: its place in the code helps to find it
   const text = typeof code === 'string' ? `${message} (${code})` : ((error as Error).stack ?? String(error));
-  console.error(`jidoka: ${text}${typeof hint === 'string' ? `\n${hint}` : ''}`);
+  console.error(printableLines(`jidoka: ${text}${typeof hint === 'string' ? `\n${hint}` : ''}`));
   return 1;
 }
 

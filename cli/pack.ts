@@ -1,6 +1,7 @@
 /** `jidoka pack`: a model, how it is fed and read, and pictures with what it says about them, as one bundle. */
 import { readFile } from 'node:fs/promises';
 import { decodeRgb } from '../lib/frame/decode.ts';
+import { bundleInvalid } from '../lib/inference/bundle/files.ts';
 import type { GoldenPicture } from '../lib/inference/bundle/golden.ts';
 import { modelOptions } from '../lib/inference/bundle/options.ts';
 import { packBundle, type ManifestDraft } from '../lib/inference/bundle/pack.ts';
@@ -37,7 +38,14 @@ const OPTIONS = {
 } as const;
 
 async function linesOf(path: string): Promise<string[]> {
-  const lines = (await readFile(path, 'utf8')).split(/\r?\n/).map((line) => line.trim());
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw bundleInvalid(
+      `the labels cannot be read: ${(error as Error).message}`,
+      'Give --labels a text file with the name of one class on each line.',
+      error,
+    );
+  });
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
   return lines.filter((line) => line !== '');
 }
 

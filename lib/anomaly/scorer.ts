@@ -5,7 +5,7 @@
 import type { Frame } from '../frame/frame.ts';
 import type { InferenceTimings } from '../inference/host.ts';
 import { readModel as readGraph } from '../inference/model.ts';
-import { openModel, type OpenModel } from '../inference/open-model.ts';
+import { openModel, type Opening, type OpenModel } from '../inference/open-model.ts';
 import type { QueuePolicy } from '../inference/queue.ts';
 import type { AnomalySection } from '../inspection/inspection.ts';
 import { boxesAbove } from './boxes.ts';
@@ -44,8 +44,12 @@ export class Scorer {
     this.#opened = opened;
   }
 
-  /** Throws `MODEL_DIGEST_MISMATCH` and what `openModel` throws. */
-  static async open(model: AnomalyModel, options: ScorerOptions = {}): Promise<Scorer> {
+  /** An aborted signal ends it. Throws `MODEL_DIGEST_MISMATCH` and what `openModel` throws. */
+  static async open(
+    model: AnomalyModel,
+    options: ScorerOptions = {},
+    opening: Opening = {},
+  ): Promise<Scorer> {
     const { providers = ['cpu'], ...queue } = options;
     const { name, version } = referenceOf(model);
     // Read and hashed once more: the bytes that run are the bytes that were checked.
@@ -54,7 +58,7 @@ export class Scorer {
     const head = { task: 'anomaly-map' } as const;
     return new Scorer(
       model,
-      await openModel(source, { providers, head, input: { width, height }, ...queue }),
+      await openModel(source, { providers, head, input: { width, height }, ...queue }, opening),
     );
   }
 

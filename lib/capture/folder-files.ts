@@ -115,7 +115,9 @@ async function stateOf(path: string) {
  */
 export async function readInside(folder: string, file: string, maxBytes: number): Promise<Buffer> {
   try {
-    const [root, path] = await Promise.all([realpath(folder), realpath(join(folder, file))]);
+    // one after the other: on a share that hangs each holds a thread
+    const root = await realpath(folder);
+    const path = await realpath(join(root, file));
     if (!isInside(root, path)) throw new CaptureError('IMAGE_INVALID', `${file} leads out of the folder`);
     return (await readWhole(path, { what: file, maxBytes })).bytes;
   } catch (error) {

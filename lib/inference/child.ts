@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { InferenceError } from './errors.ts';
 import {
   MessageReader,
+  REPLY_LIMITS,
   REPLY_TYPE,
   sendMessage,
   type Envelope,
@@ -18,9 +19,7 @@ import {
   type ReplyTo,
   type Request,
 } from './protocol.ts';
-
-/** What an answer may weigh; a map of 1 000 × 1 000 is 4 MB. */
-const LIMITS = { headerBytes: 4 * 1024 * 1024, payloadBytes: 64 * 1024 * 1024 };
+import { startWatchdog } from './watchdog.ts';
 
 /** Kept of what the process says on stderr, for the error that names its end. */
 const STDERR_BYTES = 2000;
@@ -83,7 +82,7 @@ export type Question<Type extends Request['type']> = Omit<Extract<Request, { typ
 
 interface AskOptions {
   payload?: Uint8Array;
-  /** Ends the process when it has not answered by then. */
+  /** Ends the process when it has not answered by then; pauses of our own event loop count little. */
   limitMs?: number;
 }
 
@@ -142,7 +141,7 @@ export class HostChild {
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_BYTES);
     });
-    const reader = new MessageReader<Reply>(LIMITS, (message) => {
+    const reader = new MessageReader<Reply>(REPLY_LIMITS, (message) => {
       const id = message.header.type === 'hello' ? 0 : message.header.id;
       const question = this.#open.get(id);
       this.#open.delete(id);
@@ -176,14 +175,12 @@ export class HostChild {
   ): Promise<Envelope<ReplyTo[Type]>> {
     if (this.#hasEnded) throw new ChildEnded('the inference host has ended');
     const id = this.#nextId++;
-    const timer =
-      limitMs === undefined
-        ? undefined
-        : setTimeout(() => this.kill(`gave no answer within ${Math.round(limitMs)} ms`), limitMs);
+    const giveUp = (): void => this.kill(`gave no answer within ${Math.round(limitMs ?? 0)} ms`);
+    const stop = limitMs === undefined ? undefined : startWatchdog(limitMs, giveUp);
     const answer = await new Promise<Envelope<Reply>>((resolve, reject) => {
       this.#open.set(id, { resolve, reject });
       sendMessage(this.#pipe, { type, ...question, id } as unknown as Request, payload);
-    }).finally(() => clearTimeout(timer));
+    }).finally(stop);
     const { header } = answer;
     if (header.type === 'error') {
       const { code, message, hint } = header;

@@ -10,12 +10,22 @@ import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { asCodedError } from '../errors.ts';
 import { PictureCache } from './picture-cache.ts';
-import { MessageReader, sendMessage, type Envelope, type Reply, type Request } from './protocol.ts';
+import {
+  checkReplySize,
+  MessageReader,
+  sendMessage,
+  type Envelope,
+  type Reply,
+  type Request,
+} from './protocol.ts';
 import { packResults } from './results.ts';
 import { GraphSession } from './session.ts';
 
 /** A model of up to 1 GiB, or a frame. */
 const LIMITS = { headerBytes: 4 * 1024 * 1024, payloadBytes: 1024 * 1024 * 1024 };
+
+/** Of the text of an error: ORT may list every node of a graph. */
+const ERROR_CHARACTERS = 4000;
 
 const device = process.argv[2] ?? 'cpu';
 const pictures = new PictureCache();
@@ -52,6 +62,11 @@ function sessionOf(model: number): GraphSession {
   return session;
 }
 
+async function release(model: number): Promise<void> {
+  await sessions.get(model)?.release();
+  sessions.delete(model);
+}
+
 async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: Reply; payload?: Buffer }> {
   const { id } = header;
   switch (header.type) {
@@ -76,11 +91,14 @@ async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: 
     }
     case 'profile':
       return {
-        reply: { type: 'profiled', id, shares: await GraphSession.profile(payload, header, device) },
+        reply: {
+          type: 'profiled',
+          id,
+          shares: await GraphSession.profile(payload, header, { device, folder: header.folder }),
+        },
       };
     case 'unload':
-      await sessions.get(header.model)?.release();
-      sessions.delete(header.model);
+      await release(header.model);
       return { reply: { type: 'done', id } };
     case 'quit':
       for (const session of sessions.values()) await session.release();
@@ -90,20 +108,23 @@ async function answer({ header, payload }: Envelope<Request>): Promise<{ reply: 
 }
 
 async function handle(message: Envelope<Request>): Promise<void> {
+  const { header } = message;
   try {
     const { reply, payload } = await answer(message);
-    sendMessage(pipe, reply, payload);
+    sendMessage(pipe, reply, payload, checkReplySize);
   } catch (error) {
+    // the parent takes it for not loaded
+    if (header.type === 'load') await release(header.model);
     const {
       code,
       message: text,
       hint,
     } = asCodedError(error, 'RUN_FAILED') as Error & { code: string; hint?: string };
-    const reply: Reply = { type: 'error', id: message.header.id, code, message: text };
+    const reply: Reply = { type: 'error', id: header.id, code, message: text.slice(0, ERROR_CHARACTERS) };
     sendMessage(pipe, hint === undefined ? reply : { ...reply, hint });
   }
   // sessions are released and the answer is on its way: nothing keeps this process alive any more
-  if (message.header.type === 'quit') pipe.end();
+  if (header.type === 'quit') pipe.end();
 }
 
 async function main(): Promise<void> {

@@ -43,11 +43,11 @@ export interface LoadedModel {
   /**
    * Loads and warms up another graph while this one serves, then lets it serve from the next frame
    * on. Waiting frames stay where they are, and so does how they queue. Where it fails, what served
-   * before goes on.
+   * before goes on. `onServing` is called in the step from which the new one serves.
    *
    * @throws InferenceError as `InferenceHost.load`, `MODEL_CLOSED`
    */
-  swap(source: ModelSource, options: LoadOptions): Promise<void>;
+  swap(source: ModelSource, options: LoadOptions, onServing?: () => void): Promise<void>;
   /** Takes no more frames, finishes those it has, releases the session. */
   close(): Promise<void>;
 }

@@ -223,17 +223,18 @@ export class HostedModel implements Hosted {
   }
 
   /** One swap after the other. */
-  swap(source: ModelSource, options: LoadOptions): Promise<void> {
-    const swapped = this.#swapped.then(() => this.#swap(source, options));
+  swap(source: ModelSource, options: LoadOptions, onServing?: () => void): Promise<void> {
+    const swapped = this.#swapped.then(() => this.#swap(source, options, onServing));
     this.#swapped = swapped.catch(() => undefined);
     return swapped;
   }
 
-  async #swap(source: ModelSource, options: LoadOptions): Promise<void> {
+  async #swap(source: ModelSource, options: LoadOptions, onServing?: () => void): Promise<void> {
     const graph = await this.#core.open(source, options, () => this.#checkOpen());
     const before = this.graph;
     this.#core.serve(this, graph);
     this.#count('swaps');
+    onServing?.();
     await this.#core.unload(before);
   }
 

@@ -48,6 +48,8 @@ export interface ModelGraph {
   outputs: readonly string[];
   /** Declared shapes of inputs, outputs and values between; an open dimension counts 1. */
   shapes: ReadonlyMap<string, readonly number[]>;
+  /** True where an initializer has its numbers in another file, which only `externalData: 'kept'` lets pass. */
+  hasExternalData: boolean;
 }
 
 export interface GraphLimits {
@@ -57,10 +59,22 @@ export interface GraphLimits {
   nodes: number;
   /** Fields read, which bounds the time: 1 000 000 take 0.02–0.15 s by what they are. yolox_nano has 12 055. */
   fields: number;
+  /** Initializers; a quantised node has two or three. Each is taken apart where weights are brought in. */
+  constants: number;
 }
 
-export const GRAPH_LIMITS: GraphLimits = { tensorBytes: 512 * 1024 ** 2, nodes: 20_000, fields: 1_000_000 };
+export const GRAPH_LIMITS: GraphLimits = {
+  tensorBytes: 512 * 1024 ** 2,
+  nodes: 20_000,
+  fields: 1_000_000,
+  constants: 60_000,
+};
 
+/** What becomes of an initializer whose numbers lie in another file: the model is refused, or goes on without them. */
+type ExternalData = 'refused' | 'kept';
+
+/** Owner of a tensor that is no node's. */
+const INITIALIZER = 'initializer';
 /** Most nodes have none. */
 const NO_ATTRIBUTES = new Map<string, Attribute>();
 /** A sequence of optional tensors is three levels. */
@@ -86,8 +100,10 @@ function subgraph(node: string): InferenceError {
 class GraphReading {
   readonly #fields: ModelFields;
   readonly #limits: GraphLimits;
+  readonly #externalData: ExternalData;
   irVersion = 0;
   hasGraph = false;
+  hasExternalData = false;
   readonly opsets: { domain: string; version: number }[] = [];
   readonly nodes: Node[] = [];
   readonly constants = new Map<string, Constant>();
@@ -95,9 +111,10 @@ class GraphReading {
   readonly outputs: string[] = [];
   readonly shapes = new Map<string, readonly number[]>();
 
-  constructor(bytes: Buffer, limits: GraphLimits) {
+  constructor(bytes: Buffer, limits: GraphLimits, externalData: ExternalData) {
     this.#fields = new ModelFields(bytes, limits.fields);
     this.#limits = limits;
+    this.#externalData = externalData;
   }
 
   readModel(): void {
@@ -130,11 +147,11 @@ class GraphReading {
     this.#fields.each(message, (at) => {
       if (at.field === 1) this.#readNode(this.#fields.message(at));
       else if (at.field === 2) this.#fields.name(at);
-      else if (at.field === 5) this.#keep(this.#readTensor(this.#fields.message(at), 'initializer'));
+      else if (at.field === 5) this.#keep(this.#readTensor(this.#fields.message(at), INITIALIZER));
       else if (at.field === 11) this.inputs.push(this.#readValue(this.#fields.message(at), true));
       else if (at.field === 12) this.outputs.push(this.#readValue(this.#fields.message(at), true));
       else if (at.field === 13) this.#readValue(this.#fields.message(at), false);
-      else if (at.field === 15) this.#keep(this.#readSparse(this.#fields.message(at), 'initializer'));
+      else if (at.field === 15) this.#keep(this.#readSparse(this.#fields.message(at), INITIALIZER));
     });
   }
 
@@ -142,6 +159,13 @@ class GraphReading {
     if (name === '' || this.constants.has(name)) {
       throw invalid(
         name === '' ? 'an initializer has no name' : `two initializers are named ${quoted(name)}`,
+      );
+    }
+    if (this.constants.size >= this.#limits.constants) {
+      throw refusal(
+        'MODEL_TOO_LARGE',
+        `the model has more than ${this.#limits.constants} initializers`,
+        'Simplify it, for example with onnxsim.',
       );
     }
     this.constants.set(name, constant);
@@ -213,9 +237,14 @@ class GraphReading {
       else tensor.hold(at, this.#fields.bytes);
     });
     const label = name === '' ? `a tensor of ${owner}` : `${owner} ${quoted(name)}`;
-    if (external.isUsed) throw externalData(label);
+    if (external.isUsed && (this.#externalData === 'refused' || owner !== INITIALIZER))
+      throw externalData(label);
     this.#checkSize(label, tensor.type, dims);
     const elements = elementsOf(dims);
+    if (external.isUsed) {
+      this.hasExternalData = true;
+      return { name, constant: { type: tensor.type, elements, values: undefined } };
+    }
     const mismatch = tensor.mismatch(elements);
     if (mismatch !== undefined) throw invalid(`${label} ${mismatch}`);
     const values = elements <= FEW ? tensor.values(this.#fields.bytes, elements) : undefined;
@@ -231,7 +260,7 @@ class GraphReading {
     this.#fields.each(message, (at) => {
       if (at.field === 3) this.#fields.integers(at, dims);
       if (at.field !== 1 && at.field !== 2) return;
-      const read = this.#readTensor(this.#fields.only(at, seen), owner);
+      const read = this.#readTensor(this.#fields.only(at, seen), `sparse ${owner}`);
       if (at.field === 1) [name, type] = [read.name, read.constant.type];
     });
     this.#checkSize(`sparse ${owner} ${quoted(name)}`, type, dims);
@@ -321,8 +350,12 @@ interface DeclaredTensor {
  * @throws InferenceError `MODEL_INVALID`, `MODEL_EXTERNAL_DATA`, `MODEL_OPERATOR_REFUSED`,
  *   `MODEL_TENSOR_TOO_LARGE`, `MODEL_TOO_LARGE`
  */
-export function readModelGraph(bytes: Buffer, limits: GraphLimits = GRAPH_LIMITS): ModelGraph {
-  const reading = new GraphReading(bytes, limits);
+export function readModelGraph(
+  bytes: Buffer,
+  limits: GraphLimits = GRAPH_LIMITS,
+  externalData: ExternalData = 'refused',
+): ModelGraph {
+  const reading = new GraphReading(bytes, limits, externalData);
   try {
     reading.readModel();
   } catch (error) {

@@ -21,7 +21,7 @@ async function factsOf(path: string, name = ''): Promise<string> {
 }
 
 /** Differs when the model does; undefined while there is none. */
-async function fingerprint(path: string): Promise<string | undefined> {
+export async function fingerprint(path: string): Promise<string | undefined> {
   try {
     const status = await stat(path);
     if (!status.isDirectory()) return await factsOf(path);
@@ -33,6 +33,11 @@ async function fingerprint(path: string): Promise<string | undefined> {
     // It is being replaced.
     return undefined;
   }
+}
+
+interface WatchOptions {
+  known?: string | undefined;
+  clock?: Clock;
 }
 
 /**
@@ -50,8 +55,10 @@ export class ModelWatch {
   #looking: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(path: string, onChange: () => void, clock: Clock = systemClock) {
+  /** `known` is the fingerprint of what was read, taken before it was; else what is there now counts. */
+  constructor(path: string, onChange: () => void, { known, clock = systemClock }: WatchOptions = {}) {
     this.#path = path;
+    this.#known = known;
     this.#onChange = onChange;
     this.#stop = clock.every(INTERVAL_MS, () => void this.look());
     void this.look();

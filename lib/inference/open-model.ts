@@ -11,7 +11,7 @@ import { InferenceError } from './errors.ts';
 import type { GoldenResult } from './golden.ts';
 import { acquireHost, type InferenceHost, type LoadedModel } from './host.ts';
 import type { ModelInfo, RunOptions } from './hosted-model.ts';
-import type { CropsResult, FrameCounts, InferenceResult } from './inference-result.ts';
+import { noFrames, type CropsResult, type FrameCounts, type InferenceResult } from './inference-result.ts';
 import type { LoadOptions } from './load-options.ts';
 import type { ModelSource } from './model.ts';
 import { profileOn, type Benchmark, type TrialOptions } from './provider-trial.ts';
@@ -29,9 +29,15 @@ interface OpenModelInfo extends Omit<ModelInfo, 'refused'> {
   golden: readonly GoldenResult[];
 }
 
+export interface Opening {
+  /** Ends the trial, or the load after it; the reason is thrown. */
+  signal?: AbortSignal | undefined;
+}
+
 export interface OpenModel {
   /** Of what serves now. */
   readonly info: OpenModelInfo;
+  /** Since it was opened, on whatever device. */
   readonly counts: Readonly<FrameCounts>;
   /** The process it runs in; undefined while there is none. */
   readonly pid: number | undefined;
@@ -45,14 +51,14 @@ export interface OpenModel {
    *
    * @throws as `openModel`, `MODEL_CLOSED`
    */
-  swap(source: ModelSource, options: LoadOptions): Promise<void>;
+  swap(source: ModelSource, options: LoadOptions, opening?: Opening): Promise<void>;
   /**
    * Runs the model once more, in a process of its own, to see which provider does what of it.
    *
-   * @throws as `openModel`; ChildEnded when the process ends
+   * @throws as `openModel`, `MODEL_CLOSED`
    */
   profile(): Promise<ProviderShare[]>;
-  /** Takes no more frames, finishes those it has, gives the host back. */
+  /** Takes no more frames, finishes those it has, gives up what it tries, gives the host back. */
   close(): Promise<void>;
 }
 
@@ -84,30 +90,42 @@ function deviceOf({ graph }: Trial): string {
 async function passTrial(
   source: ModelSource,
   wanted: LoadOptions,
+  opening: Opening,
 ): Promise<{ trial: Trial; options: LoadOptions }> {
   const asked = modelOptions(source, wanted);
-  const trial = await tryModel(source, trialOptions(source, asked));
+  const trial = await tryModel(source, trialOptions(source, asked), opening);
   return { trial, options: servingOptions(asked, trial) };
 }
 
 async function serve(
   source: ModelSource,
   { trial, options }: { trial: Trial; options: LoadOptions },
+  { signal }: Opening,
 ): Promise<Serving> {
+  signal?.throwIfAborted();
   const host = acquireHost(deviceOf(trial));
+  const abandon = (): void => void host.release();
+  signal?.addEventListener('abort', abandon, { once: true });
   try {
     const loaded = await host.load(source, options);
     return { source, trial, host, loaded, options };
   } catch (error) {
     await host.release();
+    signal?.throwIfAborted();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', abandon);
   }
 }
 
 class Opened implements OpenModel {
   #serving: Serving;
+  /** What was counted on devices it has left, where frames may still end. */
+  readonly #left: Readonly<FrameCounts>[] = [];
   /** The last swap and all before it; never rejects. */
   #swapped: Promise<void> = Promise.resolve();
+  /** Aborted when it is closed. */
+  readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
 
   constructor(serving: Serving) {
@@ -122,7 +140,11 @@ class Opened implements OpenModel {
   }
 
   get counts(): Readonly<FrameCounts> {
-    return this.#serving.loaded.counts;
+    const sum = noFrames();
+    for (const counts of [...this.#left, this.#serving.loaded.counts]) {
+      for (const what of Object.keys(sum) as (keyof FrameCounts)[]) sum[what] += counts[what];
+    }
+    return sum;
   }
 
   get pid(): number | undefined {
@@ -130,51 +152,50 @@ class Opened implements OpenModel {
   }
 
   async run(frame: Frame, options?: RunOptions): Promise<InferenceResult> {
-    this.#checkOpen();
+    this.#closed.signal.throwIfAborted();
     return await this.#serving.loaded.run(frame, options);
   }
 
   async runCrops(frame: Frame, boxes: readonly Box[], options?: RunOptions): Promise<CropsResult> {
-    this.#checkOpen();
+    this.#closed.signal.throwIfAborted();
     return await this.#serving.loaded.runCrops(frame, boxes, options);
   }
 
   /** One after the other. */
-  swap(source: ModelSource, options: LoadOptions): Promise<void> {
-    const swapped = this.#swapped.then(() => this.#swap(source, options));
+  swap(source: ModelSource, options: LoadOptions, { signal }: Opening = {}): Promise<void> {
+    const signals = [this.#closed.signal, ...(signal === undefined ? [] : [signal])];
+    const swapped = this.#swapped.then(() => this.#swap(source, options, AbortSignal.any(signals)));
     this.#swapped = swapped.catch(() => undefined);
     return swapped;
   }
 
-  async #swap(source: ModelSource, wanted: LoadOptions): Promise<void> {
-    this.#checkOpen();
-    const passed = await passTrial(source, wanted);
-    this.#checkOpen();
+  async #swap(source: ModelSource, wanted: LoadOptions, signal: AbortSignal): Promise<void> {
+    const passed = await passTrial(source, wanted, { signal });
+    signal.throwIfAborted();
     const before = this.#serving;
     if (deviceOf(passed.trial) === before.host.device) {
-      await before.loaded.swap(source, passed.options);
-      this.#serving = { ...before, ...passed, source };
+      await before.loaded.swap(source, passed.options, () => {
+        this.#serving = { ...before, ...passed, source };
+      });
       return;
     }
-    const next = await serve(source, passed);
-    if (this.#closing !== undefined) await next.host.release();
-    this.#checkOpen();
-    this.#serving = next;
+    this.#serving = await serve(source, passed, { signal });
+    this.#left.push(before.loaded.counts, { ...noFrames(), swaps: 1 });
     // finishes the frames it has
     await before.host.release();
   }
 
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw new InferenceError('MODEL_CLOSED', 'the model was closed');
-  }
-
   profile(): Promise<ProviderShare[]> {
     const { source, options, loaded } = this.#serving;
-    return profileOn(loaded.info.provider, source, options);
+    return profileOn(loaded.info.provider, source, options, { signal: this.#closed.signal });
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#serving.host.release();
+    if (this.#closing === undefined) {
+      this.#closed.abort(new InferenceError('MODEL_CLOSED', 'the model was closed'));
+      // a device that was left may still have frames
+      this.#closing = Promise.all([this.#serving.host.release(), this.#swapped]).then(() => undefined);
+    }
     return this.#closing;
   }
 }
@@ -184,6 +205,10 @@ class Opened implements OpenModel {
  *
  * @throws InferenceError what `tryModel`, `modelOptions` and the host's `load` throw; GoldenMismatch
  */
-export async function openModel(source: ModelSource, options: LoadOptions): Promise<OpenModel> {
-  return new Opened(await serve(source, await passTrial(source, options)));
+export async function openModel(
+  source: ModelSource,
+  options: LoadOptions,
+  opening: Opening = {},
+): Promise<OpenModel> {
+  return new Opened(await serve(source, await passTrial(source, options, opening), opening));
 }

@@ -1,6 +1,5 @@
 /** Which provider really ran which nodes of a graph, read from the profile ONNX Runtime writes of a run. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import type { ProviderShare } from './protocol.ts';
@@ -45,18 +44,13 @@ export function sharesOf(events: readonly ProfileEvent[]): ProviderShare[] {
   return [...shares.values()].sort((a, b) => b.ms - a.ms);
 }
 
-/**
- * Lets `use` run a session that it makes with these options, and reads what was written. The files
- * are gone afterwards, however it ends.
- */
-export async function profiled(use: (options: ProfilingOptions) => Promise<void>): Promise<ProviderShare[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'jidoka-profile-'));
-  try {
-    await use({ enableProfiling: true, profileFilePrefix: join(folder, 'run') });
-    const [file] = await readdir(folder);
-    if (file === undefined) return [];
-    return sharesOf(JSON.parse(await readFile(join(folder, file), 'utf8')) as ProfileEvent[]);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+/** Lets `use` run a session that it makes with these options, and reads what was written into the folder. */
+export async function profiled(
+  folder: string,
+  use: (options: ProfilingOptions) => Promise<void>,
+): Promise<ProviderShare[]> {
+  await use({ enableProfiling: true, profileFilePrefix: join(folder, 'run') });
+  const [file] = await readdir(folder);
+  if (file === undefined) return [];
+  return sharesOf(JSON.parse(await readFile(join(folder, file), 'utf8')) as ProfileEvent[]);
 }

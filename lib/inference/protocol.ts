@@ -10,7 +10,8 @@
  *
  * Node's own IPC was not taken: it serialises a 1.2 MB frame in 1 ms, a pipe moves it in 0.4 ms.
  * Lengths are checked against limits before anything is allocated: a model that took the child
- * over must not take the parent with it.
+ * over must not take the parent with it. The child measures its own answers by the same limits, so
+ * that a graph with too much to say costs an error and not the process.
  */
 import type { Writable } from 'node:stream';
 import type { FrameFormat } from '../frame/frame.ts';
@@ -74,6 +75,8 @@ interface RunRequest {
 /** Opens the graph beside the others, runs it under the profiler, closes it. */
 interface ProfileRequest extends GraphRequest {
   type: 'profile';
+  /** Empty; where the runtime writes. Whoever asks removes it, since the child may not live to do so. */
+  folder: string;
 }
 
 interface UnloadRequest {
@@ -207,11 +210,43 @@ export interface Envelope<Header> {
   payload: Buffer;
 }
 
+export interface MessageLimits {
+  headerBytes: number;
+  payloadBytes: number;
+}
+
+/** What an answer of the host may weigh; a map of 1 000 × 1 000 is 4 MB. */
+export const REPLY_LIMITS: MessageLimits = { headerBytes: 4 * 1024 * 1024, payloadBytes: 64 * 1024 * 1024 };
+
+/** @throws InferenceError `OUTPUT_TOO_LARGE` for an answer that the parent would not read */
+export function checkReplySize(headerBytes: number, payloadBytes: number): void {
+  const measures = [
+    { what: 'predictions', bytes: headerBytes, limit: REPLY_LIMITS.headerBytes },
+    { what: 'maps and pictures', bytes: payloadBytes, limit: REPLY_LIMITS.payloadBytes },
+  ];
+  const over = measures.find(({ bytes, limit }) => bytes > limit);
+  if (over === undefined) return;
+  throw new InferenceError(
+    'OUTPUT_TOO_LARGE',
+    `the ${over.what} of one frame take ${over.bytes} bytes, more than ${over.limit}`,
+    { hint: 'Let the graph give a smaller map or fewer values, or look at fewer boxes at a time.' },
+  );
+}
+
 const EMPTY = Buffer.alloc(0);
 
-/** Writes one message; the payload leaves as it is, without a copy of ours. */
-export function sendMessage(stream: Writable, header: Request | Reply, payload: Uint8Array = EMPTY): void {
+/**
+ * Writes one message; the payload leaves as it is, without a copy of ours. `check` is told the bytes
+ * of header and payload before anything is written, and may throw.
+ */
+export function sendMessage(
+  stream: Writable,
+  header: Request | Reply,
+  payload: Uint8Array = EMPTY,
+  check?: (headerBytes: number, payloadBytes: number) => void,
+): void {
   const json = Buffer.from(JSON.stringify(header));
+  check?.(json.length, payload.length);
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.writeUInt8(MAGIC, 0);
   prefix.writeUInt8(PROTOCOL_VERSION, 1);
@@ -223,21 +258,16 @@ export function sendMessage(stream: Writable, header: Request | Reply, payload: 
   stream.uncork();
 }
 
-export interface ReaderLimits {
-  headerBytes: number;
-  payloadBytes: number;
-}
-
 /** Cuts a byte stream back into messages. `push` throws `PROTOCOL_VIOLATED` on anything else. */
 export class MessageReader<Header> {
-  readonly #limits: ReaderLimits;
+  readonly #limits: MessageLimits;
   readonly #onMessage: (message: Envelope<Header>) => void;
   readonly #prefix = Buffer.alloc(PREFIX_BYTES);
   #body: Buffer | undefined;
   #filled = 0;
   #headerLength = 0;
 
-  constructor(limits: ReaderLimits, onMessage: (message: Envelope<Header>) => void) {
+  constructor(limits: MessageLimits, onMessage: (message: Envelope<Header>) => void) {
     this.#limits = limits;
     this.#onMessage = onMessage;
   }

@@ -1,11 +1,14 @@
 /**
  * One model on one execution provider in a process of its own: created, warmed and shown its golden
- * samples, or profiled. The process is always gone afterwards, and goes last where cores are short.
+ * samples, or profiled. The process is always gone afterwards. It has the priority of
+ * those that serve: on a busy gateway the CPU would look slower beside an accelerator than it will be.
  */
-import { constants, setPriority } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { canonicalJson } from '../canonical.ts';
 import type { GoldenFrame } from './bundle/golden.ts';
-import { HostChild } from './child.ts';
+import { ChildEnded, HostChild } from './child.ts';
 import { InferenceError } from './errors.ts';
 import { GoldenMismatch, goldenResult, type GoldenResult } from './golden.ts';
 import type { HeadOptions } from './heads/head.ts';
@@ -46,10 +49,14 @@ export interface Attempt {
 /** One at a time on each device: two would measure each other. */
 const turns = new Map<string, Promise<unknown>>();
 
-function takeTurn<Result>(device: string, action: () => Promise<Result>): Promise<Result> {
+function takeTurn<Result>(
+  device: string,
+  action: () => Promise<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
   const before = turns.get(device) ?? Promise.resolve();
-  const turn = before.then(action, action);
-  const last = turn.catch(() => undefined);
+  const turn = orAborted(before, signal).then(action);
+  const last = Promise.allSettled([before, turn]);
   turns.set(device, last);
   void last.then(() => {
     if (turns.get(device) === last) turns.delete(device);
@@ -57,16 +64,33 @@ function takeTurn<Result>(device: string, action: () => Promise<Result>): Promis
   return turn;
 }
 
-/** Lets `use` ask a process that nobody else knows, and ends it. */
+/** Resolves after `before`, which never rejects; who gives up need not wait for it. */
+function orAborted(before: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const leave = (): void => reject(signal?.reason as Error);
+    signal?.addEventListener('abort', leave, { once: true });
+    void before.then(() => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    });
+  });
+}
+
+/** Lets `use` ask a process that nobody else knows, and ends it; at once when nobody wants it any more. */
 async function withChild<Result>(
   device: string,
+  signal: AbortSignal | undefined,
   use: (child: HostChild, backends: readonly string[]) => Promise<Result>,
 ): Promise<Result> {
+  signal?.throwIfAborted();
   const child = new HostChild({
     device,
     memoryLimitBytes: device === 'cpu' ? DEFAULT_MEMORY_BYTES : undefined,
   });
   const timer = setTimeout(() => child.kill('did not start in time'), START_TIMEOUT_MS);
+  const abandon = (): void => child.kill('is no longer wanted');
+  signal?.addEventListener('abort', abandon, { once: true });
   try {
     const { backends } = await child.hello.catch((error: unknown) => {
       throw new InferenceError('HOST_UNAVAILABLE', (error as Error).message, {
@@ -75,21 +99,15 @@ async function withChild<Result>(
       });
     });
     clearTimeout(timer);
-    stepBack(child);
     return await use(child, backends);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', abandon);
     child.kill('has finished its trial');
     await child.ended;
-  }
-}
-
-/** The models that serve go first where both want the core. */
-function stepBack({ pid }: HostChild): void {
-  try {
-    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);
-  } catch {
-    // gone already, or not allowed here
   }
 }
 
@@ -162,8 +180,13 @@ async function examine(
   return { graph, benchmark, golden: results };
 }
 
+interface Asking {
+  /** Ends the process, or gives up its turn; the reason is thrown. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
- * Tries a model on one provider. `backends` is told what this runtime has.
+ * Tries a model on one provider. `onBackends` is told what this runtime has.
  *
  * @throws InferenceError `PROVIDER_UNAVAILABLE`, `MODEL_GOLDEN_MISMATCH`, `MODEL_LOAD_TIMEOUT`,
  *   `HOST_UNAVAILABLE` and what a load throws; ChildEnded when the process ended over the model
@@ -172,34 +195,58 @@ export function tryOn(
   provider: string,
   source: ModelSource,
   options: TrialOptions,
-  onBackends: (backends: readonly string[]) => void,
+  { signal, onBackends }: Asking & { onBackends: (backends: readonly string[]) => void },
 ): Promise<Attempt> {
-  return takeTurn(provider, () =>
-    withChild(provider, (child, backends) => {
+  const attempt = (): Promise<Attempt> =>
+    withChild(provider, signal, (child, backends) => {
       onBackends(backends);
       if (backends.includes(provider)) return examine(child, provider, source, options);
       throw new InferenceError('PROVIDER_UNAVAILABLE', `this ONNX Runtime has no '${provider}'`);
-    }),
-  );
+    });
+  return takeTurn(provider, attempt, signal);
+}
+
+/** What a process that ended says of the model. @throws whatever is no error of ours */
+export function asModelError(thrown: unknown): InferenceError {
+  if (thrown instanceof InferenceError) return thrown;
+  if (!(thrown instanceof ChildEnded)) throw thrown;
+  return new InferenceError('MODEL_INVALID', `while loading the model ${thrown.message}`, {
+    hint: 'The graph ends the process that runs it: export it again, or ask its maker.',
+    cause: thrown,
+  });
 }
 
 /**
  * Runs a model under the profiler: what each provider did of one run.
  *
- * @throws as `tryOn`
+ * @throws InferenceError `MODEL_LOAD_TIMEOUT`, `MODEL_INVALID` when the process ended over the model,
+ *   `HOST_UNAVAILABLE` and what a load throws
  */
 export function profileOn(
   provider: string,
   source: ModelSource,
   options: LoadOptions,
+  { signal }: Asking = {},
 ): Promise<ProviderShare[]> {
   const { strict = false, head, input = {} } = options;
   const question = { providers: [provider], strict, head, input };
-  const limitMs = loadTimeout({ ...options, providers: [provider] });
-  return takeTurn(provider, () =>
-    withChild(provider, async (child) => {
-      const { header } = await child.ask('profile', question, { payload: source.bytes, limitMs });
-      return header.shares;
-    }),
-  );
+  const budget = new Budget(loadTimeout({ ...options, providers: [provider] }));
+  const payload = source.bytes;
+  const profile = async (): Promise<ProviderShare[]> => {
+    const folder = await mkdtemp(join(tmpdir(), 'jidoka-profile-'));
+    try {
+      return await withChild(provider, signal, async (child) => {
+        const { header } = await budget.spend((limitMs) =>
+          child.ask('profile', { ...question, folder }, { payload, limitMs }),
+        );
+        return header.shares;
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw asModelError(error);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  };
+  return takeTurn(provider, profile, signal);
 }

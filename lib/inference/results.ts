@@ -26,6 +26,12 @@ export interface EncodedResult {
 /** Of a tensor; ONNX itself sets none, graphs in use have up to 6. */
 const MAX_DIMENSIONS = 16;
 
+/** Of the payload, what one result takes. */
+export function payloadBytes({ tensors, pictures }: EncodedResult): number {
+  const floats = Object.values(tensors).reduce((sum, { data }) => sum + data.byteLength, 0);
+  return Object.values(pictures).reduce((sum, { bytes }) => sum + bytes.length, floats);
+}
+
 export function packResults(results: readonly EncodedResult[]): { list: PackedResult[]; payload: Buffer } {
   const tensors: Buffer[] = [];
   const pictures: Buffer[] = [];

@@ -14,8 +14,8 @@ import type { Head, HeadResult, Outputs, OutputTensor } from './heads/head.ts';
 import { InputFeed, recipeDigest, type InputData } from './input.ts';
 import { messageOf, openGraph, type OpenedGraph, type Runtime, type SessionRequest } from './open-graph.ts';
 import { profiled } from './profile.ts';
-import type { ChildTimings, GraphInfo, ProviderShare } from './protocol.ts';
-import type { EncodedPicture, EncodedResult } from './results.ts';
+import { checkReplySize, type ChildTimings, type GraphInfo, type ProviderShare } from './protocol.ts';
+import { payloadBytes, type EncodedPicture, type EncodedResult } from './results.ts';
 
 export interface RunOutcome {
   /** One of the whole picture, or one for each crop. */
@@ -100,12 +100,17 @@ export class GraphSession {
   }
 
   /**
-   * Runs the graph on a black picture under the profiler: which provider did what of the last run.
+   * Runs the graph on a black picture under the profiler: which provider did what of the last run. The
+   * runtime writes into `folder`, which is empty.
    *
    * @throws InferenceError as `load`, and `MODEL_INVALID`, `OUTPUT_TOO_LARGE`
    */
-  static profile(bytes: Uint8Array, request: SessionRequest, device: string): Promise<ProviderShare[]> {
-    return profiled(async (profiling) => {
+  static profile(
+    bytes: Uint8Array,
+    request: SessionRequest,
+    { device, folder }: { device: string; folder: string },
+  ): Promise<ProviderShare[]> {
+    return profiled(folder, async (profiling) => {
       const graph = await GraphSession.load(bytes, request, device, profiling);
       try {
         await graph.warmUp(RUNS_BEFORE_PROFILE + 1);
@@ -132,17 +137,22 @@ export class GraphSession {
         });
       });
       durations.push(performance.now() - before);
-      if (!this.#hasRun) this.#tryHead(outputs);
+      if (!this.#hasRun) await this.#tryHead(outputs);
       this.#hasRun = true;
     }
     return durations;
   }
 
-  /** A head that can never read this graph says so at load; that black scores oddly is no fault. */
-  #tryHead(outputs: Outputs): void {
+  /**
+   * A head that can never read this graph, or has more to say than one answer holds, says so at load;
+   * that black scores oddly is no fault.
+   */
+  async #tryHead(outputs: Outputs): Promise<void> {
     const { width, height } = this.info.input;
+    const placement = { scaleX: 1, scaleY: 1, frameWidth: width, frameHeight: height };
     try {
-      this.#head.read(outputs, { scaleX: 1, scaleY: 1, frameWidth: width, frameHeight: height });
+      const result = await encoded(this.#head.read(outputs, placement));
+      checkReplySize(Buffer.byteLength(JSON.stringify(result.prediction)), payloadBytes(result));
     } catch (error) {
       if (!(error instanceof InferenceError) || error.code !== 'SCORE_NOT_FINITE') throw error;
     }
@@ -174,7 +184,14 @@ export class GraphSession {
     const timings = { resize: 0, run: 0, head: 0 };
     const parts = crops?.map((box) => cropOf(picture, box)) ?? [{ window: picture, left: 0, top: 0 }];
     const results: EncodedResult[] = [];
-    for (const part of parts) results.push(await this.#look(part, timings));
+    let bytes = 0;
+    for (const part of parts) {
+      const result = await this.#look(part, timings);
+      // before the next crop: large maps of many crops are more than the process may hold
+      bytes += payloadBytes(result);
+      checkReplySize(0, bytes);
+      results.push(result);
+    }
     return { results, timings };
   }
 

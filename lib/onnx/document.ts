@@ -5,7 +5,7 @@
  * once, when a file is written.
  *
  * Meant for files that passed `scanModel` of `lib/inference`. Of other bytes it promises only to end: with a
- * document or `ONNX_INVALID` or `ONNX_TOO_LARGE`, in time and memory bounded by the count of fields.
+ * document or `ONNX_INVALID` or `ONNX_TOO_LARGE`, in time and memory bounded by the count of fields and packed numbers.
  *
  * Field numbers are those of `onnx.proto` (github.com/onnx/onnx, IR version 13).
  */

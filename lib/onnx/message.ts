@@ -9,8 +9,8 @@ import { OnnxError } from './errors.ts';
 /** Bytes in pieces, one after the other. */
 export type Encoded = readonly Uint8Array[];
 
-/** As many fields as the scan of `lib/inference` lets pass; this bounds time and memory. */
-const MOST_FIELDS = 1_000_000;
+/** As many as the scan of `lib/inference` lets pass; packed numbers count too. Bounds time and memory. */
+export const MOST_PARTS = 1_000_000;
 
 export function invalid(message: string): OnnxError {
   return new OnnxError('ONNX_INVALID', message, {
@@ -36,9 +36,12 @@ export function joined(encoded: Encoded): Uint8Array {
 /** Takes messages of one file apart. */
 export class Messages {
   readonly bytes: Buffer;
+  readonly #most: number;
   #count = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** @param most fields and packed numbers that are read */
+  constructor(bytes: Uint8Array, most = MOST_PARTS) {
+    this.#most = most;
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -47,12 +50,7 @@ export class Messages {
     const rest: Uint8Array[] = [];
     let [before, restFrom] = [reader.end, -1];
     while (reader.next()) {
-      this.#count += 1;
-      if (this.#count > MOST_FIELDS) {
-        throw new OnnxError('ONNX_TOO_LARGE', `the model has more than ${MOST_FIELDS} parts`, {
-          hint: 'Export it with its weights as raw data, as PyTorch and tf2onnx do.',
-        });
-      }
+      this.#countOne();
       if (!take(reader)) {
         if (restFrom < 0) restFrom = before;
       } else if (restFrom >= 0) {
@@ -63,6 +61,14 @@ export class Messages {
     }
     if (restFrom >= 0) rest.push(this.bytes.subarray(restFrom, before));
     return rest;
+  }
+
+  #countOne(): void {
+    this.#count += 1;
+    if (this.#count <= this.#most) return;
+    throw new OnnxError('ONNX_TOO_LARGE', `the model has more than ${this.#most} parts`, {
+      hint: 'Export it with its weights as raw data, as PyTorch and tf2onnx do.',
+    });
   }
 
   whole(): FieldReader {
@@ -90,7 +96,10 @@ export class Messages {
     if (at.wire === WIRE.varint) values.push(at.value);
     else if (at.wire === WIRE.delimited) {
       const packed = this.message(at);
-      while (packed.nextPacked()) values.push(packed.value);
+      while (packed.nextPacked()) {
+        this.#countOne();
+        values.push(packed.value);
+      }
     } else return false;
     return true;
   }
@@ -98,8 +107,10 @@ export class Messages {
   /** Adds floats that stand one by one or packed; false where the field holds none. */
   floats(at: FieldReader, values: number[]): boolean {
     if (at.wire !== WIRE.delimited && at.wire !== WIRE.fixed32) return false;
-    for (let offset = at.start; offset + 4 <= at.end; offset += 4)
+    for (let offset = at.start; offset + 4 <= at.end; offset += 4) {
+      this.#countOne();
       values.push(this.bytes.readFloatLE(offset));
+    }
     return true;
   }
 }

@@ -11,6 +11,7 @@ import {
   isVarint,
   joined,
   Messages,
+  MOST_PARTS,
   reading,
   textField,
   type Encoded,
@@ -104,7 +105,8 @@ export function floatsOf(tensor: Tensor): Float32Array | undefined {
     return counted(tensor, new Float32Array(raw.buffer, raw.byteOffset, raw.byteLength >> 2));
   }
   const values: number[] = [];
-  const messages = new Messages(joined(tensor.rest));
+  // weights may be listed one by one
+  const messages = new Messages(joined(tensor.rest), MOST_PARTS + elementsOf(tensor));
   reading(() =>
     messages.fields(messages.whole(), (at) => at.field === FIELD.floats && messages.floats(at, values)),
   );

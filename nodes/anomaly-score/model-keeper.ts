@@ -124,8 +124,8 @@ export class ModelKeeper {
 
   /** Puts a model into service, and the one before it out of service. */
   async #use(model: AnomalyModel): Promise<void> {
-    const { config, status } = this.#context;
-    const scorer = await Scorer.open(model, config);
+    const { config, status, signal } = this.#context;
+    const scorer = await Scorer.open(model, config, { signal });
     const [before, withdraw] = [this.#scorer, this.#withdraw];
     this.#scorer = scorer;
     const reference = referenceOf(model);

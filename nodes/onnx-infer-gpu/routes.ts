@@ -135,7 +135,7 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
       const trial = trials.start(body.dialog, {
         read: async () => readModel(await modelFile(RED, modelPath)),
         // a person waits for each picture: none may give way to another
-        open: (source) => openModel(source, { ...load, queue: 'block' }),
+        open: (source, signal) => openModel(source, { ...load, queue: 'block' }, { signal }),
       });
       return { id: trial.id };
     },

@@ -3,7 +3,7 @@
  * person asks. A new model that is refused leaves the old one where it is.
  */
 import { asCodedError } from '../../lib/errors.ts';
-import { ModelWatch } from '../../lib/inference/model-watch.ts';
+import { fingerprint, ModelWatch } from '../../lib/inference/model-watch.ts';
 import { readModel, type ModelSource } from '../../lib/inference/model.ts';
 import { openModel, type OpenModel } from '../../lib/inference/open-model.ts';
 import type { ModelReference } from '../../lib/inspection/inspection.ts';
@@ -54,15 +54,17 @@ export class ServedModel {
   }
 
   async start(): Promise<void> {
-    const { RED, config } = this.#context;
+    const { RED, config, signal } = this.#context;
     this.badge.loading();
     const path = await modelFile(RED, config.modelPath);
+    // before it is read: what comes while it is tried is another one
+    const known = config.follow ? await fingerprint(path) : undefined;
     const source = await readModel(path);
-    this.#model = await openModel(source, config.load);
+    this.#model = await openModel(source, config.load, { signal });
     this.#card = cardOf(source, this.model);
     this.#warn();
     this.badge.ready(this.model.info);
-    if (config.follow) this.#watch = new ModelWatch(path, () => void this.#follow());
+    if (config.follow) this.#watch = new ModelWatch(path, () => void this.#follow(), { known });
   }
 
   /**
@@ -100,7 +102,7 @@ export class ServedModel {
     const before = this.model.info.model;
     if (source.digest === before.digest) return { model: before, isNew: false };
     signal.throwIfAborted();
-    await this.model.swap(source, config.load);
+    await this.model.swap(source, config.load, { signal });
     this.#card = cardOf(source, this.model);
     this.badge.swapped(source.version);
     this.#warn();

@@ -13,10 +13,10 @@ import type { ModelSource } from '../../lib/inference/model.ts';
 import type { OpenModel } from '../../lib/inference/open-model.ts';
 import { cardOf, type ModelCard } from './model-card.ts';
 
-/** What opens the model; called once, at the start. */
+/** What opens the model; called once, at the start. The signal says that nobody wants it any more. */
 export interface TrialOptions {
   read: () => Promise<ModelSource>;
-  open: (source: ModelSource) => Promise<OpenModel>;
+  open: (source: ModelSource, signal: AbortSignal) => Promise<OpenModel>;
 }
 
 export interface Problem {
@@ -59,7 +59,7 @@ export class Trial {
   readonly #opened: Promise<{ model: OpenModel; card: ModelCard }>;
   readonly #startedAt = performance.now();
   #state: TrialState | undefined;
-  #isClosed = false;
+  readonly #closed = new AbortController();
   #picture: Buffer | undefined;
   #mask: Buffer | undefined;
 
@@ -102,17 +102,17 @@ export class Trial {
     return kept(this.#mask);
   }
 
-  /** Ends at once for the dialog; a load under way is waited for, and then let go. */
+  /** Ends at once for the dialog, and so does a load under way. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closed.abort(new TrialError('TRIAL_CLOSED', 'the dialog was closed'));
     const opened = await this.#opened.catch(() => undefined);
     await opened?.model.close();
   }
 
   async #open({ read, open }: TrialOptions): Promise<{ model: OpenModel; card: ModelCard }> {
     const source = await read();
-    if (this.#isClosed) throw new TrialError('TRIAL_CLOSED', 'the dialog was closed');
-    const model = await open(source);
+    this.#closed.signal.throwIfAborted();
+    const model = await open(source, this.#closed.signal);
     return { model, card: cardOf(source, model) };
   }
 }

@@ -101,6 +101,8 @@ function run<Config>(RED: NodeAPI, node: Node, raw: RawConfig, definition: NodeD
     return handlers;
   })();
   started.catch((error: unknown) => {
+    // what was given up because the node was closed is nobody's fault
+    if (abort.signal.aborted) return;
     const { code, message } = asCodedError(error);
     status.fail(code);
     node.error(`${code}: ${message}`);

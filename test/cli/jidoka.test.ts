@@ -148,6 +148,24 @@ describe('jidoka on the command line', function () {
     assert.match(stderr, /compare\.agreement is 0\.3333, below 0\.9/);
   });
 
+  it('lets no name of a file steer the terminal', async () => {
+    const graph = [
+      value(11, 'x', FLOAT, [1, 3, 32, 32]),
+      node('GlobalAveragePool', ['x'], ['pooled']),
+      node('Flatten', ['pooled'], ['\u001b[31mred'], { axis: 1 }),
+      value(12, '\u001b[31mred', FLOAT, [1, 3]),
+    ];
+    const odd = at('odd.onnx');
+    await writeFile(odd, modelOf({ graph }));
+    const compared = await jidoka('compare', odd, odd, '--images', images, '--task', 'raw');
+    assert.equal(compared.code, 0, compared.stderr);
+    assert.match(compared.stdout, /·\[31mred/);
+    assert.ok(!compared.stdout.includes('\u001b'));
+    const failed = await jidoka('inspect', at('\u001b[31mred'));
+    assert.match(failed.stderr, /MODEL_NOT_FOUND/);
+    assert.ok(!failed.stderr.includes('\u001b'));
+  });
+
   it('packs a bundle whose golden pictures it has answered', async () => {
     const out = at('bundle');
     const labels = at('labels.txt');
@@ -195,6 +213,11 @@ describe('jidoka on the command line', function () {
     const out = at('failed.onnx');
     const failing: [RegExp, ...string[]][] = [
       [/MODEL_NOT_FOUND/, 'inspect', at('absent.onnx')],
+      [
+        /labels cannot be read[^]*BUNDLE_INVALID[^]*one class on each line/,
+        ...['pack', model, '--out', at('unlabelled'), '--name', 'colour', '--version', '1'],
+        ...['--labels', at('absent.txt'), ...SIZE],
+      ],
       [/MODEL_INVALID[^]*Git LFS/, 'inspect', text],
       [/PICTURES_MISSING/, 'quantize', model, '--out', out, '--images', empty, ...SIZE],
       [/FILE_EXISTS/, 'quantize', model, '--out', model, '--images', images, ...SIZE],

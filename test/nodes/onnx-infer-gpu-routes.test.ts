@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import type { ModelSource } from '../../lib/inference/model.ts';
-import type { OpenModel } from '../../lib/inference/open-model.ts';
+import { openModel, type OpenModel } from '../../lib/inference/open-model.ts';
 import type { TrialOptions } from '../../nodes/onnx-infer-gpu/trial.ts';
 import { IDLE_MS, MAX_TRIALS, Trials } from '../../nodes/onnx-infer-gpu/trials.ts';
 import { sample, writeFolder } from '../lib/inference/bundle/samples.ts';
-import { colourModel, endlessModel } from '../lib/inference/onnx.ts';
+import { hostProcesses, source } from '../lib/inference/fixtures.ts';
+import { colourModel, endlessAtOnceModel, endlessModel } from '../lib/inference/onnx.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
 
@@ -43,6 +44,20 @@ describe('the trials of models', () => {
     letGo();
     await closed;
     assert.equal(trials.count, MAX_TRIALS - 1);
+  });
+
+  it('give up the model that one still opens when it is closed', async () => {
+    const endless: ModelSource = source(endlessAtOnceModel());
+    const options = { providers: ['cpu'], head: { task: 'raw' }, loadTimeoutMs: 60_000 } as const;
+    const before = hostProcesses();
+    const { id } = trials.start('a', {
+      read: () => Promise.resolve(endless),
+      open: (model, signal) => openModel(model, options, { signal }),
+    });
+    while (hostProcesses().length === before.length) await new Promise(setImmediate);
+    await trials.close(id);
+    assert.equal(trials.count, 0);
+    assert.deepEqual(hostProcesses(), before);
   });
 
   it('end when nobody asks any more', async () => {

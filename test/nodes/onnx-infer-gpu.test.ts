@@ -17,7 +17,7 @@ import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } f
 import { assertPlainMessage } from '../support/message-rule.ts';
 import { requirePath, shared } from '../support/shared.ts';
 import { sample, writeFolder } from '../lib/inference/bundle/samples.ts';
-import { isRunning } from '../lib/inference/fixtures.ts';
+import { hostProcesses, isRunning } from '../lib/inference/fixtures.ts';
 import {
   colourModel,
   FLOAT,
@@ -212,6 +212,22 @@ describe('onnx-infer-gpu', () => {
     node('infer').receive({ frame: colour(1, 1, 1) });
     await unload();
     assert.equal(isRunning(pid), false);
+    // for the hook that unloads
+    await load([register], flow(MEAN));
+  });
+
+  it('gives up the model it still tries when it is closed', async () => {
+    const before = hostProcesses();
+    // no other test has tried it like this
+    await load([register], flow({ ...CLASSIFY, inputWidth: '24' }));
+    const heard: string[] = [];
+    const tell = ({ args: [what] }: { args: unknown[] }): unknown => heard.push(JSON.stringify(what));
+    node('infer').on('call:error', tell);
+    node('infer').on('call:status', tell);
+    while (hostProcesses().length === before.length) await new Promise(setImmediate);
+    await unload();
+    assert.deepEqual(hostProcesses(), before);
+    assert.doesNotMatch(heard.join(), /green|CLOSED/);
     // for the hook that unloads
     await load([register], flow(MEAN));
   });

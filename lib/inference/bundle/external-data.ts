@@ -10,6 +10,7 @@ import { isDelimited, isVarint, joined, Messages, type Encoded } from '../../onn
 import type { Tensor } from '../../onnx/tensor.ts';
 import type { InferenceError } from '../errors.ts';
 import { quoted, refusal } from '../model-fields.ts';
+import { GRAPH_LIMITS, readModelGraph } from '../model-graph.ts';
 import { SLICE_BYTES, tooLarge } from '../read-file.ts';
 
 /** Fields of TensorProto. */
@@ -118,11 +119,13 @@ function documentOf(model: Buffer): OnnxDocument | undefined {
 }
 
 /**
- * The model with all its weights inside; the same bytes where they are already.
+ * The model with all its weights inside; the same bytes where they are already. The scan's look at the
+ * structure comes first, as it bounds the parts that are then taken for a document.
  *
- * @throws InferenceError `MODEL_EXTERNAL_DATA`, `MODEL_TOO_LARGE`, and what `read` throws
+ * @throws InferenceError `MODEL_EXTERNAL_DATA`, `MODEL_TOO_LARGE`, and what `readModelGraph` and `read` throw
  */
 export async function inlineExternalData(model: Buffer, files: WeightFiles): Promise<Buffer> {
+  if (!readModelGraph(model, GRAPH_LIMITS, 'kept').hasExternalData) return model;
   const document = documentOf(model);
   const { initializers = [] } = document?.graph ?? {};
   const references = initializers.map(referenceOf);

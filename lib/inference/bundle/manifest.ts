@@ -93,7 +93,8 @@ export interface Manifest {
   files: Record<string, string>;
 }
 
-const HINT = 'docs/guide/bundles.md says what belongs into model.json.';
+const HINT =
+  'See https://github.com/jidoka-dev/node-red/blob/main/docs/guide/bundles.md for what belongs into model.json.';
 
 function invalid(why: string, cause?: unknown): InferenceError {
   return bundleInvalid(`model.json cannot be used: ${why}`, HINT, cause);

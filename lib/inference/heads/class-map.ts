@@ -2,16 +2,16 @@
  * Output of a semantic segmentation → the class of every pixel that shows the frame.
  *
  * - C channels: the highest one is the class (argmax), whether logits or probabilities.
- * - one channel of floats: class 1 where the probability is at least `threshold`. Values outside 0…1 are
- *   logits, of which the sigmoid is the probability.
+ * - one channel of floats: class 1 where the probability is at least `threshold`; of logits the sigmoid is the
+ *   probability. `score-kind.ts` says which they are.
  * - one channel of whole numbers (int64, int32, uint8, bool): the classes themselves.
  *
  * The scan goes row by row and channel by channel in typed arrays: a row of the best values stays in the
  * processor's cache, however many channels there are.
  */
 import { InferenceError } from '../errors.ts';
-import type { Scores } from './head.ts';
 import type { MaskGrid, MaskView } from './mask-grid.ts';
+import { SLACK, type ScoreKind } from './score-kind.ts';
 
 export interface ClassMap {
   /** Class + `offset` of every pixel of the grid, row by row; 0 where nothing is. */
@@ -46,31 +46,37 @@ function bitsOf(value: number): number {
   return AS_BITS[0] as number;
 }
 
-/** A little above 1, for what rounding leaves; what is negative, infinite or no number has higher bits still. */
-const BITS_OF_ONE = bitsOf(1.001);
+/** What is negative, infinite or no number has higher bits still. */
+const MOST_BITS = bitsOf(1 + SLACK);
+/** Of −0, the lowest bits of what is negative; they rise towards −∞. */
+const NEGATIVE_BITS = 0x80_00_00_00;
+const MOST_NEGATIVE_BITS = bitsOf(-SLACK);
 const EXPONENT = 0x7f_80_00_00;
 
 /**
  * 1 where the bits are at least those of `threshold`, one comparison more for each pixel to know that all are
- * probabilities. Undefined where one is not.
+ * probabilities. Undefined where one is not. Slightly below 0 counts as 0.
  */
 function ofProbabilities(
   { data, rowStep, pixelStep }: MaskView,
   { columns, rows }: MaskGrid,
   threshold: number,
-): Uint16Array | undefined {
+): { values: Uint16Array; isBlank: boolean } | undefined {
   const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
   const least = bitsOf(threshold);
   const values = new Uint16Array(columns * rows);
+  let seen = 0;
   for (let row = 0, pixel = 0; row < rows; row += 1) {
     let at = row * rowStep;
     for (let column = 0; column < columns; column += 1, pixel += 1, at += pixelStep) {
       const value = bits[at] as number;
-      if (value > BITS_OF_ONE) return undefined;
-      if (value >= least) values[pixel] = 1;
+      seen |= value;
+      if (value > MOST_BITS) {
+        if (value < NEGATIVE_BITS || value > MOST_NEGATIVE_BITS) return undefined;
+      } else if (value >= least) values[pixel] = 1;
     }
   }
-  return values;
+  return { values, isBlank: (seen & ~NEGATIVE_BITS) === 0 };
 }
 
 /** 1 where the value is at least `least`. @throws InferenceError `SCORE_NOT_FINITE` */
@@ -91,22 +97,20 @@ function ofNumbers(
   return values;
 }
 
-/** One channel of probabilities or logits. @throws InferenceError `SCORE_NOT_FINITE` */
-export function thresholdMap(
-  view: MaskView,
-  grid: MaskGrid,
-  threshold: number,
-  scores: Scores = 'auto',
-): ClassMap {
+/** One channel of probabilities or logits. @throws InferenceError `SCORE_NOT_FINITE`, `MODEL_OUTPUT_UNSUPPORTED` */
+export function thresholdMap(view: MaskView, grid: MaskGrid, threshold: number, kind: ScoreKind): ClassMap {
   const { data, rowStep, pixelStep } = view;
-  const ready = scores === 'auto' || scores === 'as-is' ? ofProbabilities(view, grid, threshold) : undefined;
-  const isReady = ready !== undefined || scores === 'as-is';
-  const least = isReady ? threshold : Math.log(threshold / (1 - threshold));
+  const ready = kind.isReady === false ? undefined : ofProbabilities(view, grid, threshold);
+  const values = ready?.values;
+  const given =
+    values ??
+    ofNumbers(view, grid, kind.isReady === true ? threshold : Math.log(threshold / (1 - threshold)));
+  const isReady = kind.settle(ready !== undefined, ready?.isBlank ?? false);
   const probability = (column: number, row: number): number => {
     const value = data[row * rowStep + column * pixelStep] as number;
     return isReady ? value : sigmoid(value);
   };
-  return { values: ready ?? ofNumbers(view, grid, least), offset: 0, probability, channels: 1 };
+  return { values: given, offset: 0, probability, channels: 1 };
 }
 
 /**
@@ -179,34 +183,31 @@ function bestOfRow(view: MaskView, row: number, best: Float32Array, found: Uint1
 /** Pixels that are looked at to tell probabilities from logits. */
 const SAMPLES = 64;
 
-/** True when the channels of evenly spread pixels are all within 0…1. */
-function areProbabilities({
-  data,
-  channels,
-  width,
-  height,
-  channelStep,
-  rowStep,
-  pixelStep,
-}: MaskView): boolean {
+/** Whether the channels of evenly spread pixels are all within 0…1, and whether all are 0. */
+function sampled({ data, channels, width, height, channelStep, rowStep, pixelStep }: MaskView): {
+  looksReady: boolean;
+  isBlank: boolean;
+} {
   const pixels = width * height;
+  let isBlank = true;
   for (let sample = 0; sample < SAMPLES; sample += 1) {
     const pixel = Math.floor((sample * pixels) / SAMPLES);
     const offset = Math.floor(pixel / width) * rowStep + (pixel % width) * pixelStep;
     for (let channel = 0; channel < channels; channel += 1) {
       const value = data[offset + channel * channelStep] as number;
-      if (!(value >= 0 && value <= 1)) return false;
+      if (!(value >= -SLACK && value <= 1 + SLACK)) return { looksReady: false, isBlank: false };
+      if (value !== 0) isBlank = false;
     }
   }
-  return true;
+  return { looksReady: true, isBlank };
 }
 
-/** C channels. @throws InferenceError `SCORE_NOT_FINITE` */
+/** C channels. @throws InferenceError `SCORE_NOT_FINITE`, `MODEL_OUTPUT_UNSUPPORTED` */
 export function argmaxMap(
   view: MaskView,
   { columns, rows }: MaskGrid,
   hasBackground: boolean,
-  scores: Scores = 'auto',
+  kind: ScoreKind,
 ): ClassMap {
   const { data, channels, channelStep, rowStep, pixelStep } = view;
   const offset = hasBackground ? 0 : 1;
@@ -218,7 +219,8 @@ export function argmaxMap(
   }
   if (offset === 1)
     for (let pixel = 0; pixel < values.length; pixel += 1) values[pixel] = (values[pixel] as number) + 1;
-  const isReady = scores === 'as-is' || (scores === 'auto' && areProbabilities(view));
+  const { looksReady, isBlank } = sampled(view);
+  const isReady = kind.settle(looksReady, isBlank);
   const probability = (column: number, row: number, index: number): number => {
     const at = row * rowStep + column * pixelStep;
     const own = data[at + index * channelStep] as number;

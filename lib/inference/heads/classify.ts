@@ -2,9 +2,10 @@
 import { InferenceError } from '../errors.ts';
 import type { ValueDescription } from '../protocol.ts';
 import { sigmoid } from './class-map.ts';
-import type { ClassifyOptions, GraphOutputs, HeadPlan, OutputTensor, Scores } from './head.ts';
+import type { ClassifyOptions, GraphOutputs, Head, HeadPlan, OutputTensor, Scores } from './head.ts';
 import { labelOf, plainText } from './labels.ts';
 import { chooseOutput, isFloat, unsupportedOutput } from './outputs.ts';
+import { ScoreKind, SLACK } from './score-kind.ts';
 
 const DEFAULT_TOP = 5;
 /** Classes in a prediction, however many are asked for. */
@@ -17,14 +18,17 @@ export interface ClassPrediction {
   score: number;
 }
 
-/** True when the values could be probabilities that sum to 1. */
+/** Half a step of bytes, which quantised graphs round each probability to. */
+const ROUNDING = 1 / 512;
+
+/** True when the values could be probabilities that sum to 1, each rounded to 1/256 perhaps. */
 function isDistribution(values: Float32Array): boolean {
   let sum = 0;
   for (const value of values) {
-    if (!(value >= 0 && value <= 1)) return false;
+    if (!(value >= -SLACK && value <= 1 + SLACK)) return false;
     sum += value;
   }
-  return Math.abs(sum - 1) < 1e-3;
+  return Math.abs(sum - 1) < SLACK + ROUNDING * values.length;
 }
 
 /** Softmax, shifted by the highest value so that nothing overflows. */
@@ -50,14 +54,14 @@ export function topIndices(scores: Float32Array, count: number): number[] {
 }
 
 /**
- * The scores of a row of classes as probabilities.
+ * The scores of a row of classes as probabilities; `kind` knows whether they are that already.
  *
  * One value is a yes or no: the probability of class 1, which class 0 has the rest of. Whether it is a
  * probability already cannot be seen from it, as a logit may lie in 0…1 too; so with `auto` the name of the
  * output decides (`logit` in it: a logit, else a probability), and a value outside 0…1 is refused rather
  * than read one way today and the other way tomorrow.
  */
-function probabilities(data: Float32Array, mode: Scores, name: string): Float32Array {
+function probabilities(data: Float32Array, mode: Scores, name: string, kind: ScoreKind): Float32Array {
   const [first] = data;
   if (data.length === 1 && first !== undefined) {
     const isLogit = mode === 'softmax' || mode === 'sigmoid' || (mode === 'auto' && /logit/i.test(name));
@@ -71,7 +75,8 @@ function probabilities(data: Float32Array, mode: Scores, name: string): Float32A
     return Float32Array.of(1 - score, score);
   }
   if (mode === 'sigmoid') return data.map(sigmoid);
-  return mode === 'as-is' || (mode === 'auto' && isDistribution(data)) ? data : softmax(data);
+  const isBlank = data.every((value) => value === 0);
+  return kind.settle(isDistribution(data) && !isBlank, isBlank) ? data : softmax(data);
 }
 
 /** Of a yes or no one label names the yes. */
@@ -103,9 +108,9 @@ export function planClassify(options: ClassifyOptions, graph: GraphOutputs): Hea
     (value) => isFloat(value) && declaredClasses(value) !== 0,
   ).name;
   const { labels, topK = DEFAULT_TOP, scores: mode = 'auto' } = options;
-  return {
-    input: {},
-    bind: () => ({
+  const bind = (): Head => {
+    const kind = new ScoreKind(output, mode);
+    return {
       outputs: [output],
       read: (outputs) => {
         const { dims, data } = outputs[output] as OutputTensor;
@@ -117,7 +122,7 @@ export function planClassify(options: ClassifyOptions, graph: GraphOutputs): Hea
             hint: 'The model or its input is broken; nothing may be accepted on this prediction.',
           });
         }
-        const scores = probabilities(data, mode, output);
+        const scores = probabilities(data, mode, output, kind);
         const classes = topIndices(scores, Math.min(topK, MOST_CLASSES)).map((index): ClassPrediction => ({
           index,
           label: nameOf(labels, data.length === 1, index),
@@ -125,6 +130,7 @@ export function planClassify(options: ClassifyOptions, graph: GraphOutputs): Hea
         }));
         return { prediction: { task: 'classify', classes }, tensors: {} };
       },
-    }),
+    };
   };
+  return { input: {}, bind };
 }

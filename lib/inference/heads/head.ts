@@ -19,7 +19,7 @@ export interface ClassifyOptions extends Labelled {
   topK?: number;
   /** The output with the class scores; the only or first one when absent. */
   output?: string;
-  /** `auto` applies softmax unless the scores are a distribution already; of one value see `classify.ts`. */
+  /** `auto` applies softmax unless the first scores are a distribution already; of one value see `classify.ts`. */
   scores?: Scores;
 }
 
@@ -44,7 +44,7 @@ export interface SegmentOptions extends Labelled {
   threshold?: number;
   /** Smaller connected areas are left out; pixels of the frame. */
   minArea?: number;
-  /** `auto`: what lies in 0…1 throughout is probabilities, everything else logits. */
+  /** `auto`: where the first mask lies in 0…1 throughout they are probabilities, else logits. */
   scores?: Scores;
   /** For instance masks: as in detection. */
   confidence?: number;

@@ -14,6 +14,7 @@ import { LETTERBOX, type BoxReader, type Corners, type Family } from './detect/f
 import { isCellCount, type Size } from './detect/format.ts';
 import { STRIDES, cellCount } from './detect/grid.ts';
 import { Hits } from './detect/hits.ts';
+import { classIndex } from './detect/ssd.ts';
 import { Candidates, MAX_CANDIDATES } from './detect/suppression.ts';
 import { yolov5 } from './detect/yolov5.ts';
 import { yolov8 } from './detect/yolov8.ts';
@@ -77,10 +78,9 @@ function findRows(name: string): Find {
     hits.clear(anchors);
     for (let row = 0; row < anchors; row += 1) {
       const score = data[row * anchorStep + 4] as number;
-      const index = data[row * anchorStep + 5] as number;
       if (score < threshold) continue;
-      if (!Number.isFinite(score) || !(index >= 0)) throw notFinite();
-      hits.add(row, score, Math.round(index));
+      if (!Number.isFinite(score)) throw notFinite();
+      hits.add(row, score, classIndex(data[row * anchorStep + 5]));
     }
     return (row, corners) => {
       for (let edge = 0; edge < 4; edge += 1) corners[edge] = data[row * anchorStep + edge] as number;

@@ -14,6 +14,7 @@ import { instanceOutputs, planInstances } from './instances.ts';
 import { maskNames } from './labels.ts';
 import { gridOf, viewOf } from './mask-grid.ts';
 import { chooseOutput, isFloat, unsupportedOutput } from './outputs.ts';
+import { ScoreKind } from './score-kind.ts';
 import { pictureOf, segmentsOf } from './segments.ts';
 
 const DEFAULT_THRESHOLD = 0.5;
@@ -38,29 +39,32 @@ export function planSegment(options: SegmentOptions, graph: GraphOutputs): HeadP
   const { labels, threshold = DEFAULT_THRESHOLD, minArea = 0, scores } = options;
   return {
     input: {},
-    bind: (input): Head => ({
-      outputs: [output.name],
-      read: (outputs, placement) => {
-        const tensor = outputs[output.name] as OutputTensor;
-        const view = viewOf(tensor, input);
-        if (view === undefined) {
-          throw unsupportedOutput(`output '${output.name}' is ${tensor.dims.join('×')}, not a mask`);
-        }
-        const grid = gridOf(view, input, placement);
-        const isClasses = view.channels === 1 && !isFloat(output);
-        const classes = isClasses ? undefined : Math.max(2, view.channels);
-        const names = maskNames(labels, classes);
-        const map = isClasses
-          ? numberMap(view, grid, names.hasBackground)
-          : view.channels === 1
-            ? thresholdMap(view, grid, threshold, scores)
-            : argmaxMap(view, grid, names.hasBackground, scores);
-        return {
-          prediction: { task: 'segment', ...segmentsOf(map, grid, names, minArea) },
-          tensors: {},
-          pictures: { mask: pictureOf(map, grid) },
-        };
-      },
-    }),
+    bind: (input): Head => {
+      const kind = new ScoreKind(output.name, scores);
+      return {
+        outputs: [output.name],
+        read: (outputs, placement) => {
+          const tensor = outputs[output.name] as OutputTensor;
+          const view = viewOf(tensor, input);
+          if (view === undefined) {
+            throw unsupportedOutput(`output '${output.name}' is ${tensor.dims.join('×')}, not a mask`);
+          }
+          const grid = gridOf(view, input, placement);
+          const isClasses = view.channels === 1 && !isFloat(output);
+          const classes = isClasses ? undefined : Math.max(2, view.channels);
+          const names = maskNames(labels, classes);
+          const map = isClasses
+            ? numberMap(view, grid, names.hasBackground)
+            : view.channels === 1
+              ? thresholdMap(view, grid, threshold, kind)
+              : argmaxMap(view, grid, names.hasBackground, kind);
+          return {
+            prediction: { task: 'segment', ...segmentsOf(map, grid, names, minArea) },
+            tensors: {},
+            pictures: { mask: pictureOf(map, grid) },
+          };
+        },
+      };
+    },
   };
 }

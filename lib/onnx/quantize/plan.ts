@@ -50,6 +50,7 @@ class Planning {
   readonly #constants: ReadonlyMap<string, Tensor>;
   readonly #users = new Map<string, Node[]>();
   readonly #outputs: ReadonlySet<string>;
+  #excluded: ReadonlySet<Node> = new Set();
   readonly cores = new Set<Node>();
   readonly #leading = new Set<string>();
   readonly integer = new Map<string, ScaleOwner>();
@@ -70,8 +71,10 @@ class Planning {
   }
 
   run({ exclude = [], keepFirst = false, keepLast = false }: PlanOptions): Plan {
-    const excluded = this.#named(exclude);
-    for (const node of this.#graph.nodes) if (!excluded.has(node) && this.#isCore(node)) this.cores.add(node);
+    this.#excluded = this.#named(exclude);
+    for (const node of this.#graph.nodes) {
+      if (!this.#excluded.has(node) && this.#isCore(node)) this.cores.add(node);
+    }
     if (keepFirst) for (const node of [...this.cores].slice(0, 1)) this.cores.delete(node);
     this.#findLeading();
     if (keepLast) {
@@ -134,7 +137,7 @@ class Planning {
   }
 
   #isLink(node: Node): boolean {
-    if (!isStandard(node)) return false;
+    if (!isStandard(node) || this.#excluded.has(node)) return false;
     if (node.operator === 'Resize') return attributeOf(node, 'mode')?.text !== 'cubic';
     if (node.operator === 'MaxPool') return node.outputs.length === 1;
     return REARRANGE.has(node.operator) || INTEGER_KERNELS.has(node.operator) || isBound(node);
@@ -199,7 +202,7 @@ class Planning {
     const users = this.#users.get(output) ?? [];
     const [user] = users;
     const canAbsorb = users.length === 1 && !this.#outputs.has(output) && user !== undefined && isBound(user);
-    if (canAbsorb && this.#includesZero(user) && node.operator !== 'Concat') {
+    if (canAbsorb && !this.#excluded.has(user) && this.#includesZero(user) && node.operator !== 'Concat') {
       this.absorbed.set(user, node);
       const [bounded = ''] = user.outputs;
       this.integer.set(bounded, bounded);

@@ -58,6 +58,30 @@ describe('golden samples', () => {
     assert.deepEqual(paths({ objects: expected }, { objects: shifted }), []);
   });
 
+  it('pair a full tray of equal objects in any order without holding up the flows', () => {
+    const tray = (length: number): object[] =>
+      Array.from({ length }, (_, at) => object('nut', 0.9, [at % 40, at / 40, 10, 10]));
+    const full = tray(500);
+
+    assert.deepEqual(paths({ objects: full }, { objects: full.toReversed() }, exact), []);
+    const elsewhere = full.map((one) => ({ ...one, box: [5000, 5000, 10, 10] }));
+    assert.ok(paths({ objects: full }, { objects: elsewhere }).length >= 500);
+    const hostile = tray(3000);
+    const started = performance.now();
+    assert.ok(paths({ objects: hostile }, { objects: hostile.toReversed() }, exact).length > 0);
+    assert.ok(performance.now() - started < 3000);
+  });
+
+  it('hold segments by label, area, box and score, not by the corners of the outline', () => {
+    const corners = (count: number): number[][][] => [Array.from({ length: count }, (_, at) => [at, at * 7])];
+    const segment = { index: 1, label: 'rust', area: 400, share: 0.1, box: [0, 0, 20, 20], score: 0.8 };
+    const expected = { task: 'segment', segments: [{ ...segment, polygons: corners(20) }] };
+    assert.deepEqual(paths(expected, { ...expected, segments: [{ ...segment, polygons: corners(21) }] }), []);
+    const larger = { ...segment, area: 600, polygons: corners(20) };
+    assert.deepEqual(paths(expected, { ...expected, segments: [larger] }), ['segments[0].area']);
+    assert.deepEqual(paths({ polygons: [1] }, { polygons: [1, 2] }), ['polygons.length']);
+  });
+
   it('tell another object from one that moved', () => {
     const expected = { objects: [object('nut', 0.9, [0, 0, 10, 10])] };
     assert.deepEqual(paths(expected, { objects: [object('bolt', 0.9, [0, 0, 10, 10])] }), [

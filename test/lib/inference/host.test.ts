@@ -13,7 +13,21 @@ import {
 } from '../../../lib/inference/host.ts';
 import type { Box } from '../../../lib/inspection/inspection.ts';
 import { anomaly, gone, grey, isRunning, source, steadyLoad } from './fixtures.ts';
-import { colourModel, endlessAtOnceModel, endlessModel, hungryModel, logModel, meanModel } from './onnx.ts';
+import {
+  colourModel,
+  endlessAtOnceModel,
+  endlessModel,
+  FLOAT,
+  hungryModel,
+  int64s,
+  logModel,
+  mapModel,
+  meanModel,
+  meanOfImage,
+  model,
+  node,
+  value,
+} from './onnx.ts';
 import { withSwiftShader } from './swiftshader.ts';
 
 const code = (expected: string) => (error: unknown) => (error as { code?: unknown }).code === expected;
@@ -156,6 +170,33 @@ describe('inference host', () => {
     assert.equal(await outcome(model.run(grey(4))), 4);
   });
 
+  it('refuses to load a model whose map is more than one answer holds', async () => {
+    const host = acquire();
+    const sound = await host.load(source(meanModel()), anomaly);
+    await assert.rejects(host.load(source(mapModel(4200)), anomaly), code('OUTPUT_TOO_LARGE'));
+    assert.equal(await outcome(sound.run(grey(4))), 4);
+    assert.equal(host.counts.crashes, 0);
+  });
+
+  it('says OUTPUT_TOO_LARGE for crops whose answers are too many, and ends no process over them', async () => {
+    const host = acquire();
+    const boxes = Array.from({ length: 40 }, (): Box => [0, 0, 8, 8]);
+    const maps = await host.load(source(mapModel(900)), anomaly);
+    await assert.rejects(maps.runCrops(grey(1), boxes), code('OUTPUT_TOO_LARGE'));
+    const numbers = model(
+      ...meanOfImage,
+      node('Log', ['mean'], ['logarithm']),
+      int64s('shape', [1], [8000]),
+      node('Expand', ['logarithm', 'shape'], ['many']),
+      value(12, 'many', FLOAT, [8000]),
+    );
+    const raw = await host.load(source(numbers), { providers: ['cpu'], head: { task: 'raw' } });
+    // 40 times 8 000 numbers of 17 digits
+    await assert.rejects(raw.runCrops(grey(100), boxes), code('OUTPUT_TOO_LARGE'));
+    assert.equal((await raw.runCrops(grey(100), boxes.slice(0, 2))).results.length, 2);
+    assert.equal(host.counts.crashes, 0);
+  });
+
   it('counts what became of frames, for each model and for the host', async () => {
     const host = acquire();
     const first = await host.load(source(meanModel(), 'first'), anomaly);
@@ -280,6 +321,19 @@ describe('inference host', () => {
     assert.equal(await outcome(waiting), 3);
     assert.equal(await outcome(endless.run(grey(0))), 0);
     assert.equal(host.counts.crashes, 1);
+  });
+
+  it('blames no model for a pause of this process that is longer than a run may take', async () => {
+    const host = acquire();
+    const model = await host.load(source(meanModel()), { ...anomaly, watchdogMs: 300 });
+    for (let pause = 1; pause <= 3; pause += 1) {
+      const run = outcome(model.run(grey(pause)));
+      await new Promise(setImmediate);
+      const until = performance.now() + 400;
+      while (performance.now() < until);
+      assert.equal(await run, pause);
+    }
+    assert.equal(host.counts.crashes, 0);
   });
 
   it('ends a process that stands still', async () => {

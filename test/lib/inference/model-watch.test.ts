@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ModelWatch } from '../../../lib/inference/model-watch.ts';
+import { fingerprint, ModelWatch } from '../../../lib/inference/model-watch.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 describe('the watch over a model file', () => {
@@ -13,7 +13,7 @@ describe('the watch over a model file', () => {
 
   async function watching(watched: string): Promise<void> {
     changes = 0;
-    watch = new ModelWatch(watched, () => (changes += 1), new FakeClock());
+    watch = new ModelWatch(watched, () => (changes += 1), { clock: new FakeClock() });
     await looks(3);
     assert.equal(changes, 0);
   }
@@ -40,6 +40,15 @@ describe('the watch over a model file', () => {
     await looks(1);
     assert.equal(changes, 1);
     await looks(5);
+    assert.equal(changes, 1);
+  });
+
+  it('tells of a file that was replaced before it began, after what is known was read', async () => {
+    const known = await fingerprint(path);
+    await writeFile(path, 'another');
+    changes = 0;
+    watch = new ModelWatch(path, () => (changes += 1), { known, clock: new FakeClock() });
+    await looks(4);
     assert.equal(changes, 1);
   });
 
@@ -79,7 +88,7 @@ describe('the watch over a model file', () => {
   it('looks once a second by itself, until it is closed', async () => {
     const clock = new FakeClock();
     const seen: string[] = [];
-    watch = new ModelWatch(path, () => seen.push('changed'), clock);
+    watch = new ModelWatch(path, () => seen.push('changed'), { clock });
     await watch.look();
     await writeFile(path, 'another');
     for (let second = 0; second < 3; second += 1) {

@@ -120,6 +120,18 @@ export function logModel(): Buffer {
 /** As a head reads them: `score` and `map`, one number each. */
 export const scoreAndMap = [value(12, 'score', FLOAT, [1]), value(12, 'map', FLOAT, [1])];
 
+/** Score = mean, and a square map of it with so many numbers a side. */
+export function mapModel(side: number): Buffer {
+  return model(
+    ...meanOfImage,
+    node('Identity', ['mean'], ['score']),
+    int64s('shape', [2], [side, side]),
+    node('Expand', ['mean', 'shape'], ['map']),
+    value(12, 'score', FLOAT, [1]),
+    value(12, 'map', FLOAT, [side, side]),
+  );
+}
+
 /** Answers at once for a black image (and so in the warm-up), in many seconds for a bright one, without a loop. */
 export function slowModel(): Buffer {
   const rounds = 40;

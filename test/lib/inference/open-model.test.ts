@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setInterval as every } from 'node:timers/promises';
 import type { Manifest } from '../../../lib/inference/bundle/manifest.ts';
 import { GoldenMismatch } from '../../../lib/inference/golden.ts';
+import { noFrames } from '../../../lib/inference/inference-result.ts';
 import type { LoadOptions } from '../../../lib/inference/load-options.ts';
 import { openModel, type OpenModel } from '../../../lib/inference/open-model.ts';
 import { readModel, type ModelSource } from '../../../lib/inference/model.ts';
@@ -134,6 +135,19 @@ describe('open model', () => {
     assert.ok(names.includes('mean'));
   });
 
+  it('tells of one trial and one model at a time while it swaps', async () => {
+    const model = await open(source(meanModel(), 'mean'), anomaly);
+    const [before] = model.info.benchmarks;
+    const swapped = model.swap(source(logModel(), 'log'), anomaly);
+    const done = doneFlag(swapped);
+    while (!done.is) {
+      const { info } = model;
+      assert.equal(info.model.name === 'mean', info.benchmarks[0] === before);
+      await new Promise(setImmediate);
+    }
+    assert.equal(model.info.model.name, 'log');
+  });
+
   it('goes on with the model it has when the other does not pass', async () => {
     const model = await open(source(meanModel(), 'mean'), anomaly);
     const swap = model.swap(source(endlessAtOnceModel()), { ...anomaly, loadTimeoutMs: 500 });
@@ -146,17 +160,21 @@ describe('open model', () => {
   it('swaps to a model that runs on another device, and answers what waits for the old one', async function () {
     const model = await open(source(meanModel(), 'mean'), { ...anomaly, queue: 'block', queueLimit: 50 });
     const pid = model.pid;
+    let answered = 0;
     await withSwiftShader(this, async () => {
       const swap = model.swap(source(logModel(), 'log'), { ...anomaly, providers: ['webgpu'] });
       const done = doneFlag(swap);
       while (!done.is) {
         const { prediction, provider, model: by } = await model.run(grey(1));
+        answered += 1;
         assert.equal(by.name, provider === 'cpu' ? 'mean' : 'log');
         assert.equal(prediction['score'], provider === 'cpu' ? 1 : 0);
       }
       await swap;
     });
     assert.equal(model.info.device, 'webgpu');
+    assert.deepEqual({ ...model.counts, results: 0 }, { ...noFrames(), swaps: 1 });
+    assert.equal(model.counts.results, answered);
     assert.notEqual(model.pid, pid);
     const { prediction, provider, model: by } = await model.run(grey(1));
     assert.deepEqual([prediction['score'], provider, by.name], [0, 'webgpu', 'log']);
@@ -209,6 +227,25 @@ describe('open model', () => {
       (await Promise.all(runs)).map(({ prediction }) => prediction['score']),
       [1, 2, 3],
     );
+  });
+
+  it('gives up the model it tries as soon as it is closed, and one being opened when told to', async () => {
+    const options = { ...anomaly, loadTimeoutMs: 60_000 };
+    const model = await open(source(meanModel()), anomaly);
+    const served = hostProcesses();
+    const swap = model.swap(source(endlessAtOnceModel()), options);
+    while (hostProcesses().length === served.length) await new Promise(setImmediate);
+    const closed = model.close();
+    await assert.rejects(swap, code('MODEL_CLOSED'));
+    await closed;
+
+    const leaving = new AbortController();
+    const opening = openModel(source(endlessAtOnceModel()), options, { signal: leaving.signal });
+    while (hostProcesses().length === before.length) await new Promise(setImmediate);
+    leaving.abort(new Error('the node was closed'));
+    await assert.rejects(opening, /the node was closed/);
+    const early = openModel(source(meanModel()), anomaly, { signal: leaving.signal });
+    await assert.rejects(early, /the node was closed/);
   });
 
   it('shows which provider does what of a run', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
@@ -230,19 +230,12 @@ describe('graph session', () => {
     assert.notEqual(levels[0], others[0]);
   });
 
-  it('says what ran where, and leaves no file', async () => {
+  it('says what ran where', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jidoka-test-'));
-    const before = process.env['TMPDIR'];
-    process.env['TMPDIR'] = folder;
-    const shares = await GraphSession.profile(nonZeroModel(), requestOf({ task: 'raw' }), 'cpu').finally(
-      () => {
-        if (before === undefined) delete process.env['TMPDIR'];
-        else process.env['TMPDIR'] = before;
-      },
+    const where = { device: 'cpu', folder };
+    const shares = await GraphSession.profile(nonZeroModel(), requestOf({ task: 'raw' }), where).finally(() =>
+      rmSync(folder, { recursive: true }),
     );
-    const left = readdirSync(folder);
-    rmSync(folder, { recursive: true });
-    assert.deepEqual(left, []);
     assert.deepEqual(
       shares.map(({ provider }) => provider),
       ['cpu'],

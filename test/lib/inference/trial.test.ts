@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { constants, getPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import sharp from 'sharp';
+import { Frame } from '../../../lib/frame/frame.ts';
 import type { GoldenFrame } from '../../../lib/inference/bundle/golden.ts';
 import { InferenceError } from '../../../lib/inference/errors.ts';
 import { GoldenMismatch } from '../../../lib/inference/golden.ts';
+import { openModel } from '../../../lib/inference/open-model.ts';
 import { profileOn } from '../../../lib/inference/provider-trial.ts';
-import { tryModel } from '../../../lib/inference/trial.ts';
-import { anomaly, hostProcesses, source } from './fixtures.ts';
+import { trialHoldsMs, tryModel } from '../../../lib/inference/trial.ts';
+import { anomaly, hostProcesses, isRunning, source } from './fixtures.ts';
 import {
   colourModel,
   endlessAtOnceModel,
@@ -50,6 +56,19 @@ function newModel(): Buffer {
     floats('own', [1], [made]),
     node('Add', ['mean', 'own'], ['more']),
     node('Sub', ['more', 'own'], ['score']),
+    node('ReduceMean', ['pixels'], ['map'], { axes: [0, 3], keepdims: 0 }),
+    value(12, 'score', FLOAT, [1]),
+    value(12, 'map', FLOAT, [8, 8]),
+  );
+}
+
+/** Sines of large numbers, which processors reduce to one turn in ways of their own. */
+function sineModel(): Buffer {
+  return model(
+    ...meanOfImage,
+    floats('many', [1], [12345.678]),
+    node('Mul', ['mean', 'many'], ['large']),
+    node('Sin', ['large'], ['score']),
     node('ReduceMean', ['pixels'], ['map'], { axes: [0, 3], keepdims: 0 }),
     value(12, 'score', FLOAT, [1]),
     value(12, 'map', FLOAT, [8, 8]),
@@ -140,6 +159,38 @@ describe('trial of a model', () => {
     await assert.rejects(trial, code('MODEL_LOAD_TIMEOUT'));
   });
 
+  it('ends at once when nobody wants it any more, and lets the next one begin', async () => {
+    const [endless, waiting] = [new AbortController(), new AbortController()];
+    const limits = { ...anomaly, loadTimeoutMs: 60_000 };
+    const first = tryModel(source(endlessAtOnceModel()), limits, { signal: endless.signal });
+    const second = tryModel(source(newModel()), limits, { signal: waiting.signal });
+    const third = tryModel(source(newModel()), limits);
+    const all = Promise.allSettled([first, second, third]);
+    while (hostProcesses().length === before.length) await setImmediate();
+    waiting.abort(new Error('gave up its turn'));
+    await assert.rejects(second, /gave up its turn/);
+    const [process] = hostProcesses().filter((pid) => !before.includes(pid));
+    endless.abort(new Error('closed'));
+    await assert.rejects(first, /closed/);
+    assert.equal(isRunning(process as number), false);
+    assert.equal((await third).graph.provider, 'cpu');
+    await all;
+  });
+
+  it('measures at the priority at which models serve', async () => {
+    const trial = tryModel(source(endlessAtOnceModel()), { ...anomaly, loadTimeoutMs: 700 });
+    const over = trial.then(
+      () => true,
+      () => true,
+    );
+    const seen = new Set<number>();
+    while (!(await Promise.race([over, setImmediate(false)]))) {
+      for (const pid of hostProcesses()) seen.add(getPriority(pid));
+    }
+    assert.ok(seen.has(constants.priority.PRIORITY_BELOW_NORMAL));
+    assert.ok(Math.max(...seen) <= constants.priority.PRIORITY_BELOW_NORMAL, [...seen].join());
+  });
+
   it('ends a graph that wants more memory than a host may have', async function () {
     if (process.platform !== 'linux') this.skip();
     await assert.rejects(tryModel(source(hungryModel(8)), anomaly), {
@@ -170,6 +221,15 @@ describe('trial of a model', () => {
         return true;
       },
     );
+  });
+
+  it('remembers it for a minute alone where a driver may be mended', async function () {
+    const tried = async (...providers: string[]) => tryModel(source(newModel()), { ...anomaly, providers });
+    assert.equal(trialHoldsMs(await tried('cpu')), Infinity);
+    assert.equal(trialHoldsMs(await tried('dml', 'cpu')), Infinity, 'no runtime of Linux has it');
+    const trial = await tried('cuda', 'cpu');
+    if (trial.graph.provider === 'cuda' || process.platform !== 'linux') this.skip();
+    assert.equal(trialHoldsMs(trial), 60_000);
   });
 
   it('refuses a provider there is none of anywhere, and an empty list', async () => {
@@ -206,6 +266,33 @@ describe('trial of a model', () => {
     await assert.rejects(tryModel(source(newModel()), options), code('MODEL_GOLDEN_MISMATCH'));
   });
 
+  it('lets no provider take over that reads the golden samples otherwise', async function () {
+    this.timeout(120_000);
+    const bytes = sineModel();
+    const sample = await golden(100, 0);
+    const frame = new Frame(sample.bytes, { width: 20, height: 10, format: 'png', source: 'test' });
+    const scoreOn = async (provider: string): Promise<number> => {
+      const model = await openModel(source(bytes), { ...anomaly, providers: [provider] });
+      const { prediction } = await model.run(frame);
+      await model.close();
+      return prediction['score'] as number;
+    };
+    await withSwiftShader(this, async () => {
+      const [cpu, webgpu] = [await scoreOn('cpu'), await scoreOn('webgpu')];
+      assert.notEqual(cpu, webgpu, 'both providers compute the same');
+      const expected = { task: 'anomaly-map', score: webgpu };
+      const tolerance = { absolute: Math.abs(cpu - webgpu) / 2, relative: 0 };
+      const samples = [{ ...sample, expected, tolerance }];
+      for (const providers of [['auto'], ['webgpu', 'cpu']]) {
+        const trial = await tryModel(source(bytes), { ...anomaly, providers, golden: samples });
+        assert.deepEqual(trial.providers, ['webgpu']);
+        assert.ok(trial.refused.some(({ provider, message }) => provider === 'cpu' && /score/.test(message)));
+      }
+      const both = await tryModel(source(newModel()), { ...anomaly, providers: ['webgpu', 'cpu'] });
+      assert.deepEqual(both.providers, ['webgpu', 'cpu']);
+    });
+  });
+
   it('proves which nodes ran on WebGPU and which were left to the CPU', async function () {
     const options = { providers: ['webgpu'], head: { task: 'raw' }, input: { scale: 1 } } as const;
     const shares = await withSwiftShader(this, () => profileOn('webgpu', source(nonZeroModel()), options));
@@ -216,6 +303,27 @@ describe('trial of a model', () => {
       (webgpu?.operators['Conv'] ?? webgpu?.operators['FusedConv'] ?? 0) >= 1,
       JSON.stringify(shares),
     );
+  });
+
+  it('leaves no profile behind, even of a graph that ends or outlasts its process', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jidoka-test-'));
+    const before = process.env['TMPDIR'];
+    process.env['TMPDIR'] = folder;
+    const raw = { providers: ['cpu'], head: { task: 'raw' } } as const;
+    // the runtime keeps a log of its own there
+    const profiles = (): string[] => readdirSync(folder).filter((name) => name.startsWith('jidoka'));
+    try {
+      const endless = profileOn('cpu', source(endlessAtOnceModel()), { ...raw, loadTimeoutMs: 800 });
+      await assert.rejects(endless, code('MODEL_LOAD_TIMEOUT'));
+      assert.deepEqual(profiles(), []);
+      const [share] = await profileOn('cpu', source(nonZeroModel()), raw);
+      assert.equal(share?.provider, 'cpu');
+      assert.deepEqual(profiles(), []);
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('refuses in strict mode a provider that would leave nodes to the CPU', async function () {

@@ -165,5 +165,19 @@ describe('an ONNX document', () => {
   it('refuses a file of more parts than a model has, before they fill the memory', () => {
     const parts = Buffer.alloc(3_000_000).fill(Buffer.from([0x0a, 0x00]));
     assert.throws(() => readDocument(modelOf({ graph: [parts] })), { code: 'ONNX_TOO_LARGE' });
+    const packed = bytes(5, bytes(1, Buffer.alloc(1_100_000, 1)));
+    assert.throws(() => readDocument(modelOf({ graph: [packed] })), { code: 'ONNX_TOO_LARGE' });
+  });
+
+  it('reads weights that are listed one by one, however many', () => {
+    const count = 1_100_000;
+    const listed = bytes(
+      5,
+      integerField(1, count),
+      integerField(2, FLOAT),
+      bytes(4, Buffer.alloc(4 * count)),
+    );
+    const [tensor] = readDocument(modelOf({ graph: [listed] })).graph.initializers;
+    assert.equal(tensor === undefined ? undefined : floatsOf(tensor)?.length, count);
   });
 });

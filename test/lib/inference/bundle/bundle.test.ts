@@ -256,6 +256,14 @@ describe('bundle', () => {
       await refuses(await bundleOf(graph(constant)), 'MODEL_EXTERNAL_DATA', /another file/);
     });
 
+    it('looks at the structure before it takes a graph apart for them', async () => {
+      const weight = external({ location: 'weights.bin', offset: '8', length: '12' });
+      const dims = bytes(5, integerField(2, FLOAT), bytes(8, 'deep'), bytes(1, Buffer.alloc(2_000_000, 1)));
+      await refuses(await bundleOf(graph(weight, dims)), 'MODEL_INVALID', /"deep" has the impossible shape/);
+      const many = Buffer.concat(Array.from({ length: 60_001 }, (_, index) => floats(`w${index}`, [1], [1])));
+      await refuses(await bundleOf(graph(weight, many)), 'MODEL_TOO_LARGE', /60000 initializers/);
+    });
+
     it('refuses them of a bare graph', async () => {
       const path = join(root, 'bare.onnx');
       await writeFile(path, graph(external({ location: 'weights.bin', offset: '8', length: '12' })));

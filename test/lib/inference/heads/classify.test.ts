@@ -57,6 +57,31 @@ describe('classification head', () => {
     );
   });
 
+  it('reads every row as the first one, and takes probabilities of a quantised graph for such', () => {
+    const bound = (options: Partial<ClassifyOptions> = {}): ((...values: number[]) => number[]) => {
+      const outputs = [{ name: 'y', type: 'float32', shape: [1, 3] }];
+      const plan = planClassify({ task: 'classify', ...options }, { inputs: [INPUT], outputs });
+      const head = plan.bind(resolveInput([INPUT], {}));
+      return (...values) =>
+        classes(head.read({ y: { dims: [1, 3], data: Float32Array.from(values) } }, PLACEMENT)).map(
+          ({ score }) => score,
+        );
+    };
+    const rounded = [0.8984375, 0.05859375, 0.046875];
+    assert.ok(rounded.reduce((sum, score) => sum + score) > 1.003);
+    assert.deepEqual(bound()(...rounded), rounded);
+    assert.deepEqual(bound()(1, 0, -0), [1, 0, -0]);
+
+    const logits = bound();
+    logits(0, 0, 0);
+    logits(4, 1, -2);
+    assert.ok((logits(...rounded)[0] as number) < 0.6, 'logits that look like a distribution stay logits');
+    const ready = bound();
+    ready(0.5, 0.25, 0.25);
+    assert.throws(() => ready(4, 1, -2), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
+    assert.deepEqual(bound({ scores: 'as-is' })(4, 1, -2), [4, 1, -2]);
+  });
+
   it('cuts endless names', () => {
     assert.equal(classes(read([1], { labels: ['x'.repeat(1000)] }))[0]?.label.length, 64);
   });

@@ -140,6 +140,12 @@ describe('instance segmentation', () => {
     assert.equal(segments(segment(yolov8([left, double, unsure]), { iou: 1, confidence: 0.1 })).length, 3);
   });
 
+  it('refuses a class that can be none', () => {
+    for (const index of [Infinity, 3e9, -1, NaN]) {
+      assert.throws(() => segment(endToEnd([{ ...left, index }])), { code: 'SCORE_NOT_FINITE' }, `${index}`);
+    }
+  });
+
   it('refuses coefficients that are not numbers', () => {
     assert.throws(() => segment(yolov8([{ ...left, coefficients: [NaN] }])), { code: 'SCORE_NOT_FINITE' });
   });

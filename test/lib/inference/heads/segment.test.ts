@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { HeadResult, SegmentOptions } from '../../../../lib/inference/heads/head.ts';
 import type { SegmentPrediction } from '../../../../lib/inference/heads/segments.ts';
-import { read, tensor, type Output, type Setting } from './reading.ts';
+import { planHead } from '../../../../lib/inference/heads/plan.ts';
+import { resolveInput } from '../../../../lib/inference/input.ts';
+import { image, read, tensor, type Output, type Setting } from './reading.ts';
 
 function segment(y: Output, options: Partial<SegmentOptions> = {}, setting: Setting = {}): HeadResult {
   return read({ task: 'segment', ...options }, { y }, setting);
@@ -98,6 +100,29 @@ describe('segmentation head', () => {
         },
       ),
     );
+  });
+
+  it('reads every mask as the first one that is not all 0, and a hair below 0 as 0', () => {
+    const bound = (): ((...values: number[]) => number[]) => {
+      const outputs = [{ name: 'y', type: 'float32', shape: [1, 1, 2, 2] }];
+      const plan = planHead({ task: 'segment' }, { inputs: [image()], outputs });
+      const head = plan.bind(resolveInput([image()], {}, plan.input));
+      const placement = { scaleX: 1, scaleY: 1, frameWidth: 8, frameHeight: 8 };
+      return (...values) => [
+        ...(head.read({ y: tensor([1, 1, 2, 2], values) }, placement).pictures?.['mask']?.data ?? []),
+      ];
+    };
+    assert.deepEqual(bound()(0.2, -0, -1e-9, 0.9), [0, 0, 0, 1]);
+    assert.deepEqual(bound()(0.2, -9e-4, 0, 0.9), [0, 0, 0, 1]);
+
+    const logits = bound();
+    assert.deepEqual(logits(0, 0, 0, 0), [0, 0, 0, 0]);
+    assert.deepEqual(logits(-3, 2, 0.2, -1), [0, 1, 1, 0]);
+    assert.deepEqual(logits(0.2, 0.3, 0.4, 0.9), [1, 1, 1, 1], 'logits within 0…1 stay logits');
+    const ready = bound();
+    ready(0.2, 0.3, 0.4, 0.9);
+    assert.throws(() => ready(-3, 2, 0.2, -1), { code: 'MODEL_OUTPUT_UNSUPPORTED' });
+    assert.throws(() => ready(0, NaN, 0, 0), { code: 'SCORE_NOT_FINITE' });
   });
 
   it('says how sure it is: the mean probability of the pixels', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { scanModel } from '../../../../lib/inference/model-scan.ts';
 import { inputsOf, opsetOf, readDocument } from '../../../../lib/onnx/document.ts';
+import { planQuantization } from '../../../../lib/onnx/quantize/plan.ts';
 import { quantize, type QuantizeOptions } from '../../../../lib/onnx/quantize/quantize.ts';
 import { FLOAT, floats, meanModel, modelOf, node, value } from '../../inference/onnx.ts';
 
@@ -197,6 +198,13 @@ describe('quantising a graph', () => {
     assert.equal(await convolutions({ keepFirst: true }), 2);
     assert.equal(await convolutions({ exclude: ['c2'] }), 2);
     assert.equal(await convolutions({ exclude: ['c*'], keepLast: false }), 0);
+    const sums = async (exclude: string[]): Promise<number> =>
+      counted(await optimised((await quantize(smallNet(13), pictures, { exclude })).bytes), 'QLinearAdd');
+    assert.deepEqual([await sums([]), await sums(['a3'])], [1, 0], 'what lies between convolutions as well');
+    const { graph } = readDocument(smallNet(13));
+    const absorbed = (exclude: string[]): boolean =>
+      [...planQuantization(graph, { exclude }).absorbed.keys()].some(({ outputs }) => outputs[0] === 'r1');
+    assert.deepEqual([absorbed([]), absorbed(['r1'])], [true, false]);
     const { quantized } = await quantize(smallNet(13), pictures, { keepLast: true });
     assert.equal(quantized['Gemm'], undefined);
     assert.equal(quantized['Conv'], 3);
