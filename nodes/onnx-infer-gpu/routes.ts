@@ -13,6 +13,7 @@ import { openModel } from '../../lib/inference/open-model.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader } from '../runtime/config.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
+import type { ModelCard } from './model-card.ts';
 import { modelFile, modelFolder } from './model-file.ts';
 import { normalise } from './options.ts';
 import type { ServedModel } from './served-model.ts';
@@ -81,6 +82,11 @@ function servedBy(RED: NodeAPI, id: string | undefined): ServedModel {
   return served;
 }
 
+function cardOf({ card }: ServedModel): ModelCard {
+  if (card === undefined) throw new CodedError('NOT_FOUND', 'this node has no model that could be opened');
+  return card;
+}
+
 /** The newest picture of a deployed node: what this one was given, or what a camera took. */
 function frameOf(RED: NodeAPI, id: string): Frame {
   const node = RED.nodes.getNode(id) as (ServingNode & RunningCamera) | null;
@@ -114,7 +120,7 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
     method: 'get',
     path: `${PATH}/nodes/:id`,
     permission: 'flows.read',
-    handle: ({ params }) => ({ card: servedBy(RED, params['id']).card }),
+    handle: ({ params }) => ({ card: cardOf(servedBy(RED, params['id'])) }),
   });
   adminRoute<{ reason: string }>(RED, {
     method: 'post',

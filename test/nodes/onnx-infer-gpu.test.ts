@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import helper from 'node-red-node-test-helper';
 import { Frame } from '../../lib/frame/frame.ts';
 import { acquireHost } from '../../lib/inference/host.ts';
@@ -472,6 +472,26 @@ describe('onnx-infer-gpu', () => {
       );
     });
   });
+
+  for (const [what, broken, code] of [
+    ['is no model', 'no model yet', 'MODEL_INVALID'],
+    ['is not there', undefined, 'MODEL_NOT_FOUND'],
+  ] as const) {
+    it(`follows a file that ${what} when it is deployed, until it is one`, async function () {
+      this.timeout(60_000);
+      const path = join(folder, `repaired-${code}.onnx`);
+      if (broken !== undefined) await writeFile(path, broken);
+      await load([register], flow({ ...CLASSIFY, model: basename(path), follow: true }));
+      node('infer').receive({ frame: colour(0, 255, 0) });
+      assert.equal(codeOf(await nextMessage('caught')), code);
+      await writeFile(path, colourModel());
+      let status = await nextStatus();
+      while (status.fill !== 'green') status = await nextStatus();
+      node('infer').receive({ frame: colour(0, 255, 0) });
+      const { classes } = (await nextMessage('out')).payload as { classes: { label: string }[] };
+      assert.equal(classes[0]?.label, 'green');
+    });
+  }
 
   it('follows its file, and keeps the model it has when the new one is refused', async function () {
     this.timeout(60_000);
