@@ -63,8 +63,9 @@ export class Trial {
   #picture: Buffer | undefined;
   #mask: Buffer | undefined;
 
-  constructor(options: TrialOptions) {
-    this.#opened = this.#open(options);
+  /** `before` is what has to end first, for the sake of memory. */
+  constructor(options: TrialOptions, before?: Promise<unknown>) {
+    this.#opened = this.#open(options, before);
     this.#opened.then(
       ({ card }) => (this.#state = { state: 'ready', card }),
       (error: unknown) => (this.#state = { state: 'failed', problem: problemOf(error) }),
@@ -109,7 +110,12 @@ export class Trial {
     await opened?.model.close();
   }
 
-  async #open({ read, open }: TrialOptions): Promise<{ model: OpenModel; card: ModelCard }> {
+  async #open(
+    { read, open }: TrialOptions,
+    before: Promise<unknown> | undefined,
+  ): Promise<{ model: OpenModel; card: ModelCard }> {
+    if (before !== undefined) await before;
+    this.#closed.signal.throwIfAborted();
     const source = await read();
     this.#closed.signal.throwIfAborted();
     const model = await open(source, this.#closed.signal);

@@ -60,6 +60,45 @@ describe('the trials of models', () => {
     assert.deepEqual(hostProcesses(), before);
   });
 
+  it('follow each other in a dialog: however fast settings change, none is refused and one loads', async () => {
+    let loading = 0;
+    let most = 0;
+    const read = async (): Promise<ModelSource> => {
+      most = Math.max(most, (loading += 1));
+      await new Promise(setImmediate);
+      loading -= 1;
+      throw new Error('no model');
+    };
+    const open = (): Promise<OpenModel> => Promise.reject(new Error('never'));
+    trials.start('b', slow());
+    for (let change = 0; change < 10; change += 1) {
+      trials.start('a', { read, open });
+      await new Promise(setImmediate);
+      assert.equal(trials.count, MAX_TRIALS);
+    }
+    assert.equal(most, 1);
+    letGo();
+    await trials.closeAll();
+    assert.equal(trials.count, 0);
+  });
+
+  it('stay for as long as one of several requests is under way', async () => {
+    const { id } = trials.start('a', slow());
+    let answer = (): void => undefined;
+    const long = trials.use(id, () => new Promise<void>((resolve) => (answer = resolve)));
+    await trials.use(id, ({ state }) => state);
+    clock.advance(IDLE_MS + 1);
+    assert.equal((await trials.use(id, ({ state }) => state)).state, 'loading');
+    answer();
+    await long;
+    clock.advance(IDLE_MS + 1);
+    await assert.rejects(
+      trials.use(id, () => 0),
+      { code: 'NOT_FOUND' },
+    );
+    letGo();
+  });
+
   it('end when nobody asks any more', async () => {
     const { id } = trials.start('a', slow());
     clock.advance(IDLE_MS - 1);
