@@ -254,6 +254,23 @@ describe('the routes of onnx-infer-gpu', function () {
     assert.equal((await nodeRed.request(`${PATH}${path}/mask`)).status, 404);
   });
 
+  for (const format of ['png', 'webp', 'tiff'] as const) {
+    it(`show a picture that was sent as ${format}, no wider than the dialog`, async () => {
+      const { path } = await tried({});
+      const { answer } = await post(
+        `${path}/picture`,
+        await sharp(picture).ensureAlpha().toFormat(format).toBuffer(),
+      );
+      assert.equal(answer['width'], 1200, JSON.stringify(answer));
+      const shown = await nodeRed.request(`${PATH}${path}/picture`);
+      const { data, info } = await sharp(Buffer.from(await shown.arrayBuffer()))
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+      assert.deepEqual([info.width, info.height, info.channels], [960, 48, 3]);
+      assert.ok((data[1] ?? 0) > 240 && (data[0] ?? 255) < 15, 'green');
+    });
+  }
+
   it('say which provider computed what', async () => {
     const { path } = await tried({});
     const { answer } = await post(`${path}/prove`, {});
@@ -328,6 +345,10 @@ describe('the routes of onnx-infer-gpu', function () {
     assert.deepEqual([wrong.status, wrong.answer['code']], [400, 'CONFIG_INVALID']);
     const { path } = await tried({});
     assert.equal((await post(`${path}/picture`, Buffer.from('no picture'))).answer['code'], 'IMAGE_INVALID');
+    const vast = await sharp({ create: { width: 10_000, height: 5_001, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    assert.equal((await post(`${path}/picture`, vast)).answer['code'], 'IMAGE_TOO_LARGE');
     const large = await post(`${path}/picture`, Buffer.alloc(8 * 1024 * 1024 + 1)).catch(() => undefined);
     assert.ok(large === undefined || large.answer['code'] === 'TOO_LARGE');
   });
