@@ -21,6 +21,18 @@
   ];
   /** What a limit is where neither the field nor the bundle says one, as the heads have it. */
   const USUAL = { confidence: 0.3, iou: 0.45, topK: 5, threshold: 0.5 };
+  /** Fields for how outputs are read that a head may have or not; their classes are no part of the card. */
+  const READ_FIELDS = [
+    ...Object.keys(USUAL),
+    'minArea',
+    'names',
+    'units',
+    'mapOutput',
+    'scoreOutput',
+    'level',
+    'output',
+    'outputs',
+  ];
   /** Options of heads whose fields are called otherwise. */
   const HEAD_FIELDS = { map: 'mapOutput', score: 'scoreOutput' };
   const TYPING_MS = 700;
@@ -144,20 +156,20 @@
       this.#part('order').toggle(this.#part('provider-choice').val() === 'order');
       const head = this.#known?.head;
       for (const [name, usual] of Object.entries(USUAL)) {
-        field(name).attr('placeholder', (head?.[name] ?? usual).toLocaleString(window.RED.i18n.lang()));
+        field(name).attr('placeholder', Jidoka.numberText(head?.[name] ?? usual, 4));
       }
       const found = task === 'auto' && head !== undefined;
       this.#part('auto').toggle(found);
-      if (found) this.#part('auto-text').text(this.#found(this.#known));
-    }
-
-    #found({ head, why }) {
-      const task = this.#text(`task.${head.task}`);
-      return [this.#text('found', { task }), why].filter(Boolean).join(' ');
+      if (!found) return;
+      this.#part('auto-text').text(this.#text('found', { task: this.#text(`task.${head.task}`) }));
+      this.#part('auto-why').text(this.#known.why ?? '');
     }
 
     /** Puts what was found into the fields, to be changed there. */
     #useHead() {
+      // What is left of a model before was not found in this one.
+      for (const name of READ_FIELDS) field(name).val('');
+      field('normalise').prop('checked', true);
       for (const [name, value] of Object.entries(this.#known.head)) {
         const input = field(HEAD_FIELDS[name] ?? name);
         if (input.is('[type=checkbox]')) input.prop('checked', value);
@@ -330,7 +342,7 @@
       const { width, height, provider, timings, prediction } = look;
       const times = ['decode', 'resize', 'run', 'head', 'total']
         .filter((stage) => timings[stage] !== undefined)
-        .map((stage) => `${this.#text(`look.${stage}`)} ${timings[stage].toFixed(1)} ms`);
+        .map((stage) => `${this.#text(`look.${stage}`)} ${Jidoka.numberText(timings[stage], 3)} ms`);
       this.#part('facts').text([`${width} × ${height} px`, provider, ...times].join(' · '));
       Jidoka.showPrediction(this.#part('results'), prediction, this.#text);
       const count = this.#part('results').children().length;

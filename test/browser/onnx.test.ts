@@ -19,6 +19,8 @@ const MARKUP = `<img src=x onerror="window.jidokaWasHere = true"><b>cap</b>`;
 const COCO =
   'person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,backpack,umbrella,handbag,tie,suitcase,frisbee,skis,snowboard,sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,couch,potted plant,bed,dining table,toilet,tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,refrigerator,book,clock,vase,scissors,teddy bear,hair drier,toothbrush'
     .split(',')
+    // What a person would have taught it here: it takes a cube for a cup.
+    .map((name) => (name === 'cup' ? 'cube' : name))
     .join('\n');
 
 for (const version of nodeRedVersions) {
@@ -241,13 +243,17 @@ for (const version of nodeRedVersions) {
       assert.match(said, /cpu · [\d.]+ ms a warm run/);
       assert.match(said, /detect objects/);
       assert.match(await page.locator('.jidoka-auto').innerText(), /Found: detect objects/);
+      await page.fill('#node-input-labels', COCO);
+      await page.keyboard.press('Tab');
+      await card('ready').waitFor();
+      assert.match(await card('ready').innerText(), /80: person, bicycle/);
+      await page.locator('#node-input-name').scrollIntoViewIfNeeded();
       await screenshot(page, `${prefix}-card`);
     });
 
     it('puts what was found into the fields', async () => {
       await page.click('.jidoka-use-head');
       assert.equal(await page.inputValue('#node-input-task'), 'detect');
-      await page.fill('#node-input-labels', COCO);
       await page.fill('#node-input-confidence', '0.2');
       await page.keyboard.press('Tab');
       await card('ready').waitFor();
@@ -257,7 +263,7 @@ for (const version of nodeRedVersions) {
       await look();
       assert.ok((await drawnPixels()) > 300, 'a box of two pixels around a cube');
       assert.match(await page.locator('.jidoka-facts').innerText(), /^640 × 480 px · cpu · .*run [\d.]+ ms/);
-      assert.match(await page.locator('.jidoka-results').innerText(), /cup\s+\d+ %/);
+      assert.match(await page.locator('.jidoka-results').innerText(), /cube\s+\d+ %/);
       await page.locator('.jidoka-results').scrollIntoViewIfNeeded();
       await screenshot(page, `${prefix}-look`);
     });
@@ -290,7 +296,7 @@ for (const version of nodeRedVersions) {
     it('shows the card of the model that is deployed, and looks at the last picture it was given', async () => {
       await openDialog(page, 'old');
       await card('ready').waitFor();
-      assert.match(await card('ready').innerText(), /In service since the last deploy/);
+      assert.match(await card('ready').innerText(), /In service/);
       await page.click('.jidoka-look');
       await page.locator('.jidoka-notice strong').waitFor();
       assert.match(await page.locator('.jidoka-notice').innerText(), /NOT_FOUND/);
@@ -334,8 +340,6 @@ for (const version of nodeRedVersions) {
       assert.equal(await page.isChecked('#node-input-normalise'), false);
       await card('ready').waitFor();
       await page.selectOption('#node-input-task', 'auto');
-      await page.fill('#node-input-output', '');
-      await page.check('#node-input-normalise');
       await card('ready').waitFor();
       await choose('values');
       await card('ready').waitFor();
@@ -343,6 +347,7 @@ for (const version of nodeRedVersions) {
       assert.equal(await page.inputValue('#node-input-task'), 'regress');
       assert.equal(await page.inputValue('#node-input-names'), 'width, height, depth');
       assert.equal(await page.inputValue('#node-input-units'), 'mm, mm, mm');
+      assert.equal(await page.inputValue('#node-input-output'), '', 'of the model before');
       await card('ready').waitFor();
       await page.selectOption('#node-input-task', 'auto');
     });
