@@ -13,7 +13,7 @@
   }
 
   function time(ms) {
-    return `${Number(ms.toPrecision(3))} ms`;
+    return `${Jidoka.numberText(ms, 3)} ms`;
   }
 
   /** A problem with what can be done about it; `again` follows where given. */
@@ -71,7 +71,7 @@
         this.#row('card.size', Jidoka.bytesText(card.bytes)),
         this.#row('card.input', ...card.inputs.map(shapeText), this.#fed(card)),
         this.#row('card.outputs', ...card.outputs.map(shapeText)),
-        this.#row('card.head', this.#head(card), card.why),
+        this.#row('card.head', this.#head(card)),
         this.#labels(card.labels),
         this.#golden(card.golden),
         ...this.#manifest(card.manifest),

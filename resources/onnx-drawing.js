@@ -18,9 +18,6 @@
     return letters.length > MAX_NAME ? `${letters.slice(0, MAX_NAME - 1).join('')}…` : letters.join('');
   }
 
-  /** A share as people write it. */
-  Jidoka.percent = (share) => `${(100 * share).toFixed(share >= 0.995 || share < 0.1 ? 1 : 0)} %`;
-
   Jidoka.PredictionDrawing = class PredictionDrawing {
     #canvas;
     #look;
@@ -162,6 +159,6 @@
 
   /** A score between 0 and 1 as a share; any other as the number it is. */
   Jidoka.scoreText = (score) => {
-    return score >= 0 && score <= 1 ? Jidoka.percent(score) : String(Number(score.toPrecision(4)));
+    return score >= 0 && score <= 1 ? Jidoka.percent(score) : Jidoka.numberText(score, 4);
   };
 })();

@@ -19,6 +19,22 @@
     'lookLabels',
     'lookMargin',
   ];
+  /** What a limit is where neither the field nor the bundle says one, as the heads have it. */
+  const USUAL = { confidence: 0.3, iou: 0.45, topK: 5, threshold: 0.5 };
+  /** Fields for how outputs are read that a head may have or not; their classes are no part of the card. */
+  const READ_FIELDS = [
+    ...Object.keys(USUAL),
+    'minArea',
+    'names',
+    'units',
+    'mapOutput',
+    'scoreOutput',
+    'level',
+    'output',
+    'outputs',
+  ];
+  /** Options of heads whose fields are called otherwise. */
+  const HEAD_FIELDS = { map: 'mapOutput', score: 'scoreOutput' };
   const TYPING_MS = 700;
   const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
   /** Saved by a node from before these fields were there. */
@@ -42,6 +58,8 @@
     #drawing;
     #providers;
     #typing;
+    /** The settings as they were last seen, as text: an event does not say that anything is different. */
+    #seen;
     /** What the runtime says of the model the fields name. */
     #known;
     #isClosed = false;
@@ -84,10 +102,9 @@
       this.#part('file').on('change', () => this.#look(this.#part('file')[0].files[0]));
       this.#part('choose-file').on('click', () => this.#part('file').val('').trigger('click'));
       this.#root.on('change', 'input, select', () => this.#showFields());
-      this.#root.on('input change', '[id^=node-input-], .jidoka-providers select', ({ target }) => {
-        this.#changed(target.id.replace('node-input-', ''));
-      });
+      this.#root.on('input change', '[id^=node-input-], .jidoka-providers select', () => this.#changed());
       this.#offerCameras();
+      this.#seen = JSON.stringify(this.#settings());
       this.#showFields();
       this.#card.empty(typed('model') !== '');
       this.#askDeployed();
@@ -138,24 +155,28 @@
       this.#part('queue').toggle(typed('queue') !== 'latest-wins');
       this.#part('order').toggle(this.#part('provider-choice').val() === 'order');
       const head = this.#known?.head;
+      for (const [name, usual] of Object.entries(USUAL)) {
+        field(name).attr('placeholder', Jidoka.numberText(head?.[name] ?? usual, 4));
+      }
       const found = task === 'auto' && head !== undefined;
       this.#part('auto').toggle(found);
-      if (found) this.#part('auto-text').text(this.#found(this.#known));
-    }
-
-    #found({ head, why }) {
-      const task = this.#text(`task.${head.task}`);
-      return [this.#text('found', { task }), why].filter(Boolean).join(' ');
+      if (!found) return;
+      this.#part('auto-text').text(this.#text('found', { task: this.#text(`task.${head.task}`) }));
+      this.#part('auto-why').text(this.#known.why ?? '');
     }
 
     /** Puts what was found into the fields, to be changed there. */
     #useHead() {
-      const { task, format, ...more } = this.#known.head;
-      field('task').val(task);
-      if (format) field('format').val(format);
-      for (const [name, value] of Object.entries(more)) {
-        if (['confidence', 'iou', 'topK', 'threshold', 'minArea', 'level'].includes(name))
-          field(name).val(value);
+      // What is left of a model before was not found in this one.
+      for (const name of READ_FIELDS) field(name).val('');
+      field('normalise').prop('checked', true);
+      for (const [name, value] of Object.entries(this.#known.head)) {
+        const input = field(HEAD_FIELDS[name] ?? name);
+        if (input.is('[type=checkbox]')) input.prop('checked', value);
+        // A name with a comma cannot be typed into a list; only a bundle has such, and it says it itself.
+        else if (Array.isArray(value))
+          input.val(value.some((each) => each.includes(',')) ? '' : value.join(', '));
+        else input.val(value);
       }
       field('task').trigger('change');
     }
@@ -176,11 +197,11 @@
           for (const each of names) $('<option>').val(each).text(each).appendTo(select);
           select.val(name).appendTo(row);
         },
-        removeItem: () => this.#changed('providers'),
-        sortItems: () => this.#changed('providers'),
+        removeItem: () => this.#changed(),
+        sortItems: () => this.#changed(),
       });
       for (const name of isAuto ? ['cpu'] : saved) this.#providers.editableList('addItem', name);
-      this.#part('provider-choice').on('change', () => this.#changed('providers'));
+      this.#part('provider-choice').on('change', () => this.#changed());
     }
 
     #chosenProviders() {
@@ -194,9 +215,11 @@
     /** The card of the model the deployed node runs, which costs nothing. */
     #askDeployed() {
       if (typed('model') === '' || this.#node.changed) return;
+      const asked = this.#seen;
       $.ajax({ url: `jidoka/onnx-infer-gpu/nodes/${this.#node.id}`, dataType: 'json', cache: false }).done(
         ({ card }) => {
-          if (card === null || this.#isClosed || this.#trial.running || this.#known) return;
+          if (card === null || this.#isClosed || this.#trial.running || this.#known || this.#seen !== asked)
+            return;
           this.#know(card, true);
         },
       );
@@ -219,16 +242,29 @@
       void this.#trial.open();
     }
 
-    #changed(name) {
-      if (UNSEEN.includes(name)) return;
+    /** Where the settings are others now, what was said of those before goes. */
+    #changed() {
+      const settings = JSON.stringify(this.#settings());
+      if (settings === this.#seen) return;
+      this.#seen = settings;
       this.#known = undefined;
       this.#card.stale();
+      this.#forget();
       clearTimeout(this.#typing);
       if (!this.#trial.running && this.#part('card').attr('data-state') !== 'failed') return;
       this.#typing = setTimeout(() => this.#check(), TYPING_MS);
     }
 
+    /** Empties what the live test and the proof have said. */
+    #forget() {
+      this.#say($('<p>', { text: this.#text('look.none') }));
+      this.#part('shares').hide();
+      this.#part('prove-note').empty();
+    }
+
     #tried(state) {
+      // It is opened with what the timer would have it opened with.
+      clearTimeout(this.#typing);
       const isLoading = state.state === 'loading';
       this.#part('check').prop('disabled', isLoading);
       if (isLoading) this.#card.loading(state.ms);
@@ -238,19 +274,24 @@
 
     async #prove() {
       const [button, table, note] = [this.#part('prove'), this.#part('shares'), this.#part('prove-note')];
+      this.#changed();
+      const asked = this.#seen;
       button.prop('disabled', true);
       note.empty().text(this.#text('prove.busy'));
       try {
         const proof = await this.#trial.prove();
+        button.prop('disabled', false);
+        if (this.#seen !== asked) return;
         note.empty();
         table.toggle(proof !== undefined);
         if (proof === undefined) note.text(this.#text('prove.none'));
         else Jidoka.showShares(table.find('tbody'), proof.shares);
       } catch (problem) {
+        button.prop('disabled', false);
+        if (this.#seen !== asked) return;
         table.hide();
         note.empty().append(Jidoka.problemElement(problem));
       }
-      button.prop('disabled', false);
     }
 
     // --- the live test
@@ -270,15 +311,19 @@
         this.#say(Jidoka.problemElement({ code: 'TOO_LARGE', message: this.#text('look.tooLarge') }));
         return;
       }
+      this.#changed();
+      const asked = this.#seen;
+      // Of other settings than the fields have by now, or of a dialog that is gone.
+      const isOutdated = () => this.#isClosed || this.#seen !== asked;
       stage.attr('aria-busy', 'true');
       this.#part('look').add(this.#part('choose-file')).prop('disabled', true);
       try {
         const look = await this.#trial.look(file ? { file } : { node: this.#part('picture').val() });
-        if (this.#isClosed) return;
         if (look === undefined) this.#say($('<p>', { text: this.#text('look.noModel') }));
         else await this.#saw(look);
+        if (isOutdated()) this.#forget();
       } catch (problem) {
-        if (!this.#isClosed) this.#say(Jidoka.problemElement(problem));
+        if (!isOutdated()) this.#say(Jidoka.problemElement(problem));
       }
       stage.attr('aria-busy', 'false');
       this.#part('look').add(this.#part('choose-file')).prop('disabled', false);
@@ -298,7 +343,7 @@
       const { width, height, provider, timings, prediction } = look;
       const times = ['decode', 'resize', 'run', 'head', 'total']
         .filter((stage) => timings[stage] !== undefined)
-        .map((stage) => `${this.#text(`look.${stage}`)} ${timings[stage].toFixed(1)} ms`);
+        .map((stage) => `${this.#text(`look.${stage}`)} ${Jidoka.numberText(timings[stage], 3)} ms`);
       this.#part('facts').text([`${width} × ${height} px`, provider, ...times].join(' · '));
       Jidoka.showPrediction(this.#part('results'), prediction, this.#text);
       const count = this.#part('results').children().length;

@@ -9,11 +9,26 @@
   /** Buttons a browser draws at once; who has more, searches. */
   const MAX_SHOWN = 100;
 
+  /** A number as the reader of the editor writes it, with so many digits that count. */
+  Jidoka.numberText = (value, digits) => {
+    return value.toLocaleString(window.RED.i18n.lang(), {
+      maximumSignificantDigits: digits,
+      useGrouping: false,
+    });
+  };
+
+  /** A share of one. */
+  Jidoka.percent = (share) => {
+    const digits = share >= 0.995 || share < 0.1 ? 1 : 0;
+    const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+    return `${(100 * share).toLocaleString(window.RED.i18n.lang(), options)} %`;
+  };
+
   /** Bytes for people. */
   Jidoka.bytesText = (bytes) => {
     if (bytes < 1024) return `${bytes} B`;
     const [value, unit] = bytes < 1024 ** 2 ? [bytes / 1024, 'kB'] : [bytes / 1024 ** 2, 'MB'];
-    return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
+    return `${Jidoka.numberText(value, value < 10 ? 2 : 3)} ${unit}`;
   };
 
   Jidoka.ModelPicker = class ModelPicker {
@@ -21,6 +36,8 @@
     #text;
     #chosen;
     #models = [];
+    /** The folder has more than the list. */
+    #isCut = false;
 
     /**
      * @param view jQuery elements: toggle, panel, search, list, note
@@ -61,7 +78,8 @@
         .done(({ folder, models, isCut }) => {
           this.#models = models;
           this.#view.panel.attr('data-folder', folder);
-          this.#show(isCut);
+          this.#isCut = isCut;
+          this.#show();
         })
         .fail((xhr) => {
           const { code, message, hint } = Jidoka.problemOf(xhr, text);
@@ -70,7 +88,7 @@
         });
     }
 
-    #show(isCut = false) {
+    #show() {
       const { list, note, search, panel } = this.#view;
       const words = String(search.val()).toLowerCase().split(/\s+/);
       const fitting = this.#models.filter(({ path }) => {
@@ -81,9 +99,13 @@
       const folder = panel.attr('data-folder');
       const text = this.#text;
       if (this.#models.length === 0) note.text(text('picker.empty', { folder }));
-      else if (fitting.length === 0) note.text(text('picker.none'));
-      else if (isCut || fitting.length > MAX_SHOWN) note.text(text('picker.more', { count: MAX_SHOWN }));
-      else note.text(text('picker.folder', { folder }));
+      else {
+        const lines = [text('picker.folder', { folder })];
+        if (fitting.length === 0) lines[0] = text('picker.none');
+        else if (fitting.length > MAX_SHOWN) lines[0] = text('picker.more', { count: MAX_SHOWN });
+        if (this.#isCut) lines.push(text('picker.cut', { count: this.#models.length }));
+        note.text(lines.join(' '));
+      }
     }
 
     #entry({ path, kind, bytes, modifiedAt }) {

@@ -20,8 +20,8 @@
   }
 
   function numbers(values) {
-    const shown = values.slice(0, MAX_NUMBERS).map((value) => Number(value.toPrecision(4)));
-    return shown.join(', ') + (values.length > MAX_NUMBERS ? ' …' : '');
+    const shown = values.slice(0, MAX_NUMBERS).map((value) => Jidoka.numberText(value, 4));
+    return shown.join('; ') + (values.length > MAX_NUMBERS ? ' …' : '');
   }
 
   /** One line for each thing the model says. */
@@ -33,10 +33,10 @@
         line(label, `${text('look.pixels', { count: Math.round(area) })} · ${Jidoka.percent(share)}`, share),
       ),
     regress: ({ values }) =>
-      values.map(({ name, value, unit }) => line(name, [Number(value.toPrecision(6)), unit].join(' '))),
+      values.map(({ name, value, unit }) => line(name, [Jidoka.numberText(value, 6), unit].join(' '))),
     embed: ({ vector }, text) => [line(text('look.vector', { count: vector.length }), numbers(vector))],
     'anomaly-map': ({ score, boxes }, text) => [
-      line(text('look.score'), String(Number(score.toPrecision(5)))),
+      line(text('look.score'), Jidoka.numberText(score, 5)),
       ...(boxes || []).map((box, index) =>
         line(text('look.place', { index: index + 1 }), Jidoka.scoreText(box.score)),
       ),
@@ -69,7 +69,7 @@
       const cells = [
         provider,
         String(nodes),
-        `${Number(ms.toPrecision(3))} ms`,
+        `${Jidoka.numberText(ms, 3)} ms`,
         total > 0 ? Jidoka.percent(ms / total) : '',
         named.join(', ') + (most.length > MAX_OPERATORS ? ' …' : ''),
       ];

@@ -22,6 +22,8 @@
     #run = 0;
     #id;
     #opened;
+    /** The settings that is opened with, as text. */
+    #openedWith;
 
     /**
      * @param text gives the text of a key
@@ -81,15 +83,24 @@
       });
     }
 
+    /** The model with the settings as they are now: what was opened with others answers for others. */
+    #current() {
+      const isCurrent = this.#opened !== undefined && this.#openedWith === JSON.stringify(this.#settings());
+      return isCurrent ? this.#opened : this.open();
+    }
+
     /** Opens the model where it is not; once more where the runtime has let go of it. */
     async #use(request) {
-      const ready = await (this.#opened ?? this.open());
+      const ready = await this.#current();
       if (ready === undefined) return undefined;
+      const id = this.#id;
       try {
-        return await request(this.#id);
+        return await request(id);
       } catch (problem) {
         if (problem.status !== 404 || problem.message !== 'this trial has ended') throw problem;
-        return (await this.open()) === undefined ? undefined : await request(this.#id);
+        // It may have given way to one with other settings meanwhile.
+        const again = await (this.#id === id ? this.open() : this.#current());
+        return again === undefined ? undefined : await request(this.#id);
       }
     }
 
@@ -101,7 +112,9 @@
 
     async #open(run) {
       this.#onState({ state: 'loading', ms: 0 });
-      const data = { ...this.#settings(), dialog: this.#dialog };
+      const settings = this.#settings();
+      this.#openedWith = JSON.stringify(settings);
+      const data = { ...settings, dialog: this.#dialog };
       const { id } = await this.#ask({ method: 'POST', url: PATH, data });
       if (this.#run !== run) {
         await this.#ask({ method: 'POST', url: `${PATH}/${id}/close`, data: {} });

@@ -69,6 +69,12 @@ export class ModelBadge {
     this.#status.show('ready', 'swapped', { version });
   }
 
+  /** The file holds the model again that serves: what was refused is gone. */
+  restored(info: Running): void {
+    this.#kept = undefined;
+    if (!this.#isPassing) this.ready(info);
+  }
+
   /** The new model was refused; the one before it goes on. */
   kept(code: string, info: Running): void {
     this.#kept = code;

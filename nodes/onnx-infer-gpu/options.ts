@@ -66,37 +66,43 @@ function headOf(config: ConfigReader): HeadOptions {
   const task = config.choice('task', TASKS, 'detect');
   const share = { min: 0, max: 1 };
   const labels = given('labels', entries(config, 'labels', '\n'));
+  const output = given('output', config.text('output', '') || undefined);
+  // What is left empty is for the bundle to say, else the head has its usual value.
   const limits = () => ({
-    confidence: config.number('confidence', { fallback: 0.3, ...share }),
-    iou: config.number('iou', { fallback: 0.45, ...share }),
+    ...given('confidence', config.optionalNumber('confidence', share)),
+    ...given('iou', config.optionalNumber('iou', share)),
   });
   switch (task) {
     case 'auto':
       return { task, ...labels };
     case 'detect':
-      return { task, ...labels, format: config.choice('format', FORMATS, 'auto'), ...limits() };
+      return { task, ...labels, ...output, format: config.choice('format', FORMATS, 'auto'), ...limits() };
     case 'classify':
       return {
         task,
         ...labels,
-        topK: config.number('topK', { fallback: 5, min: 1, max: 100, integer: true }),
+        ...output,
+        ...given('topK', config.optionalNumber('topK', { min: 1, max: 100, integer: true })),
       };
     case 'segment':
       return {
         task,
         ...labels,
+        ...output,
         ...limits(),
-        threshold: config.number('threshold', { fallback: 0.5, ...share }),
+        ...given('threshold', config.optionalNumber('threshold', share)),
         ...given('minArea', config.optionalNumber('minArea', { min: 0, max: 100_000_000 })),
       };
     case 'regress':
       return {
         task,
+        ...output,
         ...given('names', entries(config, 'names', /[\n,]/)),
         ...given('units', entries(config, 'units', /[\n,]/)),
       };
     case 'embed':
-      return { task, normalise: config.boolean('normalise', true) };
+      // Ticked is the usual, and no word against a bundle that says otherwise.
+      return { task, ...output, ...(config.boolean('normalise', true) ? {} : { normalise: false }) };
     case 'anomaly-map':
       return {
         task,

@@ -13,6 +13,7 @@ import { openModel } from '../../lib/inference/open-model.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader } from '../runtime/config.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
+import type { ModelCard } from './model-card.ts';
 import { modelFile, modelFolder } from './model-file.ts';
 import { normalise } from './options.ts';
 import type { ServedModel } from './served-model.ts';
@@ -22,6 +23,8 @@ import { Trials } from './trials.ts';
 const PATH = '/jidoka/onnx-infer-gpu';
 /** A picture of 8 MB is a JPEG of 50 megapixels. */
 const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
+/** A PNG of one colour has many more in as few bytes; all of them are decoded. */
+const MAX_PICTURE_PIXELS = 50_000_000;
 /** A thousand names of classes are the longest of the fields. */
 const MAX_TEXT = 48_000;
 
@@ -99,6 +102,11 @@ function uploaded(bytes: Buffer): Frame {
   const header = probeImage(bytes);
   if (header === undefined) {
     throw new TrialError('IMAGE_INVALID', 'this is no JPEG, PNG, WebP or TIFF picture');
+  }
+  if (header.width * header.height > MAX_PICTURE_PIXELS) {
+    throw new TrialError('IMAGE_TOO_LARGE', `${header.width} × ${header.height} pixels are too many to try`, {
+      hint: 'Take a picture of at most 50 megapixels.',
+    });
   }
   return new Frame(bytes, { ...header, source: 'upload' });
 }

@@ -2,6 +2,7 @@
  * The model a node serves with: opened at deploy, and replaced while it serves when its file changes or a
  * person asks. A new model that is refused leaves the old one where it is.
  */
+import { resolve } from 'node:path';
 import { asCodedError } from '../../lib/errors.ts';
 import { fingerprint, ModelWatch } from '../../lib/inference/model/watch.ts';
 import { readModel, type ModelSource } from '../../lib/inference/model/model.ts';
@@ -11,7 +12,7 @@ import type { Station } from '../../lib/station/types.ts';
 import type { NodeContext } from '../runtime/register.ts';
 import { ModelBadge } from './model-badge.ts';
 import { cardOf, type ModelCard } from './model-card.ts';
-import { modelFile } from './model-file.ts';
+import { modelFile, modelFolder } from './model-file.ts';
 import type { Config } from './options.ts';
 
 export interface SwapRequest {
@@ -31,6 +32,8 @@ export class ServedModel {
   readonly #context: NodeContext<Config>;
   readonly #station: Station | undefined;
   #model: OpenModel | undefined;
+  /** Why there is no model yet. */
+  #refused: unknown;
   #card: ModelCard | undefined;
   #watch: ModelWatch | undefined;
   /** Swaps follow each other: two at once would leave open which one serves. */
@@ -42,10 +45,12 @@ export class ServedModel {
     this.badge = new ModelBadge(context.status, context.config.load.providers);
   }
 
-  /** The open model. Only for after {@link start}. */
+  /** The open model. Only for after {@link start}. @throws InferenceError why it could not be opened */
   get model(): OpenModel {
-    if (this.#model === undefined) throw new Error('the model has not been opened');
-    return this.#model;
+    if (this.#model !== undefined) return this.#model;
+    throw this.#refused === undefined
+      ? new Error('the model has not been opened')
+      : asCodedError(this.#refused);
   }
 
   /** Undefined until the model is open. */
@@ -53,18 +58,21 @@ export class ServedModel {
     return this.#card;
   }
 
+  /** @throws InferenceError where the model cannot be opened and is not followed either */
   async start(): Promise<void> {
-    const { RED, config, signal } = this.#context;
+    const { config, signal } = this.#context;
     this.badge.loading();
-    const path = await modelFile(RED, config.modelPath);
     // before it is read: what comes while it is tried is another one
-    const known = config.follow ? await fingerprint(path) : undefined;
-    const source = await readModel(path);
-    this.#model = await openModel(source, config.load, { signal });
-    this.#card = cardOf(source, this.model);
-    this.#warn();
-    this.badge.ready(this.model.info);
-    if (config.follow) this.#watch = new ModelWatch(path, () => void this.#follow(), { known });
+    const followed = config.follow ? await this.#followed() : undefined;
+    try {
+      await this.#open(await this.#read());
+    } catch (error) {
+      if (followed === undefined || signal.aborted) throw error;
+      this.#refuse(error);
+    }
+    if (followed === undefined) return;
+    const { path, known } = followed;
+    this.#watch = new ModelWatch(path, () => void this.#follow(), { known });
   }
 
   /**
@@ -84,12 +92,47 @@ export class ServedModel {
     await this.#model?.close();
   }
 
+  async #read(): Promise<ModelSource> {
+    const { RED, config } = this.#context;
+    return await readModel(await modelFile(RED, config.modelPath));
+  }
+
+  async #open(source: ModelSource): Promise<void> {
+    const { config, signal } = this.#context;
+    this.#model = await openModel(source, config.load, { signal });
+    this.#card = cardOf(source, this.model);
+    this.#warn();
+    this.badge.ready(this.model.info);
+  }
+
+  /** What to watch, with what it is now; a file that is not there yet can still come. */
+  async #followed(): Promise<{ path: string; known: string }> {
+    const { RED, config } = this.#context;
+    const path = await modelFile(RED, config.modelPath).catch((error: unknown) => {
+      if (asCodedError(error).code !== 'MODEL_NOT_FOUND') throw error;
+      return resolve(modelFolder(RED), config.modelPath);
+    });
+    return { path, known: (await fingerprint(path)) ?? '' };
+  }
+
+  /** There is no model; each part ends in why, until the file is another one. */
+  #refuse(error: unknown): void {
+    const { code, message } = asCodedError(error);
+    this.#refused = error;
+    this.badge.failed(code);
+    this.#context.node.error(`${code}: ${message}`);
+  }
+
   async #follow(): Promise<void> {
     const context = this.#context;
     try {
       await this.swap({ actor: 'system', reason: 'the model file changed' });
     } catch (error) {
       if (context.signal.aborted) return;
+      if (this.#model === undefined) {
+        this.#refuse(error);
+        return;
+      }
       const { code, message } = asCodedError(error);
       this.badge.kept(code, this.model.info);
       context.node.warn(context.translate('onnx-infer-gpu.error.kept', { code, message }));
@@ -97,21 +140,31 @@ export class ServedModel {
   }
 
   async #swap(request: SwapRequest): Promise<Swap> {
-    const { RED, config, signal } = this.#context;
-    const source = await readModel(await modelFile(RED, config.modelPath));
-    const before = this.model.info.model;
-    if (source.digest === before.digest) return { model: before, isNew: false };
+    const { config, signal } = this.#context;
+    const source = await this.#read();
+    const before = this.#model?.info.model;
+    if (before !== undefined && source.digest === before.digest) {
+      this.badge.restored(this.model.info);
+      return { model: before, isNew: false };
+    }
     signal.throwIfAborted();
-    await this.model.swap(source, config.load, { signal });
-    this.#card = cardOf(source, this.model);
-    this.badge.swapped(source.version);
-    this.#warn();
+    if (this.#model === undefined) await this.#open(source);
+    else {
+      await this.#model.swap(source, config.load, { signal });
+      this.#card = cardOf(source, this.#model);
+      this.badge.swapped(source.version);
+      this.#warn();
+    }
     await this.#tellStation(source, before, request);
     return { model: this.model.info.model, isNew: true };
   }
 
   /** A person armed the station with the model before; the swap itself narrows nothing. */
-  async #tellStation(source: ModelSource, before: ModelReference, request: SwapRequest): Promise<void> {
+  async #tellStation(
+    source: ModelSource,
+    before: ModelReference | undefined,
+    request: SwapRequest,
+  ): Promise<void> {
     const station = this.#station;
     if (station === undefined) return;
     const { name, version, digest } = source;
@@ -120,7 +173,7 @@ export class ServedModel {
     }
     try {
       const journal = await station.journal();
-      const detail = { version, digest, before: before.digest, reason: request.reason };
+      const detail = { version, digest, before: before?.digest ?? null, reason: request.reason };
       await journal.appendLedger({ type: 'model.swap', actor: request.actor, object: name, detail });
     } catch (error) {
       this.#context.fail(error);

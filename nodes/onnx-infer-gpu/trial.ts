@@ -3,7 +3,7 @@
  * what it sees in a picture. It goes its own way beside the node that is deployed, and ends with the dialog.
  */
 import { randomUUID } from 'node:crypto';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import { decodePixels } from '../../lib/frame/decode.ts';
 import { bytesOf, type Frame } from '../../lib/frame/frame.ts';
@@ -47,12 +47,16 @@ export interface Look {
 
 /** Wide enough for a dialog. */
 const MAX_WIDTH = 960;
+/** What the decoder takes too. */
+const MAX_PIXELS = 100_000_000;
 /** Letters of a value in a difference, differences of a sample, and of all together. */
 const MAX_VALUE = 60;
 const MAX_DIFFERENCES = 10;
 const MAX_ROWS = 40;
 
-export class TrialError extends CodedError<'NOT_FOUND' | 'TRIAL_LIMIT' | 'TRIAL_CLOSED' | 'IMAGE_INVALID'> {}
+export class TrialError extends CodedError<
+  'NOT_FOUND' | 'TRIAL_LIMIT' | 'TRIAL_CLOSED' | 'IMAGE_INVALID' | 'IMAGE_TOO_LARGE'
+> {}
 
 export class Trial {
   readonly id = randomUUID();
@@ -60,11 +64,13 @@ export class Trial {
   readonly #startedAt = performance.now();
   #state: TrialState | undefined;
   readonly #closed = new AbortController();
+  #looking: Promise<unknown> = Promise.resolve();
   #picture: Buffer | undefined;
   #mask: Buffer | undefined;
 
-  constructor(options: TrialOptions) {
-    this.#opened = this.#open(options);
+  /** `before` is what has to end first, for the sake of memory. */
+  constructor(options: TrialOptions, before?: Promise<unknown>) {
+    this.#opened = this.#open(options, before);
     this.#opened.then(
       ({ card }) => (this.#state = { state: 'ready', card }),
       (error: unknown) => (this.#state = { state: 'failed', problem: problemOf(error) }),
@@ -81,11 +87,19 @@ export class Trial {
     return await model.profile();
   }
 
-  /** What the model says of a picture. @throws InferenceError, DecodeError */
-  async look(frame: Frame): Promise<Look> {
+  /** What the model says of a picture; one after the other. @throws InferenceError, DecodeError */
+  look(frame: Frame): Promise<Look> {
+    const looked = this.#looking.then(() => this.#look(frame));
+    this.#looking = looked.catch(() => undefined);
+    return looked;
+  }
+
+  async #look(frame: Frame): Promise<Look> {
     const { model } = await this.#opened;
+    this.#closed.signal.throwIfAborted();
     const { width, height, source } = frame;
-    const [result, picture] = await Promise.all([model.run(frame), pictureOf(frame)]);
+    const result = await model.run(frame);
+    const picture = await pictureOf(frame);
     const { provider, timings, prediction, pictures } = result;
     this.#picture = picture;
     this.#mask = pictures['mask']?.bytes;
@@ -109,7 +123,12 @@ export class Trial {
     await opened?.model.close();
   }
 
-  async #open({ read, open }: TrialOptions): Promise<{ model: OpenModel; card: ModelCard }> {
+  async #open(
+    { read, open }: TrialOptions,
+    before: Promise<unknown> | undefined,
+  ): Promise<{ model: OpenModel; card: ModelCard }> {
+    if (before !== undefined) await before;
+    this.#closed.signal.throwIfAborted();
     const source = await read();
     this.#closed.signal.throwIfAborted();
     const model = await open(source, this.#closed.signal);
@@ -150,10 +169,27 @@ function kept(picture: Buffer | undefined): Buffer {
   return picture;
 }
 
+/** JPEG is shrunk as it is decoded, and PNG row by row: the whole picture is never in memory. */
+async function pipelineOf(frame: Frame): Promise<Sharp> {
+  const bytes = await bytesOf(frame);
+  if (frame.format === 'jpeg' || frame.format === 'png') {
+    return sharp(bytes, { sequentialRead: true, limitInputPixels: MAX_PIXELS });
+  }
+  const { data, width, height, channels } = await decodePixels(
+    bytes,
+    frame.format,
+    frame.width,
+    frame.height,
+  );
+  return sharp(data, { raw: { width, height, channels } });
+}
+
 async function pictureOf(frame: Frame): Promise<Buffer> {
-  const pixels = await decodePixels(await bytesOf(frame), frame.format, frame.width, frame.height);
-  const { width, height, channels } = pixels;
-  return await sharp(pixels.data, { raw: { width, height, channels } })
+  return await (
+    await pipelineOf(frame)
+  )
+    .removeAlpha()
+    .toColourspace('srgb')
     .resize({ width: MAX_WIDTH, withoutEnlargement: true })
     .jpeg({ quality: 80 })
     .toBuffer();

@@ -10,33 +10,38 @@ export const MAX_TRIALS = 2;
 interface Entry {
   trial: Trial;
   dialog: string;
+  /** Requests under way. */
+  asking: number;
   leave: () => void;
 }
 
 export class Trials {
   readonly #clock: Clock;
   readonly #open = new Map<string, Entry>();
-  readonly #ending = new Set<Promise<void>>();
+  /** With the dialog each belongs to. */
+  readonly #ending = new Map<Promise<void>, string>();
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
   }
 
-  /** Trials that hold a model or load one. */
+  /** Dialogs of which a trial holds a model, loads one or still ends; no dialog holds two. */
   get count(): number {
-    return this.#open.size + this.#ending.size;
+    return this.#dialogs().size;
   }
 
-  /** Replaces the trial this dialog has. @throws TrialError `TRIAL_LIMIT` */
+  /** Replaces the trial this dialog has, as soon as that has ended. @throws TrialError `TRIAL_LIMIT` */
   start(dialog: string, options: TrialOptions): Trial {
     for (const [id, entry] of this.#open) if (entry.dialog === dialog) void this.close(id);
-    if (this.count >= MAX_TRIALS) {
+    const dialogs = this.#dialogs();
+    if (!dialogs.has(dialog) && dialogs.size >= MAX_TRIALS) {
       throw new TrialError('TRIAL_LIMIT', `${MAX_TRIALS} models are being tried already`, {
         hint: 'Wait until one has ended, or close a dialog elsewhere.',
       });
     }
-    const trial = new Trial(options);
-    this.#open.set(trial.id, { trial, dialog, leave: () => undefined });
+    const before = [...this.#ending].filter(([, owner]) => owner === dialog).map(([ended]) => ended);
+    const trial = new Trial(options, before.length === 0 ? undefined : Promise.all(before));
+    this.#open.set(trial.id, { trial, dialog, asking: 0, leave: () => undefined });
     this.#watch(trial.id);
     return trial;
   }
@@ -46,10 +51,12 @@ export class Trials {
     const entry = this.#open.get(id);
     if (entry === undefined) throw new TrialError('NOT_FOUND', 'this trial has ended');
     entry.leave();
+    entry.asking += 1;
     try {
       return await request(entry.trial);
     } finally {
-      this.#watch(id);
+      entry.asking -= 1;
+      if (entry.asking === 0) this.#watch(id);
     }
   }
 
@@ -59,13 +66,18 @@ export class Trials {
     this.#open.delete(id);
     entry.leave();
     const ended = entry.trial.close().catch(() => undefined);
-    this.#ending.add(ended);
+    this.#ending.set(ended, entry.dialog);
     await ended;
     this.#ending.delete(ended);
   }
 
   async closeAll(): Promise<void> {
     await Promise.all([...this.#open.keys()].map((id) => this.close(id)));
+  }
+
+  #dialogs(): Set<string> {
+    const open = [...this.#open.values()].map(({ dialog }) => dialog);
+    return new Set([...open, ...this.#ending.values()]);
   }
 
   #watch(id: string): void {

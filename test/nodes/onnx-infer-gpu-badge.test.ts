@@ -52,6 +52,16 @@ describe('the badge of a model', () => {
     assert.equal(shown, 'ready provider cpu 6.12');
   });
 
+  it('says no more that a model was refused once the file holds the one that serves', () => {
+    const one = badge('cpu');
+    one.kept('MODEL_INVALID', cpu);
+    one.restored(cpu);
+    assert.equal(shown, 'ready provider cpu 6.12');
+    one.failed('NO_RESULT');
+    one.restored(cpu);
+    assert.equal(shown, 'failed NO_RESULT');
+  });
+
   it('says that the old model serves, as long as the new one is refused', () => {
     const one = badge('cpu');
     one.kept('MODEL_INVALID', cpu);

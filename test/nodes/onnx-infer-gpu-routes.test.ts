@@ -60,6 +60,45 @@ describe('the trials of models', () => {
     assert.deepEqual(hostProcesses(), before);
   });
 
+  it('follow each other in a dialog: however fast settings change, none is refused and one loads', async () => {
+    let loading = 0;
+    let most = 0;
+    const read = async (): Promise<ModelSource> => {
+      most = Math.max(most, (loading += 1));
+      await new Promise(setImmediate);
+      loading -= 1;
+      throw new Error('no model');
+    };
+    const open = (): Promise<OpenModel> => Promise.reject(new Error('never'));
+    trials.start('b', slow());
+    for (let change = 0; change < 10; change += 1) {
+      trials.start('a', { read, open });
+      await new Promise(setImmediate);
+      assert.equal(trials.count, MAX_TRIALS);
+    }
+    assert.equal(most, 1);
+    letGo();
+    await trials.closeAll();
+    assert.equal(trials.count, 0);
+  });
+
+  it('stay for as long as one of several requests is under way', async () => {
+    const { id } = trials.start('a', slow());
+    let answer = (): void => undefined;
+    const long = trials.use(id, () => new Promise<void>((resolve) => (answer = resolve)));
+    await trials.use(id, ({ state }) => state);
+    clock.advance(IDLE_MS + 1);
+    assert.equal((await trials.use(id, ({ state }) => state)).state, 'loading');
+    answer();
+    await long;
+    clock.advance(IDLE_MS + 1);
+    await assert.rejects(
+      trials.use(id, () => 0),
+      { code: 'NOT_FOUND' },
+    );
+    letGo();
+  });
+
   it('end when nobody asks any more', async () => {
     const { id } = trials.start('a', slow());
     clock.advance(IDLE_MS - 1);
@@ -215,6 +254,23 @@ describe('the routes of onnx-infer-gpu', function () {
     assert.equal((await nodeRed.request(`${PATH}${path}/mask`)).status, 404);
   });
 
+  for (const format of ['png', 'webp', 'tiff'] as const) {
+    it(`show a picture that was sent as ${format}, no wider than the dialog`, async () => {
+      const { path } = await tried({});
+      const { answer } = await post(
+        `${path}/picture`,
+        await sharp(picture).ensureAlpha().toFormat(format).toBuffer(),
+      );
+      assert.equal(answer['width'], 1200, JSON.stringify(answer));
+      const shown = await nodeRed.request(`${PATH}${path}/picture`);
+      const { data, info } = await sharp(Buffer.from(await shown.arrayBuffer()))
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+      assert.deepEqual([info.width, info.height, info.channels], [960, 48, 3]);
+      assert.ok((data[1] ?? 0) > 240 && (data[0] ?? 255) < 15, 'green');
+    });
+  }
+
   it('say which provider computed what', async () => {
     const { path } = await tried({});
     const { answer } = await post(`${path}/prove`, {});
@@ -289,6 +345,10 @@ describe('the routes of onnx-infer-gpu', function () {
     assert.deepEqual([wrong.status, wrong.answer['code']], [400, 'CONFIG_INVALID']);
     const { path } = await tried({});
     assert.equal((await post(`${path}/picture`, Buffer.from('no picture'))).answer['code'], 'IMAGE_INVALID');
+    const vast = await sharp({ create: { width: 10_000, height: 5_001, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    assert.equal((await post(`${path}/picture`, vast)).answer['code'], 'IMAGE_TOO_LARGE');
     const large = await post(`${path}/picture`, Buffer.alloc(8 * 1024 * 1024 + 1)).catch(() => undefined);
     assert.ok(large === undefined || large.answer['code'] === 'TOO_LARGE');
   });

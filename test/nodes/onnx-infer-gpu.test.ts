@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import helper from 'node-red-node-test-helper';
 import { Frame } from '../../lib/frame/frame.ts';
 import { acquireHost } from '../../lib/inference/host/host.ts';
@@ -16,6 +16,7 @@ import type { Message } from '../../nodes/runtime/types.ts';
 import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
 import { assertPlainMessage } from '../support/message-rule.ts';
 import { requirePath, shared } from '../support/shared.ts';
+import { sample, writeFolder } from '../lib/inference/bundle/samples.ts';
 import { hostProcesses, isRunning } from '../lib/inference/fixtures.ts';
 import {
   colourModel,
@@ -256,6 +257,38 @@ describe('onnx-infer-gpu', () => {
     );
   });
 
+  for (const [what, topK, count] of [
+    ['leaves a limit that is empty to the bundle', '', 2],
+    ['has a limit that is given instead of the one of the bundle', '3', 3],
+  ] as const) {
+    it(what, async () => {
+      const files = await sample((manifest) => delete manifest.golden);
+      await writeFolder(join(folder, 'limited'), files);
+      await load([register], flow({ model: 'limited', task: 'classify', topK, providers: ['cpu'] }));
+      const answer = Promise.race([nextMessage('out'), nextMessage('caught')]);
+      node('infer').receive({ frame: colour(0, 255, 0) });
+      const message = await answer;
+      const { classes } = (message.payload ?? {}) as { classes?: unknown[] };
+      assert.equal(classes?.length, count, JSON.stringify(message['error']));
+    });
+  }
+
+  it('leaves the length of a vector to the bundle, unless it is told otherwise', async () => {
+    const files = await sample((manifest) => {
+      Object.assign(manifest, { task: 'embed', postprocessing: { normalise: false } });
+      delete manifest.labels;
+      delete manifest.golden;
+    });
+    await writeFolder(join(folder, 'vectors'), files);
+    await load([register], flow({ model: 'vectors', task: 'embed', normalise: true, providers: ['cpu'] }));
+    node('infer').receive({ frame: colour(0, 51, 0) });
+    const { vector } = (await nextMessage('out')).payload as { vector: number[] };
+    assert.deepEqual(
+      vector.map((each) => Number(each.toFixed(3))),
+      [0, 0.2, 0],
+    );
+  });
+
   it('keeps what a detector found in the record of the part', async function () {
     const path = shared('data', 'models', 'yolox_nano.onnx');
     const picture = shared('data', 'images', 'anomalib_dobot_cubes', 'normal', 'input_20230210130546.jpg');
@@ -439,6 +472,26 @@ describe('onnx-infer-gpu', () => {
       );
     });
   });
+
+  for (const [what, broken, code] of [
+    ['is no model', 'no model yet', 'MODEL_INVALID'],
+    ['is not there', undefined, 'MODEL_NOT_FOUND'],
+  ] as const) {
+    it(`follows a file that ${what} when it is deployed, until it is one`, async function () {
+      this.timeout(60_000);
+      const path = join(folder, `repaired-${code}.onnx`);
+      if (broken !== undefined) await writeFile(path, broken);
+      await load([register], flow({ ...CLASSIFY, model: basename(path), follow: true }));
+      node('infer').receive({ frame: colour(0, 255, 0) });
+      assert.equal(codeOf(await nextMessage('caught')), code);
+      await writeFile(path, colourModel());
+      let status = await nextStatus();
+      while (status.fill !== 'green') status = await nextStatus();
+      node('infer').receive({ frame: colour(0, 255, 0) });
+      const { classes } = (await nextMessage('out')).payload as { classes: { label: string }[] };
+      assert.equal(classes[0]?.label, 'green');
+    });
+  }
 
   it('follows its file, and keeps the model it has when the new one is refused', async function () {
     this.timeout(60_000);

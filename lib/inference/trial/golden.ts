@@ -58,11 +58,17 @@ export class GoldenMismatch extends InferenceError {
   }
 }
 
+/** Digits that count: few are read, all where fewer would show the same twice. */
+const FEW_DIGITS = 4;
+
 function sentenceOf({ path, expected, got }: Difference): string {
-  return `${path} should be ${spelled(expected)}, is ${spelled(got)}`;
+  const isClose = spelled(expected, FEW_DIGITS) === spelled(got, FEW_DIGITS);
+  const digits = isClose ? undefined : FEW_DIGITS;
+  return `${path} should be ${spelled(expected, digits)}, is ${spelled(got, digits)}`;
 }
 
-function spelled(value: unknown): string {
+function spelled(value: unknown, digits?: number): string {
+  if (typeof value === 'number') return String(Number(value.toPrecision(digits ?? 17)));
   const text = value === undefined ? 'missing' : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
