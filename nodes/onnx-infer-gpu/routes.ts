@@ -13,7 +13,6 @@ import { openModel } from '../../lib/inference/open-model.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader } from '../runtime/config.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
-import type { ModelCard } from './model-card.ts';
 import { modelFile, modelFolder } from './model-file.ts';
 import { normalise } from './options.ts';
 import type { ServedModel } from './served-model.ts';
