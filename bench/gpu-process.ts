@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as runtime from 'onnxruntime-node';
 import { CodedError } from '../lib/errors.ts';
-import { InputFeed } from '../lib/inference/input.ts';
-import { openGraph, type OpenedGraph } from '../lib/inference/open-graph.ts';
-import { providerHint, thisMachine } from '../lib/inference/provider-hints.ts';
-import { GraphSession } from '../lib/inference/session.ts';
+import { InputFeed } from '../lib/inference/graph/input.ts';
+import { openGraph, type OpenedGraph } from '../lib/inference/graph/open-graph.ts';
+import { providerHint, thisMachine } from '../lib/inference/graph/provider-hints.ts';
+import { GraphSession } from '../lib/inference/graph/session.ts';
 import type { Attempt, GpuOrders, Trial } from './gpu-orders.ts';
 import { serve } from './runner.ts';
 

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { planDetect } from '../lib/inference/heads/detect.ts';
 import { gridCells, STRIDES } from '../lib/inference/heads/detect/grid.ts';
 import type { DetectOptions, Head, Outputs } from '../lib/inference/heads/head.ts';
-import { resolveInput } from '../lib/inference/input.ts';
+import { resolveInput } from '../lib/inference/graph/input.ts';
 import { quantile, report, type Figure } from './figures.ts';
 
 const { values } = parseArgs({

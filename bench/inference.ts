@@ -14,9 +14,9 @@ import sharp from 'sharp';
 import { decodeRgb } from '../lib/frame/decode.ts';
 import { bytesOf, Frame } from '../lib/frame/frame.ts';
 import { SlotPool } from '../lib/frame/slots.ts';
-import { acquireHost, type LoadedModel } from '../lib/inference/host.ts';
-import { readModel } from '../lib/inference/model.ts';
-import { GraphSession } from '../lib/inference/session.ts';
+import { acquireHost, type LoadedModel } from '../lib/inference/host/host.ts';
+import { readModel } from '../lib/inference/model/model.ts';
+import { GraphSession } from '../lib/inference/graph/session.ts';
 import { quantile, report, type Figure } from './figures.ts';
 
 const { values } = parseArgs({

@@ -17,8 +17,8 @@ import {
   type InputData,
   type InputRecipe,
   type InputTables,
-} from '../lib/inference/input.ts';
-import type { ValueDescription } from '../lib/inference/protocol.ts';
+} from '../lib/inference/graph/input.ts';
+import type { ValueDescription } from '../lib/inference/host/protocol.ts';
 
 export interface StraightResult {
   prediction: Record<string, unknown>;

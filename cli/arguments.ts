@@ -1,7 +1,7 @@
 /** Arguments the commands share: how a model is fed and read. Every value is checked before anything is done. */
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import type { HeadOptions } from '../lib/inference/heads/head.ts';
-import type { InputRecipe } from '../lib/inference/input.ts';
+import type { InputRecipe } from '../lib/inference/graph/input.ts';
 
 /** The command line cannot be understood. */
 export class UsageError extends Error {}

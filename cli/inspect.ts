@@ -1,8 +1,8 @@
 /** `jidoka inspect`: what a model is, as a card. */
 import { modelOptions } from '../lib/inference/bundle/options.ts';
-import { GraphSession } from '../lib/inference/session.ts';
-import { readModel, type ModelSource } from '../lib/inference/model.ts';
-import type { GraphInfo, ValueDescription } from '../lib/inference/protocol.ts';
+import { GraphSession } from '../lib/inference/graph/session.ts';
+import { readModel, type ModelSource } from '../lib/inference/model/model.ts';
+import type { GraphInfo, ValueDescription } from '../lib/inference/host/protocol.ts';
 import { asCodedError } from '../lib/errors.ts';
 import { opsetOf, readDocument } from '../lib/onnx/document.ts';
 import { headFrom, MODEL_HELP, MODEL_OPTIONS, parse, recipeFrom } from './arguments.ts';

@@ -3,12 +3,22 @@ import { readFile } from 'node:fs/promises';
 import { decodeRgb } from '../lib/frame/decode.ts';
 import { bundleInvalid } from '../lib/inference/bundle/files.ts';
 import type { GoldenPicture } from '../lib/inference/bundle/golden.ts';
+import type { Tolerance } from '../lib/inference/bundle/manifest.ts';
 import { modelOptions } from '../lib/inference/bundle/options.ts';
 import { packBundle, type ManifestDraft } from '../lib/inference/bundle/pack.ts';
-import { readModel, type ModelSource } from '../lib/inference/model.ts';
-import type { GraphInfo } from '../lib/inference/protocol.ts';
-import { GraphSession } from '../lib/inference/session.ts';
-import { headFrom, MODEL_HELP, MODEL_OPTIONS, parse, recipeFrom, required } from './arguments.ts';
+import { readModel, type ModelSource } from '../lib/inference/model/model.ts';
+import type { GraphInfo } from '../lib/inference/host/protocol.ts';
+import { GraphSession } from '../lib/inference/graph/session.ts';
+import {
+  headFrom,
+  MODEL_HELP,
+  MODEL_OPTIONS,
+  number,
+  parse,
+  recipeFrom,
+  required,
+  UsageError,
+} from './arguments.ts';
 import { progress } from './progress.ts';
 
 export const summary = 'make a bundle: the model, how it is fed and read, and golden pictures that prove it';
@@ -22,6 +32,7 @@ The model is run on the golden pictures here; wherever the bundle is loaded, it 
   --name NAME        of the model
   --version VERSION  of the model
   --golden FILE      a picture; up to sixteen, each with --golden
+  --tolerance A[,R]  how far an answer may differ later: A, and R of what is expected (0.01 is 1 %)
   --labels FILE      names of the classes, one for each line
   --intended-use T   what it may be used for, for whoever deploys it
 
@@ -33,9 +44,17 @@ const OPTIONS = {
   name: { type: 'string' },
   version: { type: 'string' },
   golden: { type: 'string', multiple: true },
+  tolerance: { type: 'string' },
   labels: { type: 'string' },
   'intended-use': { type: 'string' },
 } as const;
+
+function toleranceFrom(value: string): Tolerance {
+  const numbers = value.split(',').map((part) => number('tolerance', part));
+  const [absolute = -1, relative = 0] = numbers;
+  if (numbers.length <= 2 && absolute >= 0 && relative >= 0) return { absolute, relative };
+  throw new UsageError(`--tolerance is one number or two with a comma between, none below 0, not '${value}'`);
+}
 
 async function linesOf(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
@@ -104,12 +123,14 @@ export async function run(args: string[]): Promise<number> {
   const folder = required('out', values.out);
   const [name, version] = [required('name', values.name), required('version', values.version)];
   const intendedUse = values['intended-use'];
+  const tolerance = values.tolerance === undefined ? undefined : toleranceFrom(values.tolerance);
   const labels = values.labels === undefined ? undefined : await linesOf(values.labels);
   const info = await settled(await readModel(model), values, labels);
   const packed = await packBundle({
     model,
     folder,
     manifest: { name, version, ...draftOf(info), ...(intendedUse === undefined ? {} : { intendedUse }) },
+    ...(tolerance === undefined ? {} : { tolerance }),
     goldenImages: values.golden ?? [],
     run: answers,
   });

@@ -3,8 +3,8 @@ import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CodedError } from '../lib/errors.ts';
 import { resizeRgb } from '../lib/frame/resize.ts';
-import { InputFeed } from '../lib/inference/input.ts';
-import { foldInput } from '../lib/onnx/fold.ts';
+import { InputFeed } from '../lib/inference/graph/input.ts';
+import { foldInput } from '../lib/inference/graph/fold.ts';
 import { quantize, type QuantizeOptions } from '../lib/onnx/quantize/quantize.ts';
 import {
   count,

@@ -3,10 +3,10 @@
  * is, and where.
  */
 import type { Frame } from '../frame/frame.ts';
-import type { InferenceTimings } from '../inference/host.ts';
-import { readModel as readGraph } from '../inference/model.ts';
+import type { InferenceTimings } from '../inference/host/host.ts';
+import { readModel as readGraph } from '../inference/model/model.ts';
 import { openModel, type Opening, type OpenModel } from '../inference/open-model.ts';
-import type { QueuePolicy } from '../inference/queue.ts';
+import type { QueuePolicy } from '../inference/host/queue.ts';
 import type { AnomalySection } from '../inspection/inspection.ts';
 import { boxesAbove } from './boxes.ts';
 import { AnomalyError } from './errors.ts';

@@ -3,6 +3,7 @@
  * message says of them may have been built by anybody, so nothing of it is believed unchecked.
  */
 import type { Box, InferenceSection } from '../inspection/inspection.ts';
+import { wholePixels } from './graph/crop.ts';
 import { InferenceError } from './errors.ts';
 
 export interface LookAt {
@@ -46,13 +47,9 @@ function checked(found: unknown): Found {
   });
 }
 
-function cropOf([x, y, width, height]: Box, marginPercent: number, frame: Box): Box | undefined {
+function widened([x, y, width, height]: Box, marginPercent: number): Box {
   const [marginX, marginY] = [(width * marginPercent) / 100, (height * marginPercent) / 100];
-  const left = Math.max(0, Math.floor(x - marginX));
-  const top = Math.max(0, Math.floor(y - marginY));
-  const right = Math.min(frame[2], Math.ceil(x + width + marginX));
-  const bottom = Math.min(frame[3], Math.ceil(y + height + marginY));
-  return right > left && bottom > top ? [left, top, right - left, bottom - top] : undefined;
+  return [x - marginX, y - marginY, width + 2 * marginX, height + 2 * marginY];
 }
 
 /**
@@ -76,7 +73,7 @@ export function regionsOf(
   const regions = wanted
     .toSorted((one, other) => other.score - one.score)
     .flatMap((object): Region[] => {
-      const crop = cropOf(object.box, marginPercent, [0, 0, width, height]);
+      const crop = wholePixels(widened(object.box, marginPercent), { width, height });
       return crop === undefined ? [] : [{ ...object, crop }];
     });
   return { regions: regions.slice(0, MAX_REGIONS), left: Math.max(0, regions.length - MAX_REGIONS) };

@@ -8,15 +8,20 @@ import type { Box } from '../inspection/inspection.ts';
 import { headOf } from './bundle/manifest.ts';
 import { modelOptions } from './bundle/options.ts';
 import { InferenceError } from './errors.ts';
-import type { GoldenResult } from './golden.ts';
-import { acquireHost, type InferenceHost, type LoadedModel } from './host.ts';
-import type { ModelInfo, RunOptions } from './hosted-model.ts';
-import { noFrames, type CropsResult, type FrameCounts, type InferenceResult } from './inference-result.ts';
-import type { LoadOptions } from './load-options.ts';
-import type { ModelSource } from './model.ts';
-import { profileOn, type Benchmark, type TrialOptions } from './provider-trial.ts';
-import type { ProviderShare } from './protocol.ts';
-import { tryModel, type Refusal, type Trial } from './trial.ts';
+import type { GoldenResult } from './trial/golden.ts';
+import { acquireHost, type InferenceHost, type LoadedModel } from './host/host.ts';
+import type { ModelInfo, RunOptions } from './host/hosted-model.ts';
+import {
+  noFrames,
+  type CropsResult,
+  type FrameCounts,
+  type InferenceResult,
+} from './host/inference-result.ts';
+import type { LoadOptions } from './host/load-options.ts';
+import type { ModelSource } from './model/model.ts';
+import { profileOn, type Benchmark, type TrialOptions } from './trial/provider-trial.ts';
+import type { ProviderShare } from './host/protocol.ts';
+import { tryModel, type Refusal, type Trial } from './trial/trial.ts';
 
 interface OpenModelInfo extends Omit<ModelInfo, 'refused'> {
   /** The host it runs in, shared with the other models of the device. */

@@ -1,5 +1,5 @@
 /** What a person is told of a model that has been opened: plain JSON, every text of the model untrusted. */
-import type { ModelSource } from '../../lib/inference/model.ts';
+import type { ModelSource } from '../../lib/inference/model/model.ts';
 import type { OpenModel } from '../../lib/inference/open-model.ts';
 
 /** A card is for reading; a thousand classes of ImageNet are not. */

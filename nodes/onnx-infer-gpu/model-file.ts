@@ -1,7 +1,7 @@
 /** Where the models of this Node-RED are. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { resolveModel } from '../../lib/inference/model-folder.ts';
+import { resolveModel } from '../../lib/inference/model/folder.ts';
 import type { NodeAPI } from '../runtime/types.ts';
 
 /** `jidokaModelFolder` of settings.js, else `jidoka/models` in the user directory. */

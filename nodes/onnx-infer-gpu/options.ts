@@ -1,7 +1,7 @@
 /** How a model is fed, read and run, as the dialog of onnx-infer-gpu asks for it. */
 import type { DetectFormat, HeadOptions } from '../../lib/inference/heads/head.ts';
-import type { LoadOptions } from '../../lib/inference/host.ts';
-import type { InputRecipe } from '../../lib/inference/input.ts';
+import type { LoadOptions } from '../../lib/inference/host/host.ts';
+import type { InputRecipe } from '../../lib/inference/graph/input.ts';
 import type { LookAt } from '../../lib/inference/look-at.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 import type { RawConfig } from '../runtime/types.ts';

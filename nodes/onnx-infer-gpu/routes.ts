@@ -7,13 +7,12 @@
 import { CodedError } from '../../lib/errors.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import { probeImage } from '../../lib/frame/probe.ts';
-import { listModels } from '../../lib/inference/model-list.ts';
-import { readModel } from '../../lib/inference/model.ts';
+import { listModels } from '../../lib/inference/model/list.ts';
+import { readModel } from '../../lib/inference/model/model.ts';
 import { openModel } from '../../lib/inference/open-model.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader } from '../runtime/config.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
-import type { ModelCard } from './model-card.ts';
 import { modelFile, modelFolder } from './model-file.ts';
 import { normalise } from './options.ts';
 import type { ServedModel } from './served-model.ts';
@@ -78,15 +77,14 @@ const reasonSchema = {
 };
 const emptySchema = { type: 'object', additionalProperties: false };
 
-function servedBy(RED: NodeAPI, id: string | undefined): ServedModel {
-  const served = (RED.nodes.getNode(id ?? '') as ServingNode | null)?.served;
-  if (served === undefined) throw new CodedError('NOT_FOUND', 'no model serves under this id');
-  return served;
+function servingIn(RED: NodeAPI, id: string | undefined): ServedModel | undefined {
+  return (RED.nodes.getNode(id ?? '') as ServingNode | null)?.served;
 }
 
-function cardOf({ card }: ServedModel): ModelCard {
-  if (card === undefined) throw new CodedError('NOT_FOUND', 'this node has no model that could be opened');
-  return card;
+function servedBy(RED: NodeAPI, id: string | undefined): ServedModel {
+  const served = servingIn(RED, id);
+  if (served === undefined) throw new CodedError('NOT_FOUND', 'no model serves under this id');
+  return served;
 }
 
 /** The newest picture of a deployed node: what this one was given, or what a camera took. */
@@ -127,7 +125,8 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
     method: 'get',
     path: `${PATH}/nodes/:id`,
     permission: 'flows.read',
-    handle: ({ params }) => ({ card: cardOf(servedBy(RED, params['id'])) }),
+    // a node that is not deployed yet, or has no model, is nothing to complain about
+    handle: ({ params }) => ({ card: servingIn(RED, params['id'])?.card ?? null }),
   });
   adminRoute<{ reason: string }>(RED, {
     method: 'post',

@@ -1,6 +1,6 @@
 /** What the envelope and the message keep of a prediction. */
 import { Frame } from '../../lib/frame/frame.ts';
-import type { InferenceResult } from '../../lib/inference/host.ts';
+import type { InferenceResult } from '../../lib/inference/host/host.ts';
 import type { Box, InferenceSection } from '../../lib/inspection/inspection.ts';
 
 /** The record of a part is for reading: more objects than that are on the payload alone. */

@@ -4,8 +4,8 @@
  */
 import { resolve } from 'node:path';
 import { asCodedError } from '../../lib/errors.ts';
-import { fingerprint, ModelWatch } from '../../lib/inference/model-watch.ts';
-import { readModel, type ModelSource } from '../../lib/inference/model.ts';
+import { fingerprint, ModelWatch } from '../../lib/inference/model/watch.ts';
+import { readModel, type ModelSource } from '../../lib/inference/model/model.ts';
 import { openModel, type OpenModel } from '../../lib/inference/open-model.ts';
 import type { ModelReference } from '../../lib/inspection/inspection.ts';
 import type { Station } from '../../lib/station/types.ts';

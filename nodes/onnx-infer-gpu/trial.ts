@@ -7,9 +7,9 @@ import sharp, { type Sharp } from 'sharp';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import { decodePixels } from '../../lib/frame/decode.ts';
 import { bytesOf, type Frame } from '../../lib/frame/frame.ts';
-import { GoldenMismatch } from '../../lib/inference/golden.ts';
-import type { InferenceResult } from '../../lib/inference/host.ts';
-import type { ModelSource } from '../../lib/inference/model.ts';
+import { GoldenMismatch } from '../../lib/inference/trial/golden.ts';
+import type { InferenceResult } from '../../lib/inference/host/host.ts';
+import type { ModelSource } from '../../lib/inference/model/model.ts';
 import type { OpenModel } from '../../lib/inference/open-model.ts';
 import { cardOf, type ModelCard } from './model-card.ts';
 

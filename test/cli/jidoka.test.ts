@@ -171,14 +171,15 @@ describe('jidoka on the command line', function () {
     const labels = at('labels.txt');
     await writeFile(labels, 'red\ngreen\nblue\n');
     const args = ['--out', out, '--name', 'colour', '--version', '1', '--labels', labels, ...SIZE];
-    const golden = ['--golden', join(images, 'green', '100.png')];
+    const golden = ['--golden', join(images, 'green', '100.png'), '--tolerance', '0.002,0.05'];
     const { code, stdout, stderr } = await jidoka('pack', model, ...args, ...golden);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /sha256:[0-9a-f]{64}\nclassify, 1 golden pictures/);
     const manifest = JSON.parse(await readFile(join(out, 'model.json'), 'utf8')) as {
-      golden: { expected: { classes: { label: string }[] } }[];
+      golden: { tolerance: object; expected: { classes: { label: string }[] } }[];
     };
     assert.equal(manifest.golden[0]?.expected.classes[0]?.label, 'green');
+    assert.deepEqual(manifest.golden[0].tolerance, { absolute: 0.002, relative: 0.05 });
     assert.match((await jidoka('inspect', out)).stdout, /1 golden pictures/);
   });
 

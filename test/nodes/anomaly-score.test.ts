@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { teach } from '../../lib/anomaly/teach.ts';
 import { Frame } from '../../lib/frame/frame.ts';
-import { acquireHost } from '../../lib/inference/host.ts';
+import { acquireHost } from '../../lib/inference/host/host.ts';
 import { openInspection } from '../../lib/inspection/inspection.ts';
 import type { LedgerEntry } from '../../lib/journal/types.ts';
 import type { Calibration, Station } from '../../lib/station/types.ts';

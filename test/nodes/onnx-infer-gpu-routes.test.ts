@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import type { ModelSource } from '../../lib/inference/model.ts';
+import type { ModelSource } from '../../lib/inference/model/model.ts';
 import { openModel, type OpenModel } from '../../lib/inference/open-model.ts';
 import type { TrialOptions } from '../../nodes/onnx-infer-gpu/trial.ts';
 import { IDLE_MS, MAX_TRIALS, Trials } from '../../nodes/onnx-infer-gpu/trials.ts';
@@ -229,7 +229,7 @@ describe('the routes of onnx-infer-gpu', function () {
     const card = answer['card'] as { name: string; head: { task: string }; provider: string; digest: string };
     assert.deepEqual([card.name, card.head.task, card.provider], ['colour', 'classify', 'cpu']);
     assert.match(card.digest, /^sha256:[0-9a-f]{64}$/);
-    assert.equal((await get('/nodes/none')).status, 404);
+    assert.deepEqual((await get('/nodes/none')).answer, { card: null });
   });
 
   it('open a model, say what it is and what it sees in a picture that was sent', async () => {

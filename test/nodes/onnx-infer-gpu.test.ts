@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import helper from 'node-red-node-test-helper';
 import { Frame } from '../../lib/frame/frame.ts';
-import { acquireHost } from '../../lib/inference/host.ts';
+import { acquireHost } from '../../lib/inference/host/host.ts';
 import { probeImage } from '../../lib/frame/probe.ts';
 import { openInspection, type Box, type Inspection } from '../../lib/inspection/inspection.ts';
 import type { LedgerEntry } from '../../lib/journal/types.ts';

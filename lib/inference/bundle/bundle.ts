@@ -4,8 +4,8 @@
  * digest of the manifest is the digest of the whole.
  */
 import { InferenceError } from '../errors.ts';
-import { quoted } from '../model-fields.ts';
-import { tooLarge } from '../read-file.ts';
+import { quoted } from '../model/fields.ts';
+import { tooLarge } from '../model/read-file.ts';
 import { inlineExternalData } from './external-data.ts';
 import { bundleInvalid, bundleTooLarge, type BundleFiles } from './files.ts';
 import { goldenPicture, type GoldenFrame } from './golden.ts';

@@ -9,9 +9,9 @@ import { OnnxError } from '../../onnx/errors.ts';
 import { isDelimited, isVarint, joined, Messages, type Encoded } from '../../onnx/message.ts';
 import type { Tensor } from '../../onnx/tensor.ts';
 import type { InferenceError } from '../errors.ts';
-import { quoted, refusal } from '../model-fields.ts';
-import { GRAPH_LIMITS, readModelGraph } from '../model-graph.ts';
-import { SLICE_BYTES, tooLarge } from '../read-file.ts';
+import { quoted, refusal } from '../model/fields.ts';
+import { GRAPH_LIMITS, readModelGraph } from '../model/graph.ts';
+import { SLICE_BYTES, tooLarge } from '../model/read-file.ts';
 
 /** Fields of TensorProto. */
 const EXTERNAL_DATA = 13;

@@ -3,8 +3,8 @@
  * come from outside and mean the same on every system, or are refused.
  */
 import { InferenceError } from '../errors.ts';
-import { quoted } from '../model-fields.ts';
-import type { HashedBytes } from '../read-file.ts';
+import { quoted } from '../model/fields.ts';
+import type { HashedBytes } from '../model/read-file.ts';
 
 export interface BundleFiles {
   /** Bytes by name; names are relative with forward slashes. */

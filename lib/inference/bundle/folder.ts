@@ -1,8 +1,8 @@
 /** A bundle as a folder: plain files of its own and folders of such, no links, pipes or devices. */
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { quoted } from '../model-fields.ts';
-import { notAllowed, openOwn, readHashed } from '../read-file.ts';
+import { quoted } from '../model/fields.ts';
+import { notAllowed, openOwn, readHashed } from '../model/read-file.ts';
 import {
   bundleInvalid,
   bundleTooLarge,

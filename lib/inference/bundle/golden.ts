@@ -3,7 +3,7 @@
  * headers are looked at here; they are decoded where every picture is, in the host.
  */
 import { isCompleteImage, probeImage, type EncodedFormat } from '../../frame/probe.ts';
-import { quoted } from '../model-fields.ts';
+import { quoted } from '../model/fields.ts';
 import { bundleInvalid, bundleTooLarge } from './files.ts';
 import type { GoldenSample } from './manifest.ts';
 

@@ -16,8 +16,8 @@ import type {
   RegressOptions,
   SegmentOptions,
 } from '../heads/head.ts';
-import type { InputRecipe } from '../input.ts';
-import { quoted } from '../model-fields.ts';
+import type { InputRecipe } from '../graph/input.ts';
+import { quoted } from '../model/fields.ts';
 import { bundleInvalid, checkNames } from './files.ts';
 import { manifestSchema, postprocessingSchemas } from './manifest-schema.ts';
 

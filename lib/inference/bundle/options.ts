@@ -5,8 +5,8 @@
  */
 import { InferenceError } from '../errors.ts';
 import type { HeadOptions } from '../heads/head.ts';
-import type { LoadOptions } from '../host.ts';
-import type { ModelSource } from '../model.ts';
+import type { LoadOptions } from '../host/host.ts';
+import type { ModelSource } from '../model/model.ts';
 import { headOf, inputOf } from './manifest.ts';
 
 /** What a node may set otherwise than the bundle: it moves the line between much and little, not the meaning. */

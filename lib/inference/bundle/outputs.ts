@@ -1,6 +1,6 @@
 /** Whether a graph gives the outputs its manifest tells of. */
-import type { ModelGraph } from '../model-graph.ts';
-import { quoted } from '../model-fields.ts';
+import type { ModelGraph } from '../model/graph.ts';
+import { quoted } from '../model/fields.ts';
 import { bundleInvalid } from './files.ts';
 import type { Manifest } from './manifest.ts';
 

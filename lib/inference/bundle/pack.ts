@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InferenceError } from '../errors.ts';
-import { digestOf, readModel, type ModelSource } from '../model.ts';
+import { digestOf, readModel, type ModelSource } from '../model/model.ts';
 import { bundleInvalid, bundleTooLarge } from './files.ts';
 import { GOLDEN_LIMIT_BYTES, goldenPicture, type GoldenPicture } from './golden.ts';
 import {
@@ -19,9 +19,7 @@ import {
   type Manifest,
   type Tolerance,
 } from './manifest.ts';
-
-/** Providers differ by 1e-5 in scores and by hundredths of a pixel in boxes; fp16 by more. */
-const TOLERANCE: Tolerance = { absolute: 0.01, relative: 0.01 };
+import { toleranceOf } from './tolerance.ts';
 
 /** What a person says of the model; the rest of the manifest is computed. */
 export type ManifestDraft = Omit<Manifest, 'schema' | 'golden' | 'files'>;
@@ -34,7 +32,7 @@ export interface PackRequest {
   manifest: ManifestDraft;
   /** Paths of up to sixteen JPEG, PNG, WebP or TIFF pictures the model is to be held against. */
   goldenImages?: readonly string[];
-  /** Between an expected answer and one at load. Default 0.01 absolute and 1 %. */
+  /** Between an expected answer and one at load. Default: see `toleranceOf`. */
   tolerance?: Tolerance;
   /** The prediction for each picture, with the model loaded as `modelOptions(source, …)` says. */
   run?(source: ModelSource, pictures: readonly GoldenPicture[]): Promise<readonly Record<string, unknown>[]>;
@@ -97,7 +95,7 @@ async function expectedOf(
   return pictures.map(({ name }, index) => {
     const expected = answers[index];
     if (expected === undefined) throw new Error(`there is no answer for ${name}`);
-    return { image: name, expected, tolerance: request.tolerance ?? TOLERANCE };
+    return { image: name, expected, tolerance: request.tolerance ?? toleranceOf(expected) };
   });
 }
 

@@ -14,8 +14,8 @@ import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { fromRandomAccessReaderPromise, RandomAccessReader, type Entry, type ZipFile } from 'yauzl';
 import { InferenceError } from '../errors.ts';
-import { quoted } from '../model-fields.ts';
-import { readBytes, SLICE_BYTES, type HashedBytes } from '../read-file.ts';
+import { quoted } from '../model/fields.ts';
+import { readBytes, SLICE_BYTES, type HashedBytes } from '../model/read-file.ts';
 import {
   bundleInvalid,
   bundleTooLarge,

@@ -9,7 +9,7 @@
 import { labelComponents } from '../../frame/components.ts';
 import type { Box } from '../../inspection/inspection.ts';
 import { InferenceError } from '../errors.ts';
-import type { ValueDescription } from '../protocol.ts';
+import type { ValueDescription } from '../host/protocol.ts';
 import type { AnomalyMapOptions, GraphOutputs, HeadPlan, OutputTensor } from './head.ts';
 import { plainText } from './labels.ts';
 import { gridOf, viewOf, type MaskGrid, type MaskView } from './mask-grid.ts';
@@ -94,7 +94,7 @@ function cut(
 }
 
 /** Boxes in whole pixels of the frame round the areas of the map above `level`, the largest area first. */
-export function boxesOf(map: Float32Array, grid: MaskGrid, level: number): MapBox[] {
+function boxesOf(map: Float32Array, grid: MaskGrid, level: number): MapBox[] {
   const { columns, rows, pixelWidth, pixelHeight } = grid;
   const above = Uint8Array.from(map, (value) => (value > level ? 1 : 0));
   const areas = labelComponents(above, columns, rows);

@@ -1,6 +1,6 @@
 /** Head for classifiers: the most probable classes of the whole picture, by name. */
 import { InferenceError } from '../errors.ts';
-import type { ValueDescription } from '../protocol.ts';
+import type { ValueDescription } from '../host/protocol.ts';
 import { sigmoid } from './class-map.ts';
 import type { ClassifyOptions, GraphOutputs, Head, HeadPlan, OutputTensor, Scores } from './head.ts';
 import { labelOf, plainText } from './labels.ts';

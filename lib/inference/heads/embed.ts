@@ -4,19 +4,16 @@
  * input), 1×N×C of a transformer over the N tokens.
  */
 import { InferenceError } from '../errors.ts';
-import type { InputRecipe } from '../input.ts';
+import type { InputRecipe } from '../graph/input.ts';
 import type { EmbedOptions, GraphOutputs, HeadPlan, OutputTensor } from './head.ts';
 import { plainText } from './labels.ts';
 import { chooseOutput, isFloat, unsupportedOutput } from './outputs.ts';
 
 /** Longest vector; the largest backbones of today give 2 048 to 4 096. */
-export const MAX_LENGTH = 4096;
+const MAX_LENGTH = 4096;
 
 /** Mean over places, channel by channel; a vector as it is. Undefined for dimensions that are neither. */
-export function pooled(
-  { dims, data }: OutputTensor,
-  layout: InputRecipe['layout'],
-): Float64Array | undefined {
+function pooled({ dims, data }: OutputTensor, layout: InputRecipe['layout']): Float64Array | undefined {
   if (dims.filter((length) => length !== 1).length <= 1) return Float64Array.from(data);
   const [batch, ...rest] = dims;
   if (batch !== 1 || rest.length < 2 || rest.length > 3) return undefined;

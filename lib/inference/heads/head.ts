@@ -3,8 +3,8 @@
  * checked against the graph at load, and runs in the inference host, so that only its small plain
  * result travels.
  */
-import type { InputRecipe } from '../input.ts';
-import type { ValueDescription } from '../protocol.ts';
+import type { InputRecipe } from '../graph/input.ts';
+import type { ValueDescription } from '../host/protocol.ts';
 
 /** Names of class 0, 1, …; untrusted text. */
 interface Labelled {
@@ -86,7 +86,7 @@ export interface RawOptions {
 }
 
 /** The head is chosen by the shapes and names of the graph's outputs. */
-export interface AutoOptions extends Labelled {
+interface AutoOptions extends Labelled {
   task: 'auto';
 }
 

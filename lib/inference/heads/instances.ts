@@ -8,7 +8,7 @@
 import { labelComponents } from '../../frame/components.ts';
 import { traceOutlines, type Ring } from '../../frame/outline.ts';
 import type { Box } from '../../inspection/inspection.ts';
-import type { ValueDescription } from '../protocol.ts';
+import type { ValueDescription } from '../host/protocol.ts';
 import { anchorValues } from './detect/anchors.ts';
 import { LETTERBOX, type BoxReader, type Corners, type Family } from './detect/family.ts';
 import { isCellCount, type Size } from './detect/format.ts';

@@ -3,7 +3,7 @@
  * letterboxed frame fills only the top left: what is beside it, is padding and no part of the result.
  */
 import type { Box } from '../../inspection/inspection.ts';
-import type { InputRecipe } from '../input.ts';
+import type { InputRecipe } from '../graph/input.ts';
 import type { OutputTensor, Placement } from './head.ts';
 
 /** Steps through the data of an output that holds one number, or one for each channel, per pixel. */

@@ -1,6 +1,6 @@
 /** Which of a graph's outputs a head reads. Names come from the model file and are not trusted. */
 import { InferenceError } from '../errors.ts';
-import type { ValueDescription } from '../protocol.ts';
+import type { ValueDescription } from '../host/protocol.ts';
 import type { GraphOutputs } from './head.ts';
 import { plainText } from './labels.ts';
 

@@ -3,7 +3,7 @@
  * named and the graph has several outputs of one value each, all of those in their order.
  */
 import { InferenceError } from '../errors.ts';
-import type { ValueDescription } from '../protocol.ts';
+import type { ValueDescription } from '../host/protocol.ts';
 import type { GraphOutputs, HeadPlan, OutputTensor, RegressOptions } from './head.ts';
 import { plainText } from './labels.ts';
 import { checkOutput, chooseOutput, isFloat, unsupportedOutput } from './outputs.ts';
@@ -11,7 +11,7 @@ import { checkOutput, chooseOutput, isFloat, unsupportedOutput } from './outputs
 /** More is a vector to compare with others: `embed`. */
 export const MAX_VALUES = 64;
 
-export interface ValuePrediction {
+interface ValuePrediction {
   name: string;
   value: number;
   unit?: string;

@@ -14,7 +14,7 @@ import { frameBoxOf, tenth, type MaskGrid } from './mask-grid.ts';
 /** Segments in a prediction, the largest ones. */
 export const MAX_SEGMENTS = 100;
 /** Corners of a polygon. */
-export const MAX_CORNERS = 200;
+const MAX_CORNERS = 200;
 /** Outlines and holes of all segments together, and their corners: with the rest less than 256 kB of JSON. */
 const MAX_RINGS = 500;
 const CORNER_BUDGET = 9000;

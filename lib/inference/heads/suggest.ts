@@ -19,7 +19,7 @@
  *
  * It is a suggestion: two graphs with the same shapes can mean different things, and a person decides.
  */
-import type { ValueDescription } from '../protocol.ts';
+import type { ValueDescription } from '../host/protocol.ts';
 import { namedAnomalyOutputs } from './anomaly-map.ts';
 import { declaredClasses } from './classify.ts';
 import { detectFormatOf } from './detect.ts';

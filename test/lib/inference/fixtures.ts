@@ -1,8 +1,8 @@
 /** Small models and frames, and the way to look at processes from outside. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { Frame } from '../../../lib/frame/frame.ts';
-import type { InferenceResult, LoadOptions } from '../../../lib/inference/host.ts';
-import { digestOf, type ModelSource } from '../../../lib/inference/model.ts';
+import type { InferenceResult, LoadOptions } from '../../../lib/inference/host/host.ts';
+import { digestOf, type ModelSource } from '../../../lib/inference/model/model.ts';
 
 export function source(bytes: Buffer, name = 'tiny'): ModelSource {
   return { name, version: '1', bytes, digest: digestOf(bytes) };

@@ -1,5 +1,5 @@
 /** What the reading of one family of detectors is made of. */
-import type { InputRecipe } from '../../input.ts';
+import type { InputRecipe } from '../../graph/input.ts';
 import type { Outputs } from '../head.ts';
 import type { Size } from './format.ts';
 import type { Hits } from './hits.ts';

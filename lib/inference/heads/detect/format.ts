@@ -30,7 +30,7 @@
  * they are read as `yolov5`.
  */
 import type { DetectFormat, GraphOutputs } from '../head.ts';
-import type { ValueDescription } from '../../protocol.ts';
+import type { ValueDescription } from '../../host/protocol.ts';
 import { cellCount, STRIDES } from './grid.ts';
 
 export type Dimensions = readonly (number | string)[];

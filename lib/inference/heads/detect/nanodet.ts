@@ -8,7 +8,7 @@
  * 8…32 and measures from the middle of the cell. m is 7 unless the number of labels says otherwise.
  * Trained on BGR, standardised, stretched to the input.
  */
-import type { InputRecipe } from '../../input.ts';
+import type { InputRecipe } from '../../graph/input.ts';
 import type { OutputTensor } from '../head.ts';
 import { anchorValues, classFields, scanClasses } from './anchors.ts';
 import type { Family } from './family.ts';

@@ -6,7 +6,7 @@
  * - Deformable DETR, RT-DETR, RF-DETR (Zhu et al. 2021; Zhao et al. 2024): a sigmoid for each class;
  * - RT-DETR as Ultralytics exports it: 1×Q×(4+C), the sigmoid applied.
  */
-import type { InputRecipe } from '../../input.ts';
+import type { InputRecipe } from '../../graph/input.ts';
 import type { OutputTensor } from '../head.ts';
 import { anchorValues, classFields, scanClasses } from './anchors.ts';
 import { around, type BoxReader, type Family } from './family.ts';

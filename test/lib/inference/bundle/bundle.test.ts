@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonicalJson } from '../../../../lib/canonical.ts';
 import { InferenceError } from '../../../../lib/inference/errors.ts';
-import { readModel } from '../../../../lib/inference/model.ts';
+import { readModel } from '../../../../lib/inference/model/model.ts';
 import { bytes, colourModel, FLOAT, floats, model, node, value, type Field } from '../onnx.ts';
 import { integerField } from '../../../../lib/protobuf.ts';
 import { picture, sample, writeFolder, zipOf, type Files } from './samples.ts';

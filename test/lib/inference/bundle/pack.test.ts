@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { packBundle, type ManifestDraft, type PackRequest } from '../../../../lib/inference/bundle/pack.ts';
 import { modelOptions } from '../../../../lib/inference/bundle/options.ts';
 import { Frame } from '../../../../lib/frame/frame.ts';
-import { acquireHost } from '../../../../lib/inference/host.ts';
+import { acquireHost } from '../../../../lib/inference/host/host.ts';
 import { openModel } from '../../../../lib/inference/open-model.ts';
-import { readModel } from '../../../../lib/inference/model.ts';
+import { readModel } from '../../../../lib/inference/model/model.ts';
 import { colourModel } from '../onnx.ts';
 import { manifestFor, picture, zipOf, type Files } from './samples.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInflateRaw } from 'node:zlib';
 import fc from 'fast-check';
 import { InferenceError } from '../../../../lib/inference/errors.ts';
-import { readModel } from '../../../../lib/inference/model.ts';
+import { readModel } from '../../../../lib/inference/model/model.ts';
 import { colourModel } from '../onnx.ts';
 import { hostileZips } from './hostile-zips.ts';
 import { entriesOf, rawZip, sample, zipOf } from './samples.ts';

@@ -7,7 +7,7 @@ import {
   type ClassPrediction,
 } from '../../../../lib/inference/heads/classify.ts';
 import type { ClassifyOptions, HeadResult } from '../../../../lib/inference/heads/head.ts';
-import { resolveInput } from '../../../../lib/inference/input.ts';
+import { resolveInput } from '../../../../lib/inference/graph/input.ts';
 
 const INPUT = { name: 'x', type: 'float32', shape: [1, 3, 8, 8] };
 const PLACEMENT = { scaleX: 1, scaleY: 1, frameWidth: 8, frameHeight: 8 };

@@ -6,8 +6,8 @@ import { decodeRgb, type RgbImage } from '../../../../lib/frame/decode.ts';
 import { Frame } from '../../../../lib/frame/frame.ts';
 import { resizeRgb } from '../../../../lib/frame/resize.ts';
 import type { ObjectPrediction } from '../../../../lib/inference/heads/detect.ts';
-import { acquireHost, type LoadedModel } from '../../../../lib/inference/host.ts';
-import { readModel } from '../../../../lib/inference/model.ts';
+import { acquireHost, type LoadedModel } from '../../../../lib/inference/host/host.ts';
+import { readModel } from '../../../../lib/inference/model/model.ts';
 import { requirePath, shared } from '../../../support/shared.ts';
 import {
   bestClass,

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { planDetect, type ObjectPrediction } from '../../../../lib/inference/heads/detect.ts';
 import type { DetectOptions, OutputTensor, Placement } from '../../../../lib/inference/heads/head.ts';
-import { resolveInput, type InputRecipe } from '../../../../lib/inference/input.ts';
-import type { ValueDescription } from '../../../../lib/inference/protocol.ts';
+import { resolveInput, type InputRecipe } from '../../../../lib/inference/graph/input.ts';
+import type { ValueDescription } from '../../../../lib/inference/host/protocol.ts';
 
 type Box = [x1: number, y1: number, x2: number, y2: number];
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { planRaw, RAW_LIMIT_BYTES } from '../../../../lib/inference/heads/raw.ts';
-import { resolveInput } from '../../../../lib/inference/input.ts';
+import { resolveInput } from '../../../../lib/inference/graph/input.ts';
 
 const INPUT = { name: 'x', type: 'float32', shape: [1, 3, 8, 8] };
 const PLACEMENT = { scaleX: 1, scaleY: 1, frameWidth: 8, frameHeight: 8 };

@@ -6,8 +6,8 @@ import type {
   Placement,
 } from '../../../../lib/inference/heads/head.ts';
 import { planHead } from '../../../../lib/inference/heads/plan.ts';
-import { resolveInput, type InputRecipe } from '../../../../lib/inference/input.ts';
-import type { ValueDescription } from '../../../../lib/inference/protocol.ts';
+import { resolveInput, type InputRecipe } from '../../../../lib/inference/graph/input.ts';
+import type { ValueDescription } from '../../../../lib/inference/host/protocol.ts';
 
 export type Output = OutputTensor & { type?: string };
 

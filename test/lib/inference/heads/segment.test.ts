@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { HeadResult, SegmentOptions } from '../../../../lib/inference/heads/head.ts';
 import type { SegmentPrediction } from '../../../../lib/inference/heads/segments.ts';
 import { planHead } from '../../../../lib/inference/heads/plan.ts';
-import { resolveInput } from '../../../../lib/inference/input.ts';
+import { resolveInput } from '../../../../lib/inference/graph/input.ts';
 import { image, read, tensor, type Output, type Setting } from './reading.ts';
 
 function segment(y: Output, options: Partial<SegmentOptions> = {}, setting: Setting = {}): HeadResult {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { scanModel } from '../../../../lib/inference/model-scan.ts';
+import { scanModel } from '../../../../lib/inference/model/scan.ts';
 import { inputsOf, opsetOf, readDocument } from '../../../../lib/onnx/document.ts';
 import { planQuantization } from '../../../../lib/onnx/quantize/plan.ts';
 import { quantize, type QuantizeOptions } from '../../../../lib/onnx/quantize/quantize.ts';
