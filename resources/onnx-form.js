@@ -218,9 +218,8 @@
       const asked = this.#seen;
       $.ajax({ url: `jidoka/onnx-infer-gpu/nodes/${this.#node.id}`, dataType: 'json', cache: false }).done(
         ({ card }) => {
-          if (card === null || this.#isClosed || this.#trial.running || this.#known || this.#seen !== asked)
-            return;
-          this.#know(card, true);
+          if (card === null || this.#isClosed || this.#trial.running) return;
+          if (this.#known === undefined && this.#seen === asked) this.#know(card, true);
         },
       );
     }
