@@ -24,6 +24,7 @@ const ALLOWED = [
   /^flows\/[\w-]+\/([\w-]+\.(json|js|vue)|README\.md)$/,
   /^dist\/nodes\/[\w-]+\/[\w-]+\.(js|html)$/,
   /^dist\/nodes\/[\w-]+\/locales\/[\w-]+\/[\w-]+\.(json|html)$/,
+  /^dist\/cli\/[\w-]+\.js$/,
   /^dist\/lib\/([\w-]+\/)*[\w.-]+\.(js|json|onnx|md|py|sql)$/,
 ];
 
@@ -79,6 +80,11 @@ describe('the packed package', function () {
     for (const needed of ['LICENSE', 'README.md', 'CHANGELOG.md', 'editor-plugin.html']) {
       assert.ok(contents.includes(needed), `${needed} is not in the tarball`);
     }
+  });
+
+  it('brings the jidoka command, which runs where it is installed', () => {
+    const command = join(folder, 'node_modules', '.bin', 'jidoka');
+    assert.match(execFileSync(process.execPath, [command, '--help'], { encoding: 'utf8' }), /quantize/);
   });
 
   it('holds the file of every node it lists', () => {
