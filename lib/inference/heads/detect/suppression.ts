@@ -8,7 +8,7 @@ import { notFinite } from './refusals.ts';
 
 /**
  * Candidates that go into the suppression, best first. With these all of one class and 100 kept it
- * takes 1 ms; a detector that finds more in a picture at its threshold finds nothing.
+ * takes 1 to 2 ms; a detector that finds more in a picture at its threshold finds nothing.
  */
 export const MAX_CANDIDATES = 3000;
 
