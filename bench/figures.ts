@@ -1,31 +1,13 @@
 /** How every bench says what it measured: a table for people, `--json FILE` for machines. */
 import { writeFileSync } from 'node:fs';
+import { meetsGoal, type Figure } from '../cli/figures.ts';
 
-export interface Figure {
-  /** Stable, dotted: `flow.ratio.p50`. */
-  id: string;
-  value: number;
-  unit: string;
-  /** What is wanted; null where the figure is for information. */
-  goal: number | null;
-  better: 'lower' | 'higher';
-  detail: string;
-}
+export { meetsGoal, quantile, type Figure } from '../cli/figures.ts';
 
 /** What one bench measured. */
 export interface Section {
   title: string;
   figures: Figure[];
-}
-
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = Float64Array.from(values).sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
-}
-
-export function meetsGoal({ value, goal, better }: Figure): boolean {
-  if (goal === null) return true;
-  return better === 'lower' ? value <= goal : value >= goal;
 }
 
 function digits(value: number): string {

@@ -9,6 +9,7 @@ import { InputFeed, type InputRecipe } from '../lib/inference/graph/input.ts';
 import type { LoadOptions } from '../lib/inference/host/load-options.ts';
 import { readModel, type ModelSource } from '../lib/inference/model/model.ts';
 import { openGraph, type OpenedGraph } from '../lib/inference/graph/open-graph.ts';
+import { inputTensor, outputTensor } from '../lib/inference/graph/tensors.ts';
 import { inputsOf, readDocument } from '../lib/onnx/document.ts';
 import { TYPE } from '../lib/onnx/tensor.ts';
 import { tensorTypeOf } from '../lib/onnx/value.ts';
@@ -80,10 +81,7 @@ export class CliModel {
     if (resized.data !== picture.data) this.#resized = resized.data;
     const input = this.#feed.fill(resized.data);
     const dims = this.#feed.dimensions;
-    const tensor =
-      input instanceof Float32Array
-        ? new this.#tensor('float32', input, dims)
-        : new this.#tensor('uint8', input, dims);
+    const tensor = inputTensor(this.#tensor, input, dims);
     const started = performance.now();
     const results = await session.run({ [(graph.inputs[0] as { name: string }).name]: tensor });
     const runMs = performance.now() - started;
@@ -110,13 +108,5 @@ export class CliModel {
 }
 
 function floats(results: InferenceSession.ReturnType): Record<string, OutputTensor> {
-  return Object.fromEntries(
-    Object.entries(results).map(([name, { data, dims }]) => [
-      name,
-      {
-        dims,
-        data: data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<unknown>, Number),
-      },
-    ]),
-  );
+  return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, outputTensor(tensor)]));
 }

@@ -91,7 +91,7 @@ export function readDocument(bytes: Uint8Array): OnnxDocument {
   });
 }
 
-function encodeGraph({ nodes, initializers, inputs, outputs, values, rest }: Graph): Encoded {
+export function encodeGraph({ nodes, initializers, inputs, outputs, values, rest }: Graph): Encoded {
   return [
     ...nodes.flatMap((node) => embedded(1, encodeNode(node))),
     ...initializers.flatMap((tensor) => embedded(5, encodeTensor(tensor))),

@@ -3,7 +3,7 @@
  * it for the whole inference (ONNX Runtime's `run` is synchronous under its promise), which is why
  * the product calls it in the host process only.
  */
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { InferenceSession } from 'onnxruntime-node';
 import type { RgbImage } from '../../frame/decode.ts';
 import { encode } from '../../frame/encode.ts';
 import { resizeRgb } from '../../frame/resize.ts';
@@ -13,6 +13,7 @@ import { InferenceError } from '../errors.ts';
 import type { Head, HeadResult, Outputs, OutputTensor } from '../heads/head.ts';
 import { InputFeed, recipeDigest, type InputData } from './input.ts';
 import { messageOf, openGraph, type OpenedGraph, type Runtime, type SessionRequest } from './open-graph.ts';
+import { inputTensor, outputTensor } from './tensors.ts';
 import { profiled } from './profile.ts';
 import { checkReplySize, type ChildTimings, type GraphInfo, type ProviderShare } from '../host/protocol.ts';
 import { payloadBytes, type EncodedPicture, type EncodedResult } from '../host/results.ts';
@@ -25,12 +26,6 @@ export interface RunOutcome {
 
 /** Before the run that is profiled: the first compiles and pages in. */
 const RUNS_BEFORE_PROFILE = 2;
-
-/** Any numeric output as float32; integers above 2²⁴ lose their last digits. */
-function asFloats(data: Tensor['data']): Float32Array {
-  if (data instanceof Float32Array) return data;
-  return Float32Array.from(data as ArrayLike<unknown>, Number);
-}
 
 /** Pictures of a head leave losslessly encoded, by threads of their own. */
 async function encoded({ prediction, tensors, pictures = {} }: HeadResult): Promise<EncodedResult> {
@@ -160,16 +155,13 @@ export class GraphSession {
 
   async #compute(input: InputData): Promise<Outputs> {
     const { dimensions } = this.#feed;
-    const tensor =
-      input instanceof Float32Array
-        ? new this.#runtime.Tensor('float32', input, dimensions)
-        : new this.#runtime.Tensor('uint8', input, dimensions);
+    const tensor = inputTensor(this.#runtime.Tensor, input, dimensions);
     const values = await this.#session.run({ [this.#inputName]: tensor }, this.#head.outputs);
     const outputs: Record<string, OutputTensor> = {};
     for (const name of this.#head.outputs) {
       const value = values[name];
       if (value === undefined) throw new InferenceError('RUN_FAILED', `the graph gave no output '${name}'`);
-      outputs[name] = { dims: value.dims, data: asFloats(value.data) };
+      outputs[name] = outputTensor(value);
     }
     return outputs;
   }

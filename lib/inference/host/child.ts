@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { InferenceError } from '../errors.ts';
+import { InferenceError } from '../errors.ts';
 import {
   MessageReader,
   REPLY_LIMITS,
@@ -43,10 +43,15 @@ const ENVIRONMENT = [
 
 const PRLIMIT = ['/usr/bin/prlimit', '/bin/prlimit'].find((path) => existsSync(path));
 
+/** Of which Node 24 reserves 1.2 GB before any model; 0.2 GB are resident with a small one. */
+const DEFAULT_MEMORY_BYTES = 3 * 1024 ** 3;
+/** Starting Node and loading ONNX Runtime takes 0.15–0.3 s; a loaded gateway is given time. */
+const START_TIMEOUT_MS = 15_000;
+
 export interface ChildOptions {
   device: string;
-  /** Limit of its data segment; undefined for none. */
-  memoryLimitBytes: number | undefined;
+  /** Limit of its data segment on the CPU, where `prlimit` exists. Default 3 GiB. */
+  memoryLimitBytes?: number | undefined;
 }
 
 /** Thrown into every question that was open when the process ended. */
@@ -62,13 +67,12 @@ function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }
 
-function start({ device, memoryLimitBytes }: ChildOptions): ChildProcess {
+function start({ device, memoryLimitBytes = DEFAULT_MEMORY_BYTES }: ChildOptions): ChildProcess {
   const entry = fileURLToPath(new URL(`./host-process${extname(import.meta.url)}`, import.meta.url));
   const own = [process.execPath, entry, device, String(process.pid)];
+  // drivers map far more than they use, so the limit is for the CPU alone
   const limited =
-    PRLIMIT === undefined || memoryLimitBytes === undefined
-      ? own
-      : [PRLIMIT, `--data=${memoryLimitBytes}`, '--', ...own];
+    PRLIMIT === undefined || device !== 'cpu' ? own : [PRLIMIT, `--data=${memoryLimitBytes}`, '--', ...own];
   const [command, ...parameters] = limited as [string, ...string[]];
   return spawn(command, parameters, {
     env: environment(),
@@ -92,8 +96,8 @@ interface Open {
 }
 
 export class HostChild {
-  /** Resolves once it can be asked; rejects when it ends before. */
-  readonly hello: Promise<Hello>;
+  /** Rejects when it ends before it can be asked. */
+  readonly #hello: Promise<Hello>;
   /** Resolves with a sentence about how it ended. Never rejects. */
   readonly ended: Promise<string>;
   readonly #process: ChildProcess;
@@ -107,10 +111,10 @@ export class HostChild {
   constructor(options: ChildOptions) {
     this.#process = start(options);
     this.#pipe = this.#process.stdio[3] as Duplex;
-    this.hello = new Promise((resolve, reject) => {
+    this.#hello = new Promise((resolve, reject) => {
       this.#open.set(0, { resolve: ({ header }) => resolve(header as Hello), reject });
     });
-    this.hello.catch(() => undefined);
+    this.#hello.catch(() => undefined);
     this.ended = new Promise((resolve) => {
       const end = (how: string): void => {
         if (this.#hasEnded) return;
@@ -127,6 +131,25 @@ export class HostChild {
       );
     });
     this.#listen();
+  }
+
+  /**
+   * Waits until it can be asked, and ends it where that takes too long.
+   *
+   * @throws InferenceError `HOST_UNAVAILABLE`
+   */
+  async started(): Promise<Hello> {
+    const timer = setTimeout(() => this.kill('did not start in time'), START_TIMEOUT_MS);
+    try {
+      return await this.#hello;
+    } catch (error) {
+      throw new InferenceError('HOST_UNAVAILABLE', (error as Error).message, {
+        hint: 'Check that onnxruntime-node is installed for this machine.',
+        cause: error,
+      });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   get pid(): number | undefined {

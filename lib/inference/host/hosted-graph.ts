@@ -9,14 +9,11 @@ import { InferenceError } from '../errors.ts';
 import { loadTimeout, type LoadOptions } from './load-options.ts';
 import type { ModelSource } from '../model/model.ts';
 import type { GraphInfo } from './protocol.ts';
+import { warmUp } from './warm-up.ts';
 
 /** Lets `action` have the child to itself once it is its turn. */
 export type TakeTurn = <Result>(action: (child: HostChild) => Promise<Result>) => Promise<Result>;
 
-/** Warm-up runs after the first, which compiles and pages in and is not counted. */
-const WARM_RUNS = 7;
-/** Slow graphs are not made to wait longer than this for their figures. */
-const WARM_BUDGET_MS = 1000;
 const MIN_WATCHDOG_MS = 1000;
 const WATCHDOG_FACTOR = 10;
 
@@ -87,14 +84,7 @@ export class HostedGraph {
             if (child !== loadedIn) throw new Replaced();
             return await this.#warm(child, budget);
           });
-        const begun = performance.now();
-        await warm();
-        this.#warmMs = [];
-        for (let run = 0; run < WARM_RUNS; run += 1) {
-          if (run > 0 && performance.now() - begun > WARM_BUDGET_MS) break;
-          this.#warmMs.push(await warm());
-        }
-        this.#warmMs.sort((a, b) => a - b);
+        this.#warmMs = await warmUp(warm);
         this.#readyIn = loadedIn;
         return;
       } catch (error) {

@@ -15,12 +15,8 @@ export interface SupervisorOptions {
 
 export type HostState = 'idle' | 'starting' | 'ready' | 'tripped' | 'closed';
 
-/** Of which Node 24 reserves 1.2 GB before any model; 0.2 GB are resident with a small one. */
-export const DEFAULT_MEMORY_BYTES = 3 * 1024 ** 3;
 const DEFAULT_CRASH_LIMIT = 3;
 const DEFAULT_CRASH_WINDOW_MS = 600_000;
-/** Starting Node and loading ONNX Runtime takes 0.15–0.3 s; a loaded gateway is given time. */
-const START_TIMEOUT_MS = 15_000;
 const QUIT_TIMEOUT_MS = 5000;
 
 export class Supervisor {
@@ -90,25 +86,16 @@ export class Supervisor {
     if (this.#child?.hasEnded === true) await this.#child.ended;
     this.check();
     this.#state = 'starting';
-    const { memoryLimitBytes = DEFAULT_MEMORY_BYTES } = this.#options;
-    const isCpu = this.#device === 'cpu';
-    // drivers map far more than they use, so the limit is for the CPU alone
     const child = new HostChild({
       device: this.#device,
-      memoryLimitBytes: isCpu ? memoryLimitBytes : undefined,
+      memoryLimitBytes: this.#options.memoryLimitBytes,
     });
     this.#child = child;
-    const timer = setTimeout(() => child.kill('did not start in time'), START_TIMEOUT_MS);
     try {
-      await child.hello;
+      await child.started();
     } catch (error) {
       this.#endStart('idle');
-      throw new InferenceError('HOST_UNAVAILABLE', (error as Error).message, {
-        hint: 'Check that onnxruntime-node is installed for this machine.',
-        cause: error,
-      });
-    } finally {
-      clearTimeout(timer);
+      throw error;
     }
     this.#endStart('ready');
     this.check();

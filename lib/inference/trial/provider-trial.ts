@@ -17,13 +17,7 @@ import { loadTimeout, type LoadOptions } from '../host/load-options.ts';
 import type { ModelSource } from '../model/model.ts';
 import type { GraphInfo, ProviderShare } from '../host/protocol.ts';
 import { unpackResults } from '../host/results.ts';
-import { DEFAULT_MEMORY_BYTES } from '../host/supervisor.ts';
-
-/** Warm-up runs after the first, which compiles and pages in and is not counted. */
-const WARM_RUNS = 8;
-/** Slow graphs are not made to wait longer than this for their figures. */
-const WARM_BUDGET_MS = 1000;
-const START_TIMEOUT_MS = 15_000;
+import { warmUp } from '../host/warm-up.ts';
 
 /** How the graph itself ran on one provider, on a black picture. */
 export interface Benchmark {
@@ -84,44 +78,27 @@ async function withChild<Result>(
   use: (child: HostChild, backends: readonly string[]) => Promise<Result>,
 ): Promise<Result> {
   signal?.throwIfAborted();
-  const child = new HostChild({
-    device,
-    memoryLimitBytes: device === 'cpu' ? DEFAULT_MEMORY_BYTES : undefined,
-  });
-  const timer = setTimeout(() => child.kill('did not start in time'), START_TIMEOUT_MS);
+  const child = new HostChild({ device });
   const abandon = (): void => child.kill('is no longer wanted');
   signal?.addEventListener('abort', abandon, { once: true });
   try {
-    const { backends } = await child.hello.catch((error: unknown) => {
-      throw new InferenceError('HOST_UNAVAILABLE', (error as Error).message, {
-        hint: 'Check that onnxruntime-node is installed for this machine.',
-        cause: error,
-      });
-    });
-    clearTimeout(timer);
+    const { backends } = await child.started();
     return await use(child, backends);
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   } finally {
-    clearTimeout(timer);
     signal?.removeEventListener('abort', abandon);
     child.kill('has finished its trial');
     await child.ended;
   }
 }
 
-async function measure(child: HostChild, budget: Budget): Promise<number[]> {
-  const warm = async (): Promise<number> => {
+function measure(child: HostChild, budget: Budget): Promise<number[]> {
+  return warmUp(async () => {
     const { header } = await budget.spend((limitMs) => child.ask('warm', { model: 1, runs: 1 }, { limitMs }));
     return header.ms[0] ?? 0;
-  };
-  const begun = performance.now();
-  await warm();
-  const times: number[] = [];
-  while (times.length < WARM_RUNS && (times.length === 0 || performance.now() - begun < WARM_BUDGET_MS))
-    times.push(await warm());
-  return times.sort((a, b) => a - b);
+  });
 }
 
 async function showGolden(
