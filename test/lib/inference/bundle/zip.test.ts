@@ -71,7 +71,10 @@ describe('zip of a bundle', () => {
   });
 
   it('leaves no file open, read or refused', async function () {
-    if (process.platform !== 'linux') this.skip();
+    if (process.platform !== 'linux') {
+      console.log('      skipped: only Linux shows and limits what a process holds');
+      this.skip();
+    }
     const openFiles = (): string => execFileSync('ls', ['-l', `/proc/${process.pid}/fd`]).toString();
     await readZip(rawZip(entriesOf(await sample())));
     await readZip(

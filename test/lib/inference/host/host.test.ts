@@ -389,7 +389,10 @@ describe('inference host', () => {
   });
 
   it('refuses a model that wants more memory than the host may have', async function () {
-    if (process.platform !== 'linux') this.skip();
+    if (process.platform !== 'linux') {
+      console.log('      skipped: only Linux shows and limits what a process holds');
+      this.skip();
+    }
     const host = acquire({ memoryLimitBytes: 1_600_000_000 });
     const load = host.load(source(hungryModel(8)), anomaly);
     await assert.rejects(load, { code: 'MODEL_INVALID', message: /allocate/i });

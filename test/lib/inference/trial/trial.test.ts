@@ -192,7 +192,10 @@ describe('trial of a model', () => {
   });
 
   it('ends a graph that wants more memory than a host may have', async function () {
-    if (process.platform !== 'linux') this.skip();
+    if (process.platform !== 'linux') {
+      console.log('      skipped: only Linux shows and limits what a process holds');
+      this.skip();
+    }
     await assert.rejects(tryModel(source(hungryModel(8)), anomaly), {
       code: 'MODEL_INVALID',
       message: /allocate/i,
@@ -202,7 +205,10 @@ describe('trial of a model', () => {
   it('goes on with the next provider and says what the first one lacks', async function () {
     const options = { ...anomaly, providers: ['dml', 'cuda', 'cpu'] };
     const trial = await tryModel(source(newModel()), options);
-    if (trial.graph.provider !== 'cpu') this.skip();
+    if (trial.graph.provider !== 'cpu') {
+      console.log('      skipped: this machine has CUDA');
+      this.skip();
+    }
     assert.deepEqual(trial.providers, ['cpu']);
     assert.deepEqual(
       trial.refused.map(({ provider }) => provider),
@@ -228,7 +234,10 @@ describe('trial of a model', () => {
     assert.equal(trialHoldsMs(await tried('cpu')), Infinity);
     assert.equal(trialHoldsMs(await tried('dml', 'cpu')), Infinity, 'no runtime of Linux has it');
     const trial = await tried('cuda', 'cpu');
-    if (trial.graph.provider === 'cuda' || process.platform !== 'linux') this.skip();
+    if (trial.graph.provider === 'cuda' || process.platform !== 'linux') {
+      console.log('      skipped: this machine has CUDA, or no runtime that could');
+      this.skip();
+    }
     assert.equal(trialHoldsMs(trial), 60_000);
   });
 
