@@ -1,132 +1,44 @@
 /**
- * What the shipped anomaly model is worth, on real pictures:
- *
- *     npm run eval -- [--images DIR] [--seed N] [--json FILE]
- *
- * For each set: teaches from `train_good` and scores the rest one after the other through the same
- * inference host the node uses. Without `--images` the three shared sets, else the one in DIR.
+ * `npm run eval [-- --only images,… --images DIR --series DIR --seed N --json FILE]`: how right the
+ * verdicts are, on real and drawn data with known truth. Each evaluation is a file in `bench/eval/`.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { framesOf, readFrame } from '../lib/anomaly/folder-frames.ts';
-import { Scorer } from '../lib/anomaly/scorer.ts';
-import { teach } from '../lib/anomaly/teach.ts';
-import { auroc } from '../test/support/auroc.ts';
-import { shared } from '../test/support/shared.ts';
-import { meetsGoal, quantile, report, type Figure } from './figures.ts';
-import { folderSet, sharedSet, SHARED_SETS, type ImageSet } from './image-sets.ts';
+import type { EvalChoice } from './eval/choice.ts';
+import { evaluateImages } from './eval/images.ts';
+import { meetsGoal, report, type Figure, type Section } from './figures.ts';
 
-interface SetResult {
-  auroc: number;
-  teachSeconds: number;
-  scoreMs: number[];
-}
+const SECTIONS: Readonly<Record<string, (choice: EvalChoice) => Promise<Section>>> = {
+  images: evaluateImages,
+};
 
-const TEACH_GOAL_SECONDS = 60;
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    images: { type: 'string' },
+    series: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    json: { type: 'string' },
+  },
+});
+const { images, series } = values;
+// A folder of one's own is what one wants to see evaluated, and nothing else.
+const own = [...(images === undefined ? [] : ['images']), ...(series === undefined ? [] : ['signals'])];
+const names = values.only?.split(',') ?? (own.length > 0 ? own : Object.keys(SECTIONS));
 
-async function seconds<Value>(action: () => Promise<Value>): Promise<[value: Value, seconds: number]> {
-  const startedAt = performance.now();
-  const value = await action();
-  return [value, (performance.now() - startedAt) / 1000];
-}
-
-async function evaluate(set: ImageSet, folder: string, seed: number): Promise<SetResult> {
-  const [model, teachSeconds] = await seconds(() =>
-    teach({ frames: framesOf(set.train_good), folder, name: set.name, seed }),
-  );
-  const scorer = await Scorer.open(model);
-  try {
-    const scoreMs: number[] = [];
-    const scoresOf = async (paths: readonly string[]): Promise<number[]> => {
-      const scores: number[] = [];
-      for (const path of paths) {
-        const frame = await readFrame(path);
-        const startedAt = performance.now();
-        scores.push((await scorer.score(frame)).section.score);
-        scoreMs.push(performance.now() - startedAt);
-      }
-      return scores;
-    };
-    const good = await scoresOf(set.test_good);
-    const bad = await scoresOf(set.test_bad);
-    return { auroc: auroc(good, bad), teachSeconds, scoreMs };
-  } finally {
-    await scorer.close();
+const figures: Figure[] = [];
+for (const name of names) {
+  const evaluate = SECTIONS[name];
+  if (evaluate === undefined) {
+    throw new Error(`there is no evaluation '${name}'; there are ${Object.keys(SECTIONS).join(', ')}`);
   }
-}
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      images: { type: 'string' },
-      json: { type: 'string' },
-      seed: { type: 'string', default: '1' },
-    },
+  const section = await evaluate({
+    seed: Number(values.seed),
+    ...(images === undefined ? {} : { images }),
+    ...(series === undefined ? {} : { series }),
   });
-  const seed = Number(values.seed);
-  const images = shared('data', 'images');
-  const sets =
-    values.images === undefined
-      ? SHARED_SETS.map(({ name }) => sharedSet(images, name))
-      : [await folderSet(values.images)];
-  const figures: Figure[] = [];
-  const scoreMs: number[] = [];
-  const folder = await mkdtemp(join(tmpdir(), 'jidoka-eval-'));
-  try {
-    for (const set of sets) {
-      const result = await evaluate(set, folder, seed);
-      scoreMs.push(...result.scoreMs);
-      figures.push({
-        id: `auroc.${set.name}`,
-        value: result.auroc,
-        unit: '',
-        goal: values.images === undefined ? goalOf(set.name) : null,
-        better: 'higher',
-        detail:
-          `taught from ${set.train_good.length} in ${result.teachSeconds.toFixed(1)} s; ` +
-          `${set.test_good.length} good, ${set.test_bad.length} bad; score p50 ` +
-          `${quantile(result.scoreMs, 0.5).toFixed(1)} ms, p99 ${quantile(result.scoreMs, 0.99).toFixed(1)} ms`,
-      });
-    }
-    if (values.images === undefined) figures.push(await teachHundred(images, folder, seed));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-  for (const share of [50, 99]) {
-    figures.push({
-      id: `score.ms.p${share}`,
-      value: quantile(scoreMs, share / 100),
-      unit: 'ms',
-      goal: null,
-      better: 'lower',
-      detail: 'encoded frame in; score, map and boxes out; through the inference host',
-    });
-  }
-  report('Anomaly scoring', figures, values.json);
-  if (!figures.every(meetsGoal)) process.exitCode = 1;
+  report(section.title, section.figures, undefined);
+  figures.push(...section.figures);
 }
-
-function goalOf(name: string): number | null {
-  return SHARED_SETS.find((set) => set.name === name)?.goal ?? null;
-}
-
-/** Time only: whether the set tests with these parts elsewhere does not matter here. */
-async function teachHundred(images: string, folder: string, seed: number): Promise<Figure> {
-  const { train_good: train, test_good: test } = sharedSet(images, 'cubes');
-  const paths = [...train, ...test].slice(0, 100);
-  const [, teachSeconds] = await seconds(() =>
-    teach({ frames: framesOf(paths), folder, name: 'hundred', seed }),
-  );
-  return {
-    id: 'teach.seconds.100',
-    value: teachSeconds,
-    unit: 's',
-    goal: TEACH_GOAL_SECONDS,
-    better: 'lower',
-    detail: `${paths.length} JPEGs of 640×480, end to end`,
-  };
-}
-
-await main();
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);
+if (!figures.every(meetsGoal)) process.exitCode = 1;

@@ -3,7 +3,7 @@
  * normalisation into the convolutions: float32, NCHW, opset 13. Keeps the shape of every tensor, so
  * that parameters and multiply-accumulates come out of the same list the graph comes from.
  */
-import { seededRandom, type Random } from '../lib/anomaly/random.ts';
+import { seededRandom, type Random } from '../lib/statistics/random.ts';
 import { writeDocument } from '../lib/onnx/document.ts';
 import { makeNode, type AttributeValue, type Node } from '../lib/onnx/node.ts';
 import { makeIntegers, makeTensor, TYPE, type Tensor } from '../lib/onnx/tensor.ts';

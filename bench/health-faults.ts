@@ -1,6 +1,6 @@
 /** Faults of a camera, put into good pictures. */
 import sharp from 'sharp';
-import type { Random } from '../lib/anomaly/random.ts';
+import type { Random } from '../lib/statistics/random.ts';
 import type { HealthReason } from '../lib/inspection/inspection.ts';
 
 /** Rows of RGB. */

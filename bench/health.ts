@@ -11,7 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
-import { seededRandom, shuffledIndices, type Random } from '../lib/anomaly/random.ts';
+import { seededRandom, shuffledIndices, type Random } from '../lib/statistics/random.ts';
 import { BaselineLearner } from '../lib/frame/baseline-learner.ts';
 import type { Baseline } from '../lib/frame/baseline.ts';
 import { decodeRgb } from '../lib/frame/decode.ts';

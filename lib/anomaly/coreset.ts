@@ -6,7 +6,7 @@
  * step takes the patch farthest from all taken so far. Distances are compared in a random
  * projection, which keeps them up to a few percent (Johnson–Lindenstrauss) at half the cost.
  */
-import { seededRandom, type Random } from './random.ts';
+import { seededRandom, type Random } from '../statistics/random.ts';
 
 export interface CoresetOptions {
   /** Numbers per row of `rows`. */

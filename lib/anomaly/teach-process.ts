@@ -10,7 +10,7 @@ import { resizeRgb } from '../frame/resize.ts';
 import { extractFeatures, openSession, readBackbone, sha256, type Features } from './backbone.ts';
 import { AnomalyError } from './errors.ts';
 import { FEATURES, mapSideOf } from './head.ts';
-import { seededRandom } from './random.ts';
+import { seededRandom } from '../statistics/random.ts';
 import type { FromTeacher, ToTeacher } from './teach-protocol.ts';
 import { teachFromFeatures } from './teaching.ts';
 

@@ -12,7 +12,7 @@ import { openSession, type Features } from './backbone.ts';
 import { coreset } from './coreset.ts';
 import { FEATURES, nearestNeighbourHead, sideOf, type Bank } from './head.ts';
 import { appendToModel, standaloneModel } from './onnx-graph.ts';
-import { seededRandom, shuffledIndices } from './random.ts';
+import { seededRandom, shuffledIndices } from '../statistics/random.ts';
 
 const FOLDS = 5;
 /** Patches looked at for one bank; beyond, a random sample stands for all. */

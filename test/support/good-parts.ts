@@ -2,7 +2,7 @@
 import type { Context } from 'mocha';
 import { readFrame } from '../../lib/anomaly/folder-frames.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
-import { sharedSet } from '../../bench/image-sets.ts';
+import { sharedSet } from '../../bench/eval/image-sets.ts';
 import { requirePath, shared } from './shared.ts';
 
 export interface RealParts {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { coreset } from '../../../lib/anomaly/coreset.ts';
-import { seededRandom, shuffledIndices } from '../../../lib/anomaly/random.ts';
+import { seededRandom, shuffledIndices } from '../../../lib/statistics/random.ts';
 
 function randomRows(count: number, dimensions: number, seed: number): Float32Array {
   const random = seededRandom(seed);

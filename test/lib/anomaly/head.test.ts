@@ -3,7 +3,7 @@ import * as ort from 'onnxruntime-node';
 import { extractFeatures, openSession, readBackbone } from '../../../lib/anomaly/backbone.ts';
 import { FEATURES, HIGHEST_PATCHES, nearestNeighbourHead } from '../../../lib/anomaly/head.ts';
 import { appendToModel, standaloneModel } from '../../../lib/anomaly/onnx-graph.ts';
-import { seededRandom } from '../../../lib/anomaly/random.ts';
+import { seededRandom } from '../../../lib/statistics/random.ts';
 
 const SIDE = 28;
 const PATCHES = SIDE * SIDE;

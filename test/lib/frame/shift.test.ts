@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { seededRandom } from '../../../lib/anomaly/random.ts';
+import { seededRandom } from '../../../lib/statistics/random.ts';
 import { measurePixels, type Thumbnail } from '../../../lib/frame/luminance.ts';
 import { ShiftReference, type Shift } from '../../../lib/frame/shift.ts';
 import { requirePath, shared } from '../../support/shared.ts';

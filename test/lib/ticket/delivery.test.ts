@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seededRandom } from '../../../lib/anomaly/random.ts';
+import { seededRandom } from '../../../lib/statistics/random.ts';
 import { openInspection } from '../../../lib/inspection/inspection.ts';
 import { openJournal } from '../../../lib/journal/journal.ts';
 import type { Journal } from '../../../lib/journal/types.ts';
