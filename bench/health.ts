@@ -23,7 +23,7 @@ import { shared } from '../test/support/shared.ts';
 import { meetsGoal, report, type Figure } from './figures.ts';
 import { costFigures } from './health-cost.ts';
 import { blur, exposure, shift, type Fault } from './health-faults.ts';
-import { folderSet, sharedSet } from './image-sets.ts';
+import { folderSet, sharedSet } from './eval/image-sets.ts';
 
 const DRAWS = 24;
 const LEARN = 20;

@@ -1,7 +1,7 @@
 /** Sets of pictures to evaluate on: good parts to teach from, and good and bad ones to tell apart. */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { picturesIn } from '../lib/anomaly/folder-frames.ts';
+import { picturesIn } from '../../lib/anomaly/folder-frames.ts';
 
 const LISTS = ['train_good', 'test_good', 'test_bad'] as const;
 type List = (typeof LISTS)[number];
