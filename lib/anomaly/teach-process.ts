@@ -53,6 +53,7 @@ async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Pro
   const backbone = await readBackbone();
   const session = await openSession(backbone.bytes);
   const { resolution } = start;
+  const size = { width: resolution, height: resolution };
   const maxParts = Math.floor(MAX_FEATURE_BYTES / (4 * FEATURES * mapSideOf(resolution) ** 2));
   const random = seededRandom(start.seed);
   const features: Features[] = [];
@@ -66,7 +67,7 @@ async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Pro
       place < maxParts ? await pixelsOf(message, resolution).catch(() => undefined) : new Uint8Array();
     if (pixels === undefined) skipped += 1;
     else {
-      if (place < maxParts) features[place] = await extractFeatures(session, pixels, resolution);
+      if (place < maxParts) features[place] = await extractFeatures(session, backbone, pixels, size);
       seen += 1;
     }
     say({ type: 'progress', progress: { stage: 'features', done: seen, total: 0 } });
