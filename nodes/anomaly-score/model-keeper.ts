@@ -135,15 +135,18 @@ export class ModelKeeper {
     withdraw?.();
     await before?.close();
     status.show('ready', 'ready');
-    const { parts, method } = model;
-    this.#context.emit([null, { topic: 'jidoka/model', payload: { ...reference, parts, method } }]);
+    const { goodScores, method } = model;
+    this.#context.emit([
+      null,
+      { topic: 'jidoka/model', payload: { ...reference, parts: goodScores.length, method } },
+    ]);
   }
 
   /** A journal that fails is reported; the model is good without it. */
-  async #record({ name, version, digest, parts, seed }: AnomalyModel): Promise<void> {
+  async #record({ name, version, digest, goodScores, seed }: AnomalyModel): Promise<void> {
     try {
       const journal = await this.#station.journal();
-      const detail = { version, digest, parts, seed };
+      const detail = { version, digest, parts: goodScores.length, seed };
       await journal.appendLedger({ type: 'model.teach', actor: 'system', object: name, detail });
     } catch (error) {
       this.#context.fail(error);
