@@ -7,7 +7,7 @@ import { constants, setPriority } from 'node:os';
 import { asCodedError } from '../errors.ts';
 import { decodeRgb } from '../frame/decode.ts';
 import { resizeRgb } from '../frame/resize.ts';
-import { extractFeatures, openSession, readBackbone, sha256, type Features } from './backbone.ts';
+import { extractFeatures, gridOf, openSession, readBackbone, sha256, type Features } from './backbone.ts';
 import { AnomalyError } from './errors.ts';
 import { FEATURES, mapSideOf } from './head.ts';
 import { seededRandom } from '../statistics/random.ts';
@@ -81,9 +81,11 @@ async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Pro
       `${features.length} good parts are too few to teach a model (at least ${start.minimumParts})${unreadable}`,
     );
   }
-  const { graph, goodScores, bankSize } = await teachFromFeatures({
+  const { graph, scores, bankSize } = await teachFromFeatures({
     features,
-    backbone: backbone.bytes,
+    grid: gridOf(backbone, size),
+    backbone,
+    method: 'patch-nn',
     seed: start.seed,
     coresetSize: start.coresetSize,
     onProgress: (progress) => say({ type: 'progress', progress }),
@@ -93,6 +95,7 @@ async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Pro
   await file.sync();
   await file.close();
   const parts = features.length;
+  const goodScores = scores.toSorted((one, other) => one - other);
   const backboneDigest = backbone.digest;
   say({
     type: 'taught',
