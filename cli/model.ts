@@ -1,7 +1,6 @@
 /** A model as the commands use it: read and scanned like a deployed one, fed and read like one, on the CPU. */
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { RgbImage } from '../lib/frame/decode.ts';
-import { resizeRgb } from '../lib/frame/resize.ts';
 import { modelOptions } from '../lib/inference/bundle/options.ts';
 import { InferenceError } from '../lib/inference/errors.ts';
 import type { HeadOptions, HeadResult, OutputTensor, Placement } from '../lib/inference/heads/head.ts';
@@ -9,6 +8,7 @@ import { InputFeed, type InputRecipe } from '../lib/inference/graph/input.ts';
 import type { LoadOptions } from '../lib/inference/host/load-options.ts';
 import { readModel, type ModelSource } from '../lib/inference/model/model.ts';
 import { openGraph, type OpenedGraph } from '../lib/inference/graph/open-graph.ts';
+import { preparePicture } from '../lib/inference/graph/prepare.ts';
 import { inputTensor, outputTensor } from '../lib/inference/graph/tensors.ts';
 import { inputsOf, readDocument } from '../lib/onnx/document.ts';
 import { TYPE } from '../lib/onnx/tensor.ts';
@@ -47,7 +47,7 @@ export class CliModel {
   readonly #feed: InputFeed;
   readonly #tensor: typeof Tensor;
   readonly #head: ReturnType<OpenedGraph['plan']['bind']>;
-  #resized: Buffer | undefined;
+  #prepared: Buffer | undefined;
 
   private constructor(source: ModelSource, opened: OpenedGraph, tensor: typeof Tensor) {
     this.source = source;
@@ -77,16 +77,16 @@ export class CliModel {
 
   async run(picture: RgbImage): Promise<Answer> {
     const { session, recipe, graph } = this.#opened;
-    const resized = resizeRgb(picture, recipe, this.#resized);
-    if (resized.data !== picture.data) this.#resized = resized.data;
-    const input = this.#feed.fill(resized.data);
+    const prepared = await preparePicture(picture, recipe, this.#prepared);
+    if (prepared.data !== picture.data) this.#prepared = prepared.data;
+    const input = this.#feed.fill(prepared.data);
     const dims = this.#feed.dimensions;
     const tensor = inputTensor(this.#tensor, input, dims);
     const started = performance.now();
     const results = await session.run({ [(graph.inputs[0] as { name: string }).name]: tensor });
     const runMs = performance.now() - started;
     const outputs = floats(results);
-    const { scaleX, scaleY } = resized;
+    const { scaleX, scaleY } = prepared;
     const placement = { scaleX, scaleY, frameWidth: picture.width, frameHeight: picture.height };
     const read = this.#read(outputs, placement);
     return { prediction: read?.prediction, pictures: read?.pictures, outputs, runMs };

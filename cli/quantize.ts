@@ -2,9 +2,9 @@
 import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CodedError } from '../lib/errors.ts';
-import { resizeRgb } from '../lib/frame/resize.ts';
 import { InputFeed } from '../lib/inference/graph/input.ts';
 import { foldInput } from '../lib/inference/graph/fold.ts';
+import { preparePicture } from '../lib/inference/graph/prepare.ts';
 import { quantize, type QuantizeOptions } from '../lib/onnx/quantize/quantize.ts';
 import {
   count,
@@ -104,7 +104,7 @@ export async function run(args: string[]): Promise<number> {
   const folded = foldInput(source.bytes, recipe);
   const feed = new InputFeed(recipe, folded !== undefined);
   const pictures = paths.map((picture) => async () => {
-    const { data } = resizeRgb(await readPicture(picture), recipe);
+    const { data } = await preparePicture(await readPicture(picture), recipe);
     return Uint8Array.from(feed.fill(data));
   });
 

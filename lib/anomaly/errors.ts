@@ -2,6 +2,7 @@
 import { CodedError } from '../errors.ts';
 
 export type AnomalyErrorCode =
+  | 'BACKBONE_UNSUPPORTED'
   | 'MODEL_MISSING'
   | 'MODEL_INVALID'
   | 'MODEL_DIGEST_MISMATCH'

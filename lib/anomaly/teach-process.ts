@@ -7,7 +7,7 @@ import { constants, setPriority } from 'node:os';
 import { asCodedError } from '../errors.ts';
 import { decodeRgb } from '../frame/decode.ts';
 import { resizeRgb } from '../frame/resize.ts';
-import { extractFeatures, openSession, readBackbone, sha256, type Features } from './backbone.ts';
+import { extractFeatures, gridOf, openSession, readBackbone, sha256, type Features } from './backbone.ts';
 import { AnomalyError } from './errors.ts';
 import { FEATURES, mapSideOf } from './head.ts';
 import { seededRandom } from '../statistics/random.ts';
@@ -53,6 +53,7 @@ async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Pro
   const backbone = await readBackbone();
   const session = await openSession(backbone.bytes);
   const { resolution } = start;
+  const size = { width: resolution, height: resolution };
   const maxParts = Math.floor(MAX_FEATURE_BYTES / (4 * FEATURES * mapSideOf(resolution) ** 2));
   const random = seededRandom(start.seed);
   const features: Features[] = [];
@@ -66,7 +67,7 @@ async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Pro
       place < maxParts ? await pixelsOf(message, resolution).catch(() => undefined) : new Uint8Array();
     if (pixels === undefined) skipped += 1;
     else {
-      if (place < maxParts) features[place] = await extractFeatures(session, pixels, resolution);
+      if (place < maxParts) features[place] = await extractFeatures(session, backbone, pixels, size);
       seen += 1;
     }
     say({ type: 'progress', progress: { stage: 'features', done: seen, total: 0 } });
@@ -80,9 +81,11 @@ async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Pro
       `${features.length} good parts are too few to teach a model (at least ${start.minimumParts})${unreadable}`,
     );
   }
-  const { graph, goodScores, bankSize } = await teachFromFeatures({
+  const { graph, scores, bankSize } = await teachFromFeatures({
     features,
-    backbone: backbone.bytes,
+    grid: gridOf(backbone, size),
+    backbone,
+    method: 'patch-nn',
     seed: start.seed,
     coresetSize: start.coresetSize,
     onProgress: (progress) => say({ type: 'progress', progress }),
@@ -92,6 +95,7 @@ async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Pro
   await file.sync();
   await file.close();
   const parts = features.length;
+  const goodScores = scores.toSorted((one, other) => one - other);
   const backboneDigest = backbone.digest;
   say({
     type: 'taught',

@@ -221,7 +221,12 @@ describe('anomaly-score', function () {
     assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'MODEL_DIGEST_MISMATCH');
   });
 
-  for (const config of [{ model: '../elsewhere' }, { parts: '3' }, { teaching: 'folder', folder: '' }]) {
+  for (const config of [
+    { model: '../elsewhere' },
+    { parts: '3' },
+    { teaching: 'folder', folder: '' },
+    { version: 2, looks: 'tastes' },
+  ]) {
     it(`ends every input in a coded error when its configuration is wrong: ${JSON.stringify(config)}`, async () => {
       await deploy(config);
       assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'CONFIG_INVALID');

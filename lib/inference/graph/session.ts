@@ -6,13 +6,13 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import type { RgbImage } from '../../frame/decode.ts';
 import { encode } from '../../frame/encode.ts';
-import { resizeRgb } from '../../frame/resize.ts';
 import type { Box } from '../../inspection/inspection.ts';
 import { cropOf, shiftPrediction, type Crop } from './crop.ts';
 import { InferenceError } from '../errors.ts';
 import type { Head, HeadResult, Outputs, OutputTensor } from '../heads/head.ts';
 import { InputFeed, recipeDigest, type InputData } from './input.ts';
 import { messageOf, openGraph, type OpenedGraph, type Runtime, type SessionRequest } from './open-graph.ts';
+import { preparePicture } from './prepare.ts';
 import { inputTensor, outputTensor } from './tensors.ts';
 import { profiled } from './profile.ts';
 import { checkReplySize, type ChildTimings, type GraphInfo, type ProviderShare } from '../host/protocol.ts';
@@ -49,7 +49,7 @@ export class GraphSession {
   readonly #inputName: string;
   readonly #feed: InputFeed;
   #hasRun = false;
-  #resized: Buffer | undefined;
+  #prepared: Buffer | undefined;
 
   private constructor(runtime: Runtime, opened: OpenedGraph) {
     const { session, provider, refused, graph, plan, recipe, folded, createMs } = opened;
@@ -167,7 +167,7 @@ export class GraphSession {
   }
 
   /**
-   * Crop → resize → run → head, for the whole picture or for each crop. Boxes and polygons are in
+   * Crop → prepare → run → head, for the whole picture or for each crop. Boxes and polygons are in
    * pixels of the picture, pictures of a head show their crop. One at a time: the buffers are reused.
    *
    * @throws InferenceError `CROP_INVALID`, `RUN_FAILED`, `SCORE_NOT_FINITE`, `OUTPUT_TOO_LARGE`
@@ -189,16 +189,16 @@ export class GraphSession {
 
   async #look({ window, left, top }: Crop, timings: RunOutcome['timings']): Promise<EncodedResult> {
     const started = performance.now();
-    const resized = resizeRgb(window, this.info.input, this.#resized);
-    if (resized.data !== window.data) this.#resized = resized.data;
-    const input = this.#feed.fill(resized.data);
+    const prepared = await preparePicture(window, this.info.input, this.#prepared);
+    if (prepared.data !== window.data) this.#prepared = prepared.data;
+    const input = this.#feed.fill(prepared.data);
     const filled = performance.now();
     const outputs = await this.#compute(input).catch((error: unknown) => {
       if (error instanceof InferenceError) throw error;
       throw new InferenceError('RUN_FAILED', messageOf(error), { cause: error });
     });
     const computed = performance.now();
-    const { scaleX, scaleY } = resized;
+    const { scaleX, scaleY } = prepared;
     const placement = { scaleX, scaleY, frameWidth: window.width, frameHeight: window.height };
     // encoded before the next run: a head may use its buffers again
     const result = await encoded(this.#head.read(outputs, placement));
