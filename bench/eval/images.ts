@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { framesOf, readFrame } from '../../lib/anomaly/folder-frames.ts';
 import { Scorer } from '../../lib/anomaly/scorer.ts';
 import { teach } from '../../lib/anomaly/teach.ts';
-import { auroc } from '../../test/support/auroc.ts';
+import { auroc } from '../../lib/statistics/auroc.ts';
 import { shared } from '../../test/support/shared.ts';
 import { quantile, type Figure, type Section } from '../figures.ts';
 import type { EvalChoice } from './choice.ts';

@@ -13,8 +13,8 @@ import { makeNode } from '../onnx/node.ts';
 import { makeTensor, TYPE } from '../onnx/tensor.ts';
 import { makeValue } from '../onnx/value.ts';
 
-/** One operator with its named inputs and outputs. */
-interface GraphNode {
+/** One operator with its named inputs and outputs, written as in opset 13. */
+export interface GraphNode {
   operator: string;
   inputs: readonly string[];
   outputs: readonly string[];
@@ -22,7 +22,7 @@ interface GraphNode {
 }
 
 /** A constant of the graph. BigInt64Array for shapes and axes, Float32Array for weights. */
-interface GraphConstant {
+export interface GraphConstant {
   name: string;
   shape: readonly number[];
   data: Float32Array | BigInt64Array;

@@ -75,6 +75,21 @@ export const MIGRATIONS: Migrations = [
      hash TEXT NOT NULL
    ) STRICT;
    CREATE TABLE stored_values (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE labels (
+     row_id INTEGER PRIMARY KEY,
+     part_id TEXT NOT NULL,
+     sequence INTEGER NOT NULL,
+     truth TEXT NOT NULL CHECK (truth IN ('good', 'defect')),
+     decision TEXT,
+     verdict_reason TEXT,
+     score REAL,
+     model_digest TEXT,
+     actor TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     at TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX labels_part ON labels (part_id, sequence, row_id);
+   CREATE INDEX labels_sequence ON labels (sequence);`,
 ];
 
 /** The write-ahead log is cut back to this after a checkpoint; it grew to gigabytes elsewhere. */

@@ -14,6 +14,7 @@ const READS: ReadonlySet<StoreMethod> = new Set([
   'parts',
   'lastSequence',
   'counts',
+  'labels',
   'ledger',
   'verifyLedgerFrom',
   'command',

@@ -189,6 +189,9 @@ function journalOn(thread: JournalThread, release: () => Promise<void>): Journal
     lastSequence: () => call('lastSequence', []),
     counts: () => call('counts', []),
 
+    recordLabel: async (label) => call('recordLabel', [toJson(label)]),
+    labels: (query = {}) => call('labels', [query]),
+
     appendLedger: async (entry: LedgerEntry) => call('appendLedger', [toJson(entry)]),
     ledger: (query = {}) => call('ledger', [query]),
     verifyLedger: async () => {

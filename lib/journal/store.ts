@@ -1,5 +1,5 @@
 /**
- * The tables of the journal: parts, commands, ledger, outbox, values. Synchronous, so it lives in the
+ * The tables of the journal: parts, labels, commands, ledger, outbox, values. Synchronous, so it lives in the
  * journal's worker; durability (transactions, group commit) is the caller's, and every method is
  * safe to run again after a rollback. Values that are any JSON travel as JSON text.
  */
@@ -7,14 +7,25 @@ import type { Database, Statement } from 'better-sqlite3';
 import type { Inspection } from '../inspection/inspection.ts';
 import { keepEvidence, readEvidence } from './evidence.ts';
 import { JournalError } from './journal-error.ts';
+import {
+  INSERT_LABEL,
+  IS_UNLABELLED,
+  labelCondition,
+  labelRecord,
+  labelValues,
+  type LabelRow,
+} from './labels.ts';
 import { chain, FIRST_PREVIOUS_HASH, follows, type LedgerRow } from './ledger.ts';
 import type {
   CommandIntent,
   CommandRecord,
   CommandResult,
   JournalCounts,
+  Label,
+  LabelQuery,
   LedgerEntry,
   LedgerRecord,
+  NewLabel,
   OutboxDelivery,
   OutboxDue,
   OutboxEntry,
@@ -115,8 +126,9 @@ export class Store {
   }
 
   /** Newest last; without `after`, the newest `limit` parts. */
-  parts({ limit, decision, after }: PartQuery): PartRecord[] {
-    const where = decision === undefined ? '? IS NULL' : 'decision = ?';
+  parts({ limit, decision, after, unlabelled = false }: PartQuery): PartRecord[] {
+    const decided = decision === undefined ? '? IS NULL' : 'decision = ?';
+    const where = unlabelled ? `${decided} AND ${IS_UNLABELLED}` : decided;
     const rows = this.#page<{ row_id: number; inspection: string }>(
       'SELECT row_id, inspection FROM parts',
       where,
@@ -164,9 +176,47 @@ export class Store {
     };
   }
 
+  recordLabel(json: string): Label {
+    const label = JSON.parse(json) as NewLabel;
+    const row = this.#all<{ inspection: string }>(
+      'SELECT inspection FROM parts WHERE id = ?',
+      label.partId,
+    )[0];
+    if (row === undefined) {
+      throw new JournalError('JOURNAL_NOT_FOUND', `no part ${label.partId} is on record`);
+    }
+    const values = labelValues(JSON.parse(row.inspection) as Inspection, label, this.#now().toISOString());
+    const [stored] = this.#all<LabelRow>(INSERT_LABEL, ...values);
+    if (stored === undefined) throw new JournalError('JOURNAL_NOT_FOUND', 'the label was not stored');
+    const { partId, truth, decision, score } = labelRecord(stored);
+    this.#chain({
+      type: 'gate.label',
+      actor: label.actor,
+      object: label.station,
+      reason: label.reason,
+      detail: { partId, truth, decision, score },
+    });
+    return labelRecord(stored);
+  }
+
+  /** Newest last; without `after`, the newest `limit` labels. */
+  labels(query: LabelQuery): Label[] {
+    return this.#page<LabelRow>(
+      'SELECT * FROM labels',
+      labelCondition(query),
+      'row_id',
+      query,
+      query.sinceSequence ?? 0,
+    ).map(labelRecord);
+  }
+
   appendLedger(json: string): LedgerRecord {
+    return this.#chain(JSON.parse(json) as LedgerEntry);
+  }
+
+  #chain(entry: LedgerEntry): LedgerRecord {
     const head = this.#ledgerHead();
-    const row = chain(JSON.parse(json) as LedgerEntry, this.#now().toISOString(), head);
+    const row = chain(entry, this.#now().toISOString(), head);
     this.#run(
       'INSERT INTO ledger (sequence, record, previous_hash, hash) VALUES (?, ?, ?, ?)',
       row.sequence,
@@ -416,7 +466,7 @@ export class Store {
     where: string,
     order: string,
     { limit = DEFAULT_ROWS, after }: { limit?: number | undefined; after?: number | undefined },
-    parameter: string | null,
+    parameter: string | number | null,
   ): Row[] {
     const rows = Math.max(0, Math.min(Math.trunc(limit), MAX_ROWS));
     if (after !== undefined) {

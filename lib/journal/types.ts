@@ -97,9 +97,48 @@ export interface OutboxDue {
   nextDueMs: number | null;
 }
 
+/** What a person found a part to be, whatever the station had decided. */
+export type Truth = 'good' | 'defect';
+
+export interface NewLabel {
+  partId: string;
+  truth: Truth;
+  actor: string;
+  reason: string;
+  /** The station, as the ledger names it. */
+  station: string;
+}
+
+export interface Label extends Omit<NewLabel, 'station'> {
+  /** Order of arrival in this journal. */
+  rowId: number;
+  /** Of the inspection it is about: a part may be inspected again. */
+  sequence: number;
+  /** What the station had decided, and why; null when no gate had judged the part. */
+  decision: Decision | null;
+  verdictReason: string | null;
+  score: number | null;
+  /** Of the model that scored it. */
+  modelDigest: string | null;
+  /** ISO 8601 in UTC; for people, never for order. */
+  at: string;
+}
+
+export interface LabelQuery {
+  limit?: number;
+  /** Only labels recorded after the one with this `rowId`. */
+  after?: number;
+  /** Only labels of inspections with this sequence and later ones. */
+  sinceSequence?: number;
+  /** Also labels that a later one of the same inspection has corrected. */
+  history?: boolean;
+}
+
 export interface PartQuery {
   limit?: number;
   decision?: Decision;
+  /** Only parts whose inspection on record nobody has labelled. */
+  unlabelled?: boolean;
   /** Only parts journalled after the one with this sequence in the journal. */
   after?: number;
 }
@@ -130,6 +169,14 @@ export interface Journal {
   /** Highest part sequence ever recorded; 0 in an empty journal. */
   lastSequence(): Promise<number>;
   counts(): Promise<JournalCounts>;
+
+  /**
+   * Keeps what a person found, together with its record in the ledger (`gate.label`), in one commit.
+   * Rejects with `JOURNAL_NOT_FOUND` for a part that is not on record.
+   */
+  recordLabel(label: NewLabel): Promise<Label>;
+  /** Newest last; one of every inspection, unless the history is asked for. */
+  labels(query?: LabelQuery): Promise<Label[]>;
 
   appendLedger(entry: LedgerEntry): Promise<LedgerRecord>;
   ledger(query?: { limit?: number; after?: number }): Promise<LedgerRecord[]>;

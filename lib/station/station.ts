@@ -11,7 +11,7 @@ import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
 import { openInspection } from '../inspection/inspection.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { asCodedError } from '../errors.ts';
-import type { Journal, LedgerEntry } from '../journal/types.ts';
+import type { Journal, Label, LedgerEntry, NewLabel } from '../journal/types.ts';
 import { Approvals, type Approval, type ApprovalRequest } from './approvals.ts';
 import { MAX_LEASE_MS, STARTED, transition, view, type Arming, type ArmingEvent } from './arming.ts';
 import { StationError } from './errors.ts';
@@ -81,6 +81,7 @@ class LocalStation implements StationControl {
   readonly #releasables = new Set<Releasable>();
   readonly #adjustables = new Set<Adjustable>();
   readonly #listeners = new Set<() => void>();
+  readonly #labelListeners = new Set<(label: Label) => void>();
   #arming: Arming = STARTED;
   #mode: Mode = 'NORMAL';
   #journal: Promise<Journal> | undefined;
@@ -281,6 +282,21 @@ class LocalStation implements StationControl {
     return this.#approvals.waiting();
   }
 
+  async label(request: Omit<NewLabel, 'station'>): Promise<Label> {
+    const journal = await this.journal();
+    const label = await journal.recordLabel({ ...request, station: this.name }).catch((error: unknown) => {
+      const { code, message } = asCodedError(error);
+      throw code === 'JOURNAL_NOT_FOUND' ? new StationError('NOT_FOUND', message, { cause: error }) : error;
+    });
+    tell(this.#labelListeners, label);
+    return label;
+  }
+
+  onLabel(listener: (label: Label) => void): () => void {
+    this.#labelListeners.add(listener);
+    return () => this.#labelListeners.delete(listener);
+  }
+
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -420,12 +436,16 @@ class LocalStation implements StationControl {
   }
 
   #changed(): void {
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener();
-      } catch {
-        // A listener shows a status; its failure must not keep the station from disarming.
-      }
+    tell(this.#listeners, undefined);
+  }
+}
+
+function tell<News>(listeners: ReadonlySet<(news: News) => void>, news: News): void {
+  for (const listener of [...listeners]) {
+    try {
+      listener(news);
+    } catch {
+      // A listener shows a status or learns; its failure must not keep the station from disarming.
     }
   }
 }

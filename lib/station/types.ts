@@ -1,5 +1,5 @@
 /** What the nodes of a station share: its memory, its mode and whether it may act. */
-import type { Journal } from '../journal/types.ts';
+import type { Journal, Label, NewLabel } from '../journal/types.ts';
 import type { Inspection, Mode, ModelReference, NewPart } from '../inspection/inspection.ts';
 
 /** How far the station goes by itself: watch, recommend, act after a person's yes, act. */
@@ -70,6 +70,15 @@ export interface Station {
   addAdjustable(adjustable: Adjustable): () => void;
   /** Applies a new tolerance where asked, re-arms, and releases everything that was halted. */
   release(request: { actor: string; reason: string; threshold?: number }): Promise<ArmingView>;
+
+  /**
+   * Keeps what a person found a part to be, then tells those who listen.
+   * Rejects with `NOT_FOUND` for a part that is not on record, with the journal's error when it
+   * cannot be kept; nobody hears of a label then.
+   */
+  label(request: Omit<NewLabel, 'station'>): Promise<Label>;
+  /** Called with every label after it is durable; returns the way to stop listening. */
+  onLabel(listener: (label: Label) => void): () => void;
 
   /** Called on every change of arming or mode; returns the way to stop listening. */
   onChange(listener: () => void): () => void;

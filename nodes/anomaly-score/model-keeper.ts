@@ -8,8 +8,8 @@ import { Scorer, type ScorerOptions } from '../../lib/anomaly/scorer.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import type { Station } from '../../lib/station/types.ts';
-import type { NodeContext } from '../runtime/register.ts';
 import type { Message } from '../runtime/types.ts';
+import type { SubjectContext } from './subject.ts';
 import { TeachingReport } from './teaching-report.ts';
 
 export interface KeeperOptions extends ScorerOptions {
@@ -24,8 +24,9 @@ export interface KeeperOptions extends ScorerOptions {
 }
 
 export class ModelKeeper {
-  readonly #context: NodeContext<KeeperOptions>;
+  readonly #context: SubjectContext;
   readonly #station: Station;
+  readonly #config: KeeperOptions;
   readonly #report: TeachingReport;
   #scorer: Scorer | undefined;
   #withdraw: (() => void) | undefined;
@@ -34,15 +35,16 @@ export class ModelKeeper {
   /** Ends when nothing that begins or gives up a lesson is under way. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(context: NodeContext<KeeperOptions>, station: Station) {
+  constructor(context: SubjectContext, station: Station, config: KeeperOptions) {
     this.#context = context;
     this.#station = station;
+    this.#config = config;
     this.#report = new TeachingReport(context);
   }
 
   /** Loads the newest model; where there is none, teaching begins as configured. */
   async start(): Promise<void> {
-    const { model: name, teaching } = this.#context.config;
+    const { model: name, teaching } = this.#config;
     const model = await latestModel(this.#folder, name);
     if (model !== undefined) await this.#use(model);
     else if (teaching !== 'none') await this.teach();
@@ -61,7 +63,7 @@ export class ModelKeeper {
       return undefined;
     }
     if (this.#scorer !== undefined) return this.#scorer;
-    throw new CodedError('MODEL_MISSING', `there is no model “${this.#context.config.model}” to score with`, {
+    throw new CodedError('MODEL_MISSING', `there is no model “${this.#config.model}” to score with`, {
       hint: 'Send a message with topic jidoka/teach to teach one from the next parts.',
     });
   }
@@ -85,7 +87,7 @@ export class ModelKeeper {
 
   async #begin(): Promise<Message> {
     await this.#cancel();
-    const { teaching, model: name, parts, resolution, folder } = this.#context.config;
+    const { teaching, model: name, parts, resolution, folder } = this.#config;
     const pictures =
       teaching === 'folder' ? await picturesIn(resolve(this.#station.folder, folder)) : undefined;
     const lesson = new Lesson({
@@ -124,8 +126,8 @@ export class ModelKeeper {
 
   /** Puts a model into service, and the one before it out of service. */
   async #use(model: AnomalyModel): Promise<void> {
-    const { config, status, signal } = this.#context;
-    const scorer = await Scorer.open(model, config, { signal });
+    const { status, signal } = this.#context;
+    const scorer = await Scorer.open(model, this.#config, { signal });
     const [before, withdraw] = [this.#scorer, this.#withdraw];
     this.#scorer = scorer;
     const reference = referenceOf(model);

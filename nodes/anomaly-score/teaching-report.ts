@@ -1,17 +1,17 @@
 /** What people see of a lesson: the node's status at every step, and a message now and then. */
 import { teachingFraction } from '../../lib/anomaly/teach.ts';
 import type { TeachingProgress } from '../../lib/anomaly/teaching.ts';
-import type { NodeContext } from '../runtime/register.ts';
 import type { Message } from '../runtime/types.ts';
+import type { SubjectContext } from './subject.ts';
 
 /** Progress is for people: four times a second at most. */
 const PROGRESS_INTERVAL_MS = 250;
 
 export class TeachingReport {
-  readonly #context: Pick<NodeContext<unknown>, 'emit' | 'status'>;
+  readonly #context: Pick<SubjectContext, 'emit' | 'status'>;
   #reportedAt = -Infinity;
 
-  constructor(context: Pick<NodeContext<unknown>, 'emit' | 'status'>) {
+  constructor(context: Pick<SubjectContext, 'emit' | 'status'>) {
     this.#context = context;
   }
 

@@ -2,6 +2,9 @@
  * What a person may ask of a station from a dashboard. Acting asks for a signed-in person and a
  * reason; the permissions end in no common scope (see `nodes/runtime/admin.ts`).
  */
+import type { Decision } from '../../lib/inspection/inspection.ts';
+import type { PartQuery, Truth } from '../../lib/journal/types.ts';
+import { CodedError } from '../../lib/errors.ts';
 import type { StationControl } from '../../lib/station/station.ts';
 import { adminRoute, type AdminRequest } from '../runtime/admin.ts';
 import type { NodeAPI } from '../runtime/types.ts';
@@ -14,9 +17,14 @@ interface Reason {
 const reason = { type: 'string', minLength: 3, maxLength: 200 } as const;
 const threshold = { type: 'number' } as const;
 const MAX_ROWS = 500;
+const DECISIONS: readonly Decision[] = ['accept', 'review', 'reject'];
+const TRUTHS: readonly Truth[] = ['good', 'defect'];
 
 /** A body with these properties and no others; `reason` is always among them. */
-function body(properties: Record<string, { type: string }> = {}, required: string[] = []): object {
+function body(
+  properties: Record<string, { type: string; enum?: readonly string[] }> = {},
+  required: string[] = [],
+): object {
   return {
     type: 'object',
     properties: { reason, ...properties },
@@ -46,9 +54,28 @@ function limitOf(query: AdminRequest<unknown>['query']): number {
   return Number.isInteger(asked) && asked > 0 ? Math.min(asked, MAX_ROWS) : 50;
 }
 
+/** What `?decision=review&unlabelled=true&after=17` asks for. */
+function partQuery(query: AdminRequest<unknown>['query']): PartQuery {
+  const asked: PartQuery = { limit: limitOf(query), unlabelled: query['unlabelled'] === 'true' };
+  if (query['decision'] !== undefined) {
+    const decision = DECISIONS.find((known) => known === query['decision']);
+    if (decision === undefined) {
+      throw new CodedError('BAD_REQUEST', `decision must be one of ${DECISIONS.join(', ')}`);
+    }
+    asked.decision = decision;
+  }
+  if (query['after'] !== undefined) {
+    const after = Number(query['after']);
+    if (!Number.isInteger(after)) throw new CodedError('BAD_REQUEST', 'after must be a whole number');
+    asked.after = after;
+  }
+  return asked;
+}
+
 async function parts({ params, query }: AdminRequest<unknown>): Promise<unknown> {
+  const asked = partQuery(query);
   const journal = await findStation(params['id'] ?? '').journal();
-  return journal.parts({ limit: limitOf(query) });
+  return journal.parts(asked);
 }
 
 async function ledger({ params, query }: AdminRequest<unknown>): Promise<unknown> {
@@ -111,6 +138,13 @@ export function registerStationRoutes(RED: NodeAPI): void {
     'gate.tolerance',
     body({ threshold }, ['threshold']),
     (station, request) => station.setTolerance(request),
+  );
+  act<Reason & { truth: Truth }>(
+    'parts/:partId/label',
+    'gate.label',
+    body({ truth: { type: 'string', enum: TRUTHS } }, ['truth']),
+    (station, { truth, actor, reason: why }, params) =>
+      station.label({ partId: params['partId'] ?? '', truth, actor, reason: why }),
   );
   act('commands/:commandId/confirm', 'plc.approve', body(), async (station, request, params) => {
     await station.approve(params['commandId'] ?? '', request);

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import { startPlant, type Plant } from '../../plant/plant.ts';
-import { auroc } from '../support/auroc.ts';
+import { auroc } from '../../lib/statistics/auroc.ts';
 import { nodeRedVersions, type NodeRed } from '../support/node-red.ts';
 import { LOOK, startPilot, station } from '../support/pilot.ts';
 import { requirePath, shared } from '../support/shared.ts';

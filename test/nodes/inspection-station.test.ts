@@ -81,6 +81,53 @@ describe('inspection-station', () => {
     assert.equal(await arming(), 'DISARMED');
   });
 
+  describe('labels', () => {
+    const label = (partId: string, body: object, actor?: string) =>
+      ask('post', `/jidoka/stations/station/parts/${partId}/label`, body, actor);
+    const truth = 'good';
+
+    beforeEach(async () => {
+      const journal = await flow.station.journal();
+      for (const id of ['a', 'b']) {
+        const part = await flow.station.nextPart({ id });
+        const verdict = {
+          decision: 'review',
+          score: 2,
+          threshold: 3,
+          reason: 'review-band',
+          mode: 'NORMAL',
+          calibration: 'fixed',
+        } as const;
+        await journal.recordPart({ ...part, verdict });
+      }
+    });
+
+    it('takes what a signed-in person found, and takes the part off the list', async () => {
+      const heard: string[] = [];
+      flow.station.onLabel(({ partId, truth: found }) => heard.push(`${partId} ${found}`));
+      const answer = await label('a', { truth, reason }, 'mara');
+      assert.deepEqual(
+        [answer.status, answer.body['partId'], answer.body['truth'], answer.body['actor']],
+        [200, 'a', 'good', 'mara'],
+      );
+      assert.deepEqual(heard, ['a good']);
+      const { body } = await ask('get', '/jidoka/stations/station/parts?decision=review&unlabelled=true');
+      const ids = (body as unknown as { inspection: { part: { id: string } } }[]).map(
+        ({ inspection }) => inspection.part.id,
+      );
+      assert.deepEqual(ids, ['b']);
+    });
+
+    it('refuses nobody, an unknown part and an unknown truth, and tells no listener', async () => {
+      flow.station.onLabel(() => assert.fail('nothing was labelled'));
+      assert.equal((await label('a', { truth, reason })).status, 403);
+      assert.equal((await label('nobody', { truth, reason }, 'mara')).status, 404);
+      assert.equal((await label('a', { truth: 'maybe', reason }, 'mara')).status, 400);
+      assert.equal((await label('a', { truth }, 'mara')).status, 400);
+      assert.equal((await ask('get', '/jidoka/stations/station/parts?decision=perhaps')).status, 400);
+    });
+  });
+
   it('stays tripped until a person resets it', async () => {
     flow.station.trip({ code: 'X', message: 'y' });
     const refused = await ask('post', '/jidoka/stations/station/arm', { reason }, 'anna');

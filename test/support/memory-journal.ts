@@ -91,6 +91,8 @@ export class MemoryJournal implements Journal {
     return Promise.resolve([...this.commandRecords.values()]);
   }
 
+  recordLabel = notHere;
+  labels = notHere;
   acceptOutbox = notHere;
   dueOutbox = notHere;
   settleOutbox = notHere;

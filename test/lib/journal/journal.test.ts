@@ -94,6 +94,90 @@ describe('journal', () => {
     });
   });
 
+  describe('labels', () => {
+    const label = (partId: string, truth: 'good' | 'defect', reason = 'looked at it') => ({
+      partId,
+      truth,
+      actor: 'mara',
+      reason,
+      station: 'press-4',
+    });
+
+    it('keeps what a person found beside what the station had decided, and writes the ledger', async () => {
+      const journal = await open();
+      await journal.recordPart(inspection(1, 'reject'));
+      const kept = await journal.recordLabel(label('part-1', 'good'));
+      const expected = {
+        rowId: 1,
+        partId: 'part-1',
+        sequence: 1,
+        truth: 'good',
+        decision: 'reject',
+        verdictReason: 'below-threshold',
+        score: 1,
+        modelDigest: null,
+        actor: 'mara',
+        reason: 'looked at it',
+        at: kept.at,
+      } as const;
+      assert.deepEqual(kept, expected);
+      assert.deepEqual(await journal.labels(), [expected]);
+      const [record] = await journal.ledger();
+      assert.deepEqual([record?.type, record?.actor, record?.object], ['gate.label', 'mara', 'press-4']);
+      assert.equal((await journal.verifyLedger()).brokenAt, null);
+    });
+
+    it('counts the last label of a part and keeps those it corrects', async () => {
+      const journal = await open();
+      await journal.recordPart(inspection(1, 'reject'));
+      await journal.recordPart(inspection(2, 'accept'));
+      await journal.recordLabel(label('part-1', 'good'));
+      await journal.recordLabel(label('part-2', 'defect'));
+      await journal.recordLabel(label('part-1', 'defect', 'under the lamp'));
+      const truths = async (query = {}) =>
+        (await journal.labels(query)).map(({ partId, truth }) => `${partId} ${truth}`);
+      assert.deepEqual(await truths(), ['part-2 defect', 'part-1 defect']);
+      assert.deepEqual(await truths({ history: true }), ['part-1 good', 'part-2 defect', 'part-1 defect']);
+      assert.deepEqual(await truths({ sinceSequence: 2 }), ['part-2 defect']);
+      assert.deepEqual(await truths({ after: 2 }), ['part-1 defect']);
+    });
+
+    it('offers for review what nobody has labelled since it was inspected', async () => {
+      const journal = await open();
+      for (const sequence of [1, 2, 3]) await journal.recordPart(inspection(sequence, 'review'));
+      await journal.recordPart(inspection(4, 'accept'));
+      await journal.recordLabel(label('part-2', 'good'));
+      const waiting = async () =>
+        (await journal.parts({ decision: 'review', unlabelled: true })).map(
+          (record) => record.inspection.part.id,
+        );
+      assert.deepEqual(await waiting(), ['part-1', 'part-3']);
+      const again = inspection(5, 'review');
+      await journal.recordPart({ ...again, part: { ...again.part, id: 'part-2' } });
+      assert.deepEqual(await waiting(), ['part-1', 'part-2', 'part-3']);
+    });
+
+    it('refuses a part it does not know and a truth it does not know, and writes neither down', async () => {
+      const journal = await open();
+      await journal.recordPart(inspection(1, 'reject'));
+      await assert.rejects(journal.recordLabel(label('nobody', 'good')), { code: 'JOURNAL_NOT_FOUND' });
+      await assert.rejects(journal.recordLabel(label('part-1', 'maybe' as 'good')), {
+        code: 'JOURNAL_BAD_RECORD',
+      });
+      assert.deepEqual([await journal.labels(), await journal.ledger()], [[], []]);
+    });
+
+    it('takes a journal that was made before there were labels', async () => {
+      const before = openDatabase(folder, MIGRATIONS.slice(0, 1));
+      const store = new Store(before, { folder, maxWaiting: 9 });
+      store.recordPart(JSON.stringify(inspection(1, 'reject')));
+      before.close();
+      const journal = await open();
+      await journal.recordLabel(label('part-1', 'good'));
+      assert.equal((await journal.labels()).length, 1);
+    });
+  });
+
   describe('commands', () => {
     const intent = {
       id: 'c-1',

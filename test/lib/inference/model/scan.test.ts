@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { readBackbone } from '../../../../lib/anomaly/backbone.ts';
-import { FEATURES, nearestNeighbourHead } from '../../../../lib/anomaly/head.ts';
+import { headOf } from '../../../../lib/anomaly/heads/head.ts';
+import { patchDistances } from '../../../../lib/anomaly/heads/patch-nn.ts';
 import { appendToModel, standaloneModel } from '../../../../lib/anomaly/onnx-graph.ts';
 import { InferenceError } from '../../../../lib/inference/errors.ts';
 import { GRAPH_LIMITS } from '../../../../lib/inference/model/graph.ts';
@@ -72,9 +73,10 @@ describe('model scan', () => {
     it('a taught model: a head put behind the backbone', async () => {
       const { bytes: backbone } = await readBackbone();
       passes(backbone);
-      const bank = new Float32Array(FEATURES * 90);
-      passes(appendToModel(backbone, nearestNeighbourHead(bank, 28)));
-      passes(standaloneModel(nearestNeighbourHead(bank, 28, { standalone: true })));
+      const shape = { channels: 128, grid: { columns: 28, rows: 28 } };
+      const distances = patchDistances(shape, new Float32Array(shape.channels * 90));
+      passes(appendToModel(backbone, headOf(shape, distances)));
+      passes(standaloneModel(headOf(shape, distances, { standalone: true })));
     });
 
     it('every opset and IR version the runtime reads', () => {

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import * as ort from 'onnxruntime-node';
-import { extractFeatures, openSession, readBackbone } from '../../../lib/anomaly/backbone.ts';
-import { FEATURES, HIGHEST_PATCHES, nearestNeighbourHead } from '../../../lib/anomaly/head.ts';
-import { appendToModel, standaloneModel } from '../../../lib/anomaly/onnx-graph.ts';
-import { seededRandom } from '../../../lib/statistics/random.ts';
+import {
+  extractFeatures,
+  openSession,
+  readBackbone,
+  type Backbone,
+} from '../../../../lib/anomaly/backbone.ts';
+import { headOf, HIGHEST_PATCHES } from '../../../../lib/anomaly/heads/head.ts';
+import { patchDistances } from '../../../../lib/anomaly/heads/patch-nn.ts';
+import { appendToModel, standaloneModel } from '../../../../lib/anomaly/onnx-graph.ts';
+import { seededRandom } from '../../../../lib/statistics/random.ts';
 
 const SIDE = 28;
 const PATCHES = SIDE * SIDE;
+const FEATURES = 128;
+const SHAPE = { channels: FEATURES, grid: { columns: SIDE, rows: SIDE } };
 const random = seededRandom(7);
 
 function noisyPixels(): Uint8Array {
@@ -51,22 +59,26 @@ function bankFrom(features: Float32Array, size: number): Float32Array {
   return bank;
 }
 
-describe('the scoring head', function () {
+describe('nearest neighbour anywhere', function () {
   this.timeout(20_000);
-  let backbone: ort.InferenceSession;
-  let backboneBytes: Buffer;
+  let backbone: Backbone;
+  let session: ort.InferenceSession;
+  const featuresOf = (pixels: Uint8Array, from = session): Promise<Float32Array> =>
+    extractFeatures(from, backbone, pixels, { width: 224, height: 224 });
 
   before(async () => {
-    backboneBytes = (await readBackbone()).bytes;
-    backbone = await openSession(backboneBytes);
+    backbone = await readBackbone();
+    session = await openSession(backbone.bytes);
   });
-  after(() => backbone.release());
+  after(() => session.release());
 
   it('gives the distances a plain nearest-neighbour search gives, appended to the backbone', async () => {
-    const bank = bankFrom(await extractFeatures(backbone, noisyPixels(), 224), 90);
+    const bank = bankFrom(await featuresOf(noisyPixels()), 90);
     const pixels = noisyPixels();
-    const expected = referenceMap(await extractFeatures(backbone, pixels, 224), bank);
-    const model = await openSession(appendToModel(backboneBytes, nearestNeighbourHead(bank, SIDE)));
+    const expected = referenceMap(await featuresOf(pixels), bank);
+    const model = await openSession(
+      appendToModel(backbone.bytes, headOf(SHAPE, patchDistances(SHAPE, bank))),
+    );
     const image = new ort.Tensor('uint8', pixels, [1, 224, 224, 3]);
     const { score, map } = await model.run({ image }, ['score', 'map']);
     await model.release();
@@ -76,9 +88,11 @@ describe('the scoring head', function () {
   });
 
   it('scores features alone as it scores the picture they came from', async () => {
-    const features = await extractFeatures(backbone, noisyPixels(), 224);
-    const bank = bankFrom(await extractFeatures(backbone, noisyPixels(), 224), 40);
-    const head = await openSession(standaloneModel(nearestNeighbourHead(bank, SIDE, { standalone: true })));
+    const features = await featuresOf(noisyPixels());
+    const bank = bankFrom(await featuresOf(noisyPixels()), 40);
+    const head = await openSession(
+      standaloneModel(headOf(SHAPE, patchDistances(SHAPE, bank), { standalone: true })),
+    );
     const feat = new ort.Tensor('float32', features, [1, FEATURES, 28, 28]);
     const { score } = await head.run({ feat }, ['score']);
     await head.release();
@@ -86,9 +100,9 @@ describe('the scoring head', function () {
   });
 
   it('finds nothing unusual in a patch the bank holds', async () => {
-    const features = await extractFeatures(backbone, noisyPixels(), 224);
+    const features = await featuresOf(noisyPixels());
     const head = await openSession(
-      standaloneModel(nearestNeighbourHead(bankFrom(features, 392), SIDE, { standalone: true })),
+      standaloneModel(headOf(SHAPE, patchDistances(SHAPE, bankFrom(features, 392)), { standalone: true })),
     );
     const feat = new ort.Tensor('float32', features, [1, FEATURES, 28, 28]);
     const { map } = await head.run({ feat }, ['map']);
@@ -100,12 +114,12 @@ describe('the scoring head', function () {
 
   it('leaves what the backbone itself answers untouched', async () => {
     const pixels = noisyPixels();
-    const features = await extractFeatures(backbone, pixels, 224);
+    const features = await featuresOf(pixels);
     const model = await openSession(
-      appendToModel(backboneBytes, nearestNeighbourHead(bankFrom(features, 10), SIDE)),
+      appendToModel(backbone.bytes, headOf(SHAPE, patchDistances(SHAPE, bankFrom(features, 10)))),
     );
-    assert.deepEqual([...model.outputNames], ['feat', 'score', 'map']);
-    assert.deepEqual(await extractFeatures(model, pixels, 224), features);
+    assert.deepEqual([...model.outputNames], ['feat', 'score', 'map', 'embedding']);
+    assert.deepEqual(await featuresOf(pixels, model), features);
     await model.release();
   });
 });

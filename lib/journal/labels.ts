@@ -1,0 +1,68 @@
+/**
+ * What people found a judged part to be. Every label is kept; the last one of an inspection is the one
+ * that counts. What the station had decided is copied into the label, so that it stays true when the
+ * part is inspected again.
+ */
+import type { Inspection } from '../inspection/inspection.ts';
+import type { Label, LabelQuery, NewLabel } from './types.ts';
+
+export interface LabelRow {
+  row_id: number;
+  part_id: string;
+  sequence: number;
+  truth: Label['truth'];
+  decision: Label['decision'];
+  verdict_reason: string | null;
+  score: number | null;
+  model_digest: string | null;
+  actor: string;
+  reason: string;
+  at: string;
+}
+
+export const INSERT_LABEL = `INSERT INTO labels
+  (part_id, sequence, truth, decision, verdict_reason, score, model_digest, actor, reason, at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`;
+
+/** Holds for parts whose inspection on record nobody has labelled. */
+export const IS_UNLABELLED = `NOT EXISTS
+  (SELECT 1 FROM labels WHERE labels.part_id = parts.id AND labels.sequence = parts.sequence)`;
+
+/** Values for {@link INSERT_LABEL}. */
+export function labelValues({ part, verdict, anomaly, inference }: Inspection, label: NewLabel, at: string) {
+  return [
+    part.id,
+    part.sequence,
+    label.truth,
+    verdict?.decision ?? null,
+    verdict?.reason ?? null,
+    verdict?.score ?? anomaly?.score ?? null,
+    anomaly?.model.digest ?? inference?.at(-1)?.model.digest ?? null,
+    label.actor,
+    label.reason,
+    at,
+  ];
+}
+
+/** The condition of a query, with one parameter, a sequence. */
+export function labelCondition({ history = false }: LabelQuery): string {
+  const superseded = `SELECT 1 FROM labels AS later WHERE later.part_id = labels.part_id
+    AND later.sequence = labels.sequence AND later.row_id > labels.row_id`;
+  return history ? 'sequence >= ?' : `sequence >= ? AND NOT EXISTS (${superseded})`;
+}
+
+export function labelRecord(row: LabelRow): Label {
+  return {
+    rowId: row.row_id,
+    partId: row.part_id,
+    sequence: row.sequence,
+    truth: row.truth,
+    decision: row.decision,
+    verdictReason: row.verdict_reason,
+    score: row.score,
+    modelDigest: row.model_digest,
+    actor: row.actor,
+    reason: row.reason,
+    at: row.at,
+  };
+}
