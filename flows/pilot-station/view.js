@@ -12,8 +12,9 @@ const state = context.get('state') ?? {
   reviews: [],
 };
 
-function picture(frame) {
-  return frame ? `data:image/${frame.format};base64,${frame.toBuffer().toString('base64')}` : null;
+async function picture(frame) {
+  const bytes = await frame.read();
+  return `data:image/${frame.format};base64,${bytes.toString('base64')}`;
 }
 
 function quantile(sorted, share) {
@@ -39,7 +40,7 @@ function entryOf(id) {
 const ACTING = ['pilot-divert', 'pilot-feeder', 'pilot-ticket'];
 
 let listsChanged = false;
-let live = null;
+let judged = null;
 const { inspection } = msg;
 
 if (msg.topic === 'jidoka/teaching') state.teaching = msg.payload;
@@ -71,7 +72,7 @@ else if (msg.error && ACTING.includes(msg.error.source?.id)) {
   state.counts[decision] += 1;
   state.ages.push(inspection.timings.age);
   if (state.ages.length > 500) state.ages.shift();
-  live = picture(msg.heatmap ?? msg.frame);
+  judged = inspection.part.id;
   state.last = {
     id: inspection.part.id,
     sequence: inspection.part.sequence,
@@ -86,11 +87,11 @@ else if (msg.error && ACTING.includes(msg.error.source?.id)) {
     command: null,
   };
   if (decision === 'reject') {
-    state.rejects.unshift({ ...state.last, picture: live, ticket: null });
+    state.rejects.unshift({ ...state.last, picture: null, ticket: null });
     state.rejects.length = Math.min(state.rejects.length, 10);
     listsChanged = true;
   } else if (decision === 'review' && !state.teaching) {
-    state.reviews.unshift({ ...state.last, picture: live });
+    state.reviews.unshift({ ...state.last, picture: null });
     state.reviews.length = Math.min(state.reviews.length, 10);
     listsChanged = true;
   }
@@ -98,22 +99,36 @@ else if (msg.error && ACTING.includes(msg.error.source?.id)) {
 else return null;
 
 context.set('state', state);
-if (live) context.set('live', live);
-const ages = [...state.ages].sort((a, b) => a - b);
-const { counts, last, teaching, model, line, link, alarms, rejects, reviews } = state;
-return [
-  {
-    payload: {
-      counts,
-      last,
-      teaching,
-      model,
-      line,
-      link,
-      alarms,
-      picture: context.get('live') ?? null,
-      latency: { p50: quantile(ages, 0.5), p99: quantile(ages, 0.99), parts: ages.length },
+
+function page(listsChange) {
+  const ages = [...state.ages].sort((a, b) => a - b);
+  const { counts, last, teaching, model, line, link, alarms, rejects, reviews } = state;
+  return [
+    {
+      payload: {
+        counts,
+        last,
+        teaching,
+        model,
+        line,
+        link,
+        alarms,
+        picture: context.get('live') ?? null,
+        latency: { p50: quantile(ages, 0.5), p99: quantile(ages, 0.99), parts: ages.length },
+      },
     },
-  },
-  listsChanged ? { payload: { rejects, reviews } } : null,
-];
+    listsChange ? { payload: { rejects, reviews } } : null,
+  ];
+}
+
+// The heatmap is made after the part has gone on: the page is told once more when it is there.
+const frame = msg.heatmap ?? msg.frame;
+if (judged && frame) {
+  picture(frame).then((live) => {
+    const entry = [...state.rejects, ...state.reviews].find((item) => item.id === judged);
+    if (entry) entry.picture = live;
+    context.set('live', live);
+    node.send(page(entry !== undefined));
+  }, node.warn);
+}
+return page(listsChanged);

@@ -1,132 +1,41 @@
 /**
  * The network every taught model shares, frozen: picture in, features of one patch for each
- * `stride`×`stride` pixels out. Our own small one ships in `backbone/` with its model card.
- *
- * Whatever file it came from, a {@link Backbone} looks the same from outside: input `image` uint8
- * 1×height×width×3 RGB with normalisation inside, output `feat` float32 1×channels×rows×columns.
+ * `stride`×`stride` pixels out. Our own small one ships in `backbone/` with its model card; any
+ * other network with a map of features can take its place.
  */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import * as ort from 'onnxruntime-node';
-import { AnomalyError } from './errors.ts';
+import { readModel } from '../inference/model/model.ts';
+import { adoptBackbone, type Normalisation } from './backbone/adopt.ts';
+import { probe, sha256, type Backbone } from './backbone/features.ts';
+
+export type { Normalisation } from './backbone/adopt.ts';
+export {
+  extractFeatures,
+  gridOf,
+  openSession,
+  sha256,
+  type Backbone,
+  type Features,
+  type Grid,
+  type Size,
+} from './backbone/features.ts';
 
 const FILE = join(import.meta.dirname, 'backbone', 'backbone.onnx');
 
-/** Pixels of a picture. */
-export interface Size {
-  width: number;
-  height: number;
-}
-
-/** Patches of a picture. */
-export interface Grid {
-  columns: number;
-  rows: number;
-}
-
-export interface Backbone {
-  /** The graph as every taught model carries it. */
-  bytes: Buffer;
-  /** `sha256:` and the hex SHA-256 of {@link bytes}. */
-  digest: string;
-  name: string;
-  /** Numbers for each patch. */
-  channels: number;
-  /** Pixels from one patch to the next, in both directions. */
-  stride: number;
-  /** The only size of picture it takes; any when absent. */
-  size?: Size;
-}
-
-/** Features of one picture: a plane of rows×columns numbers for each channel, one after the other. */
-export type Features = Float32Array;
-
-export function sha256(bytes: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-}
-
-/** Patches the backbone answers with for a picture of this size. */
-export function gridOf({ stride }: Pick<Backbone, 'stride'>, { width, height }: Size): Grid {
-  return { columns: Math.ceil(width / stride), rows: Math.ceil(height / stride) };
+export interface BackboneOptions {
+  /** How a bare `.onnx` that takes floats wants its pixels; it cannot say so itself. */
+  normalise?: Normalisation | undefined;
 }
 
 /**
- * A session on one thread less than there are cores, so that the line's own work goes on, unless told
- * how many.
- */
-export async function openSession(
-  graph: Uint8Array,
-  { threads = Math.max(1, availableParallelism() - 1) } = {},
-): Promise<ort.InferenceSession> {
-  return ort.InferenceSession.create(graph, {
-    graphOptimizationLevel: 'all',
-    executionMode: 'sequential',
-    intraOpNumThreads: threads,
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-  });
-}
-
-async function featuresOf(session: ort.InferenceSession, pixels: Uint8Array, { width, height }: Size) {
-  const image = new ort.Tensor('uint8', pixels, [1, height, width, 3]);
-  const { feat } = await session.run({ image }, ['feat']);
-  return feat;
-}
-
-/**
- * `pixels`: RGB, 8 bit, row by row. Blocks its process while it runs (4 ms on one thread for our own
- * at 224×224).
+ * Our own, or the one in `path`: an ONNX file or a bundle, read and scanned as every model is.
+ * The latter is run to see what it answers, so call this where a network may take its process down.
  *
- * @param session of the backbone, or of a graph that it is the start of
- * @throws AnomalyError `BACKBONE_UNSUPPORTED` where the answer is not what was measured of the backbone
+ * @throws AnomalyError `BACKBONE_UNSUPPORTED`; InferenceError what `readModel` throws
  */
-export async function extractFeatures(
-  session: ort.InferenceSession,
-  backbone: Backbone,
-  pixels: Uint8Array,
-  size: Size,
-): Promise<Features> {
-  const feat = await featuresOf(session, pixels, size);
-  const { columns, rows } = gridOf(backbone, size);
-  if (!(feat?.data instanceof Float32Array) || feat.data.length !== backbone.channels * columns * rows) {
-    throw new AnomalyError(
-      'BACKBONE_UNSUPPORTED',
-      `the backbone ${backbone.name} answered [${feat?.dims.join(', ') ?? ''}] for a picture of ` +
-        `${size.width}×${size.height}, not [1, ${backbone.channels}, ${rows}, ${columns}]`,
-      { hint: 'Use a picture whose sides are multiples of 32.' },
-    );
-  }
-  return feat.data;
-}
-
-/** Side of the picture that shows what an unknown backbone answers: a multiple of every usual stride. */
-const PROBE_SIDE = 64;
-
-/** What can only be seen by running it once. */
-async function probe(bytes: Buffer, size: Size): Promise<Pick<Backbone, 'channels' | 'stride'>> {
-  const session = await openSession(bytes);
-  try {
-    const feat = await featuresOf(session, new Uint8Array(size.width * size.height * 3), size);
-    const [, channels = 0, rows = 0, columns = 0] = feat?.dims ?? [];
-    const stride = Math.round(size.width / columns);
-    const grid = gridOf({ stride }, size);
-    if (feat?.type !== 'float32' || channels < 1 || grid.columns !== columns || grid.rows !== rows) {
-      throw new AnomalyError(
-        'BACKBONE_UNSUPPORTED',
-        `the backbone answers [${feat?.dims.join(', ') ?? ''}] for a picture of ${size.width}×${size.height}: ` +
-          'no map with the same stride in both directions',
-      );
-    }
-    return { channels, stride };
-  } finally {
-    await session.release();
-  }
-}
-
-/** Our own, ready for pictures of any size. */
-export async function readBackbone(): Promise<Backbone> {
+export async function readBackbone(path?: string, { normalise }: BackboneOptions = {}): Promise<Backbone> {
+  if (path !== undefined) return await adoptBackbone(await readModel(path), normalise);
   const bytes = await readFile(FILE);
-  const side = { width: PROBE_SIDE, height: PROBE_SIDE };
-  return { bytes, digest: sha256(bytes), name: 'jidoka', ...(await probe(bytes, side)) };
+  return { bytes, digest: sha256(bytes), name: 'jidoka', ...(await probe(bytes)) };
 }

@@ -28,7 +28,8 @@ export async function picturesIn(folder: string): Promise<string[]> {
     .map((name) => join(folder, name));
 }
 
-function formatOf(path: string): FrameFormat | undefined {
+/** Undefined for what is no picture by its name. */
+export function formatOf(path: string): FrameFormat | undefined {
   return FORMATS[extname(path).toLowerCase()];
 }
 

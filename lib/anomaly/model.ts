@@ -3,47 +3,14 @@
  * which says what it was taught from and what its scores mean. Versions count up; none is ever
  * changed. Nothing is loaded whose digest is not the one written down when it was taught.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Ajv, type JSONSchemaType } from 'ajv';
 import type { ModelReference } from '../inspection/inspection.ts';
 import { sha256 } from './backbone.ts';
 import { AnomalyError } from './errors.ts';
+import { parseManifest, type ModelManifest } from './manifest.ts';
 
-export const METHOD = 'patch-nn';
-
-/** A threshold that at most the share `alpha` of fresh good parts exceeds; null: too few parts to say. */
-interface ThresholdCandidate {
-  alpha: number;
-  threshold: number | null;
-}
-
-export interface ModelManifest {
-  /** Version of this file format. */
-  format: 1;
-  name: string;
-  version: number;
-  /** Of `model.onnx`: `sha256:` and 64 hexadecimal digits. */
-  digest: string;
-  method: typeof METHOD;
-  /** How a frame becomes the graph's input, as `lib/frame/resize.ts` does it. */
-  input: { width: number; height: number; colour: 'rgb'; fit: 'stretch' };
-  backbone: { digest: string };
-  /** Patches of good parts in the graph. */
-  bankSize: number;
-  seed: number;
-  /** Good parts it was taught from. */
-  parts: number;
-  /** Pictures that were offered but could not be decoded. */
-  skipped: number;
-  /** Ascending; of each part against a bank that had not seen it. */
-  goodScores: number[];
-  thresholds: ThresholdCandidate[];
-  /** What a reader of this file must know about the scores. */
-  note: string;
-  /** ISO 8601 in UTC. */
-  createdAt: string;
-}
+export type { Acceptance, Change, ChangeKind, MaskArea, ModelManifest } from './manifest.ts';
 
 export interface AnomalyModel extends ModelManifest {
   /** Absolute path of the version's folder. */
@@ -52,77 +19,15 @@ export interface AnomalyModel extends ModelManifest {
   graph: string;
 }
 
-const DIGEST = '^sha256:[0-9a-f]{64}$';
-
-const schema: JSONSchemaType<ModelManifest> = {
-  type: 'object',
-  additionalProperties: false,
-  required: [
-    'format',
-    'name',
-    'version',
-    'digest',
-    'method',
-    'input',
-    'backbone',
-    'bankSize',
-    'seed',
-    'parts',
-    'skipped',
-    'goodScores',
-    'thresholds',
-    'note',
-    'createdAt',
-  ],
-  properties: {
-    format: { type: 'integer', const: 1 },
-    name: { type: 'string', minLength: 1, maxLength: 64 },
-    version: { type: 'integer', minimum: 1 },
-    digest: { type: 'string', pattern: DIGEST },
-    method: { type: 'string', const: METHOD },
-    input: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['width', 'height', 'colour', 'fit'],
-      properties: {
-        width: { type: 'integer', minimum: 1 },
-        height: { type: 'integer', minimum: 1 },
-        colour: { type: 'string', const: 'rgb' },
-        fit: { type: 'string', const: 'stretch' },
-      },
-    },
-    backbone: {
-      type: 'object',
-      additionalProperties: false,
-      required: ['digest'],
-      properties: { digest: { type: 'string', pattern: DIGEST } },
-    },
-    bankSize: { type: 'integer', minimum: 1 },
-    seed: { type: 'integer' },
-    parts: { type: 'integer', minimum: 1 },
-    skipped: { type: 'integer', minimum: 0 },
-    goodScores: { type: 'array', minItems: 1, maxItems: 100_000, items: { type: 'number', minimum: 0 } },
-    thresholds: {
-      type: 'array',
-      items: {
-        type: 'object',
-        additionalProperties: false,
-        required: ['alpha', 'threshold'],
-        properties: {
-          alpha: { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
-          threshold: { type: 'number', nullable: true },
-        },
-      },
-    },
-    note: { type: 'string' },
-    createdAt: { type: 'string' },
-  },
-} as unknown as JSONSchemaType<ModelManifest>;
-
-const validate = new Ajv({ allErrors: true }).compile(schema);
+/** 10 000 parts with findings are about 3 MB. */
+const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
 
 /** How models are named in results and in the ledger. */
-export function referenceOf({ name, version, digest }: ModelManifest): ModelReference {
+export function referenceOf({
+  name,
+  version,
+  digest,
+}: Pick<ModelManifest, 'name' | 'version' | 'digest'>): ModelReference {
   return { name, version: String(version), digest };
 }
 
@@ -134,6 +39,11 @@ export function modelFolder(folder: string, name: string): string {
     });
   }
   return join(folder, name);
+}
+
+/** Folder of one version. Throws `MODEL_NAME_INVALID`. */
+export function versionFolder(folder: string, name: string, version: number): string {
+  return join(modelFolder(folder, name), String(version));
 }
 
 /** Versions on disk, ascending; empty when nothing was taught under this name. */
@@ -151,7 +61,7 @@ export async function versionsOf(folder: string, name: string): Promise<number[]
 /** The newest version; undefined when there is none. Throws what {@link readModel} throws. */
 export async function latestModel(folder: string, name: string): Promise<AnomalyModel | undefined> {
   const newest = (await versionsOf(folder, name)).at(-1);
-  return newest === undefined ? undefined : readModel(join(modelFolder(folder, name), String(newest)));
+  return newest === undefined ? undefined : readModel(versionFolder(folder, name, newest));
 }
 
 /**
@@ -160,16 +70,7 @@ export async function latestModel(folder: string, name: string): Promise<Anomaly
  */
 export async function readModel(path: string): Promise<AnomalyModel> {
   const graph = join(path, 'model.onnx');
-  const [text, bytes] = await Promise.all([
-    readFile(join(path, 'model.json'), 'utf8'),
-    readFile(graph),
-  ]).catch((cause: unknown) => {
-    throw new AnomalyError('MODEL_MISSING', `there is no readable model in ${path}`, {
-      hint: 'Teach the model, or restore the folder from a backup.',
-      cause,
-    });
-  });
-  const manifest = parseManifest(text, path);
+  const [manifest, bytes] = await Promise.all([readManifest(path), readFile(graph).catch(missing(path))]);
   if (sha256(bytes) !== manifest.digest) {
     throw new AnomalyError('MODEL_DIGEST_MISMATCH', `${graph} is not the graph that was taught`, {
       hint: 'Restore the folder from a backup, or teach the model again.',
@@ -178,24 +79,44 @@ export async function readModel(path: string): Promise<AnomalyModel> {
   return { ...manifest, path, graph };
 }
 
-function parseManifest(text: string, path: string): ModelManifest {
-  let manifest: unknown;
-  try {
-    manifest = JSON.parse(text);
-  } catch (cause) {
-    throw invalid(path, 'it is not JSON', cause);
-  }
-  if (!validate(manifest)) {
-    throw invalid(
-      path,
-      (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message ?? ''}`).join(', '),
-    );
-  }
-  const { goodScores } = manifest;
-  if (goodScores.some((score, index) => score < (goodScores[index - 1] ?? 0))) {
-    throw invalid(path, '/goodScores must be ascending');
-  }
+/** What `model.json` in `path` says, without a look at the graph. Throws `MODEL_MISSING`, `MODEL_INVALID`. */
+export async function readManifest(path: string): Promise<ModelManifest> {
+  const file = join(path, 'model.json');
+  const { size } = await stat(file).catch(missing(path));
+  if (size > MAX_MANIFEST_BYTES) throw invalid(path, `it has ${size} bytes`);
+  const manifest = parseManifest(await readFile(file, 'utf8').catch(missing(path)));
+  if ('why' in manifest && !('format' in manifest)) throw invalid(path, manifest.why, manifest.cause);
   return manifest;
+}
+
+/**
+ * A file beside `model.json`, checked; undefined where the version has none. Throws `MODEL_MISSING`,
+ * `MODEL_DIGEST_MISMATCH`.
+ */
+export async function readSideFile(
+  model: AnomalyModel,
+  which: keyof ModelManifest['files'],
+): Promise<Buffer | undefined> {
+  const expected = model.files[which];
+  if (expected === undefined) return undefined;
+  const bytes = await readFile(join(model.path, SIDE_FILES[which])).catch(missing(model.path));
+  if (sha256(bytes) !== expected.digest) {
+    throw new AnomalyError('MODEL_DIGEST_MISMATCH', `${SIDE_FILES[which]} in ${model.path} was changed`, {
+      hint: 'Restore the folder from a backup, or teach the model again.',
+    });
+  }
+  return bytes;
+}
+
+export const SIDE_FILES = { memory: 'memory.bin', embeddings: 'embeddings.bin' } as const;
+
+function missing(path: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new AnomalyError('MODEL_MISSING', `there is no readable model in ${path}`, {
+      hint: 'Teach the model, or restore the folder from a backup.',
+      cause,
+    });
+  };
 }
 
 function invalid(path: string, why: string, cause?: unknown): AnomalyError {

@@ -1,28 +1,25 @@
 /**
- * Entry of the teaching process: asks its parent for one frame at a time, keeps only the features,
- * teaches, writes the graph, and says what came out. It ends when its parent does.
+ * Entry of the teaching process: asks its parent for one frame at a time, keeps the prepared pictures on disk
+ * and the features in memory, teaches, writes the files of a version, and says what came out. It ends
+ * when its parent does.
  */
-import { open } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
-import { asCodedError } from '../errors.ts';
-import { decodeRgb } from '../frame/decode.ts';
-import { resizeRgb } from '../frame/resize.ts';
-import { extractFeatures, gridOf, openSession, readBackbone, sha256, type Features } from './backbone.ts';
+import { asCodedError, type CodedError } from '../errors.ts';
+import { Collector, offeredFrom, type Collected, type Offered } from './collect.ts';
 import { AnomalyError } from './errors.ts';
-import { FEATURES, mapSideOf } from './head.ts';
-import { seededRandom } from '../statistics/random.ts';
-import type { FromTeacher, ToTeacher } from './teach-protocol.ts';
-import { teachFromFeatures } from './teaching.ts';
-
-/** Features are held up to this size: 400 parts at 224, 100 at 448; of more, a random sample (reservoir, seeded). */
-const MAX_FEATURE_BYTES = 400 * 4 * FEATURES * mapSideOf(224) ** 2;
-
-type Start = Extract<ToTeacher, { type: 'start' }>;
-type FrameMessage = Extract<ToTeacher, { type: 'frame' }>;
+import { learnOnce } from './learn-job.ts';
+import { MINIMUM_PARTS } from './manifest-of.ts';
+import { PartStore } from './parts.ts';
+import type { CheckJob, FromTeacher, Job, TeachJob, ToTeacher } from './teach-protocol.ts';
+import type { TeachingProgress } from './teaching.ts';
+import { FeatureReader, train } from './training.ts';
+import { LessonLog } from './unfinished.ts';
 
 function say(message: FromTeacher): void {
   process.send?.(message);
 }
+
+const sayProgress = (progress: TeachingProgress): void => say({ type: 'progress', progress });
 
 /** What the parent sends, one message after the other. */
 async function* messages(): AsyncGenerator<ToTeacher> {
@@ -39,68 +36,98 @@ async function* messages(): AsyncGenerator<ToTeacher> {
   }
 }
 
-async function pixelsOf({ bytes, format, width, height }: FrameMessage, resolution: number): Promise<Buffer> {
-  const image = await decodeRgb(
-    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
-    format,
-    width,
-    height,
-  );
-  return resizeRgb(image, { width: resolution, height: resolution, fit: 'stretch' }).data;
+/** Asks for frames until there are no more, or nobody wants more. */
+async function* framesFrom(incoming: AsyncGenerator<ToTeacher>): AsyncGenerator<Offered> {
+  for (;;) {
+    say({ type: 'next' });
+    const { value: message } = (await incoming.next()) as { value: ToTeacher | undefined };
+    if (message?.type !== 'frame') return;
+    yield message;
+  }
 }
 
-async function teachOnce(start: Start, incoming: AsyncGenerator<ToTeacher>): Promise<void> {
-  const backbone = await readBackbone();
-  const session = await openSession(backbone.bytes);
-  const { resolution } = start;
-  const size = { width: resolution, height: resolution };
-  const maxParts = Math.floor(MAX_FEATURE_BYTES / (4 * FEATURES * mapSideOf(resolution) ** 2));
-  const random = seededRandom(start.seed);
-  const features: Features[] = [];
-  let seen = 0;
-  let skipped = 0;
-  say({ type: 'next' });
-  for await (const message of incoming) {
-    if (message.type !== 'frame') break;
-    const place = seen < maxParts ? seen : random.below(seen + 1);
-    const pixels =
-      place < maxParts ? await pixelsOf(message, resolution).catch(() => undefined) : new Uint8Array();
-    if (pixels === undefined) skipped += 1;
-    else {
-      if (place < maxParts) features[place] = await extractFeatures(session, backbone, pixels, size);
-      seen += 1;
+type Source = AsyncGenerator<{ source: string; offered: Offered | undefined }>;
+
+/** Pictures on disk that were not taken yet, or what the parent sends. */
+async function* sourceOf(
+  pictures: readonly string[] | undefined,
+  taken: ReadonlySet<string>,
+  incoming: AsyncGenerator<ToTeacher>,
+): Source {
+  if (pictures === undefined) {
+    for await (const offered of framesFrom(incoming)) yield { source: offered.source, offered };
+    return;
+  }
+  for (const source of pictures) {
+    if (!taken.has(source)) yield { source, offered: await offeredFrom(source) };
+  }
+}
+
+async function teachOnce(job: TeachJob, incoming: AsyncGenerator<ToTeacher>): Promise<void> {
+  const { folder, name, settings, wanted = Infinity, pictures, parts, resumed, leaveOut, draft } = job;
+  const store = new PartStore(folder, name);
+  const reader = await FeatureReader.open(settings);
+  const sample = reader.sample(settings.seed);
+  const collector = new Collector(store, settings, (finding) => say({ type: 'finding', finding }));
+  const total = Number.isFinite(wanted) ? wanted : (pictures?.length ?? parts?.length ?? 0);
+  const keep = async (part: Collected | undefined): Promise<void> => {
+    if (part?.isNew !== true) return;
+    const { id, image } = part;
+    await sample.add(id, () => reader.read(image));
+    sayProgress({ stage: 'features', done: collector.count, total: Math.max(total, collector.count) });
+  };
+  const log = resumed === undefined ? undefined : await LessonLog.open(folder, name, resumed);
+  for (const { id, source } of resumed ?? []) {
+    if (id === '') collector.unreadable(source);
+    else await keep(await collector.takeStored(store, id));
+  }
+  for (const id of parts ?? []) await keep(await collector.takeStored(store, id));
+  const taken = new Set((resumed ?? []).map(({ source }) => source));
+  if (parts === undefined && collector.count < wanted) {
+    for await (const { source, offered } of sourceOf(pictures, taken, incoming)) {
+      if (offered === undefined) collector.unreadable(source);
+      const part = offered && (await collector.take(offered));
+      await log?.add({ id: part?.id ?? '', source });
+      await keep(part);
+      if (collector.count >= wanted) break;
     }
-    say({ type: 'progress', progress: { stage: 'features', done: seen, total: 0 } });
-    say({ type: 'next' });
   }
-  await session.release();
-  if (features.length < start.minimumParts) {
-    const unreadable = skipped === 0 ? '' : `, ${skipped} more could not be decoded`;
-    throw new AnomalyError(
-      'TEACH_TOO_FEW',
-      `${features.length} good parts are too few to teach a model (at least ${start.minimumParts})${unreadable}`,
-    );
+  await log?.close();
+  const findings = collector.findings(leaveOut);
+  const leftOut = findings.filter((finding) => finding.leftOut);
+  sample.drop(new Set(leftOut.filter(({ exact }) => exact !== true).map(({ part }) => part)));
+  if (sample.ids.length < MINIMUM_PARTS) throw tooFew(sample.ids.length, leftOut.length);
+  const taught = await train(reader, sample, settings, { draft, store, defects: [] }, sayProgress);
+  await reader.release();
+  say({ type: 'taught', taught: { ...taught, findings, skipped: leftOut.length } });
+}
+
+function tooFew(parts: number, leftOut: number): AnomalyError {
+  const more = leftOut === 0 ? '' : `, ${leftOut} more were left out: duplicates, or not to be read`;
+  return new AnomalyError(
+    'TEACH_TOO_FEW',
+    `${parts} good parts are too few to teach a model (at least ${MINIMUM_PARTS})${more}`,
+    { hint: `Offer at least ${MINIMUM_PARTS} different good parts; 60 are better.` },
+  );
+}
+
+async function checkOnce({ settings, pictures }: CheckJob, incoming: AsyncGenerator<ToTeacher>): Promise<void> {
+  const collector = new Collector(undefined, settings);
+  let done = 0;
+  for await (const { source, offered } of sourceOf(pictures, new Set(), incoming)) {
+    if (offered === undefined) collector.unreadable(source);
+    else await collector.take(offered);
+    done += 1;
+    sayProgress({ stage: 'features', done, total: Math.max(pictures?.length ?? 0, done) });
   }
-  const { graph, scores, bankSize } = await teachFromFeatures({
-    features,
-    grid: gridOf(backbone, size),
-    backbone,
-    method: 'patch-nn',
-    seed: start.seed,
-    coresetSize: start.coresetSize,
-    onProgress: (progress) => say({ type: 'progress', progress }),
-  });
-  const file = await open(start.file, 'wx');
-  await file.writeFile(graph);
-  await file.sync();
-  await file.close();
-  const parts = features.length;
-  const goodScores = scores.toSorted((one, other) => one - other);
-  const backboneDigest = backbone.digest;
-  say({
-    type: 'taught',
-    taught: { digest: sha256(graph), backboneDigest, bankSize, parts, skipped, goodScores },
-  });
+  const findings = collector.findings(['duplicate']);
+  say({ type: 'checked', checked: { parts: collector.count, findings } });
+}
+
+async function work(job: Job, incoming: AsyncGenerator<ToTeacher>): Promise<void> {
+  if (job.kind === 'teach') await teachOnce(job, incoming);
+  else if (job.kind === 'check') await checkOnce(job, incoming);
+  else say({ type: 'learned', learned: await learnOnce(job, framesFrom(incoming), sayProgress) });
 }
 
 async function main(): Promise<void> {
@@ -109,10 +136,10 @@ async function main(): Promise<void> {
   setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const incoming = messages();
   const first = await incoming.next();
-  if (first.done !== true && first.value.type === 'start') await teachOnce(first.value, incoming);
+  if (first.done !== true && first.value.type === 'start') await work(first.value.job, incoming);
 }
 
 main().catch((error: unknown) => {
-  const { code, message } = asCodedError(error);
-  say({ type: 'failed', code, message });
+  const { code, message, hint } = asCodedError(error) as CodedError;
+  say({ type: 'failed', code, message, ...(hint === undefined ? {} : { hint }) });
 });

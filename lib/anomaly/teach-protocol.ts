@@ -1,32 +1,106 @@
 /** What the teaching process and its parent say to each other. */
 import type { FrameFormat } from '../frame/frame.ts';
+import type { Finding, FindingKind } from './findings.ts';
+import type { ModelManifest } from './manifest.ts';
+import type { PartLabel } from './parts.ts';
 import type { TeachingProgress } from './teaching.ts';
+import type { CollectedLine, LessonSettings } from './unfinished.ts';
+
+/** Where a model is, and where its next version is made. */
+interface Place {
+  /** Of all models. */
+  folder: string;
+  name: string;
+  /** Folder to make; `model.onnx` and the side files go there. */
+  draft: string;
+}
+
+export interface TeachJob extends Place {
+  kind: 'teach';
+  settings: LessonSettings;
+  wanted?: number;
+  /** Taken from disk by the process itself; else frames come by message. */
+  pictures?: readonly string[];
+  /** Ids of stored parts to teach from, instead of any other source. */
+  parts?: readonly string[];
+  /** What the lesson collected before it was cut off; undefined for one that leaves no record. */
+  resumed: readonly CollectedLine[] | undefined;
+  leaveOut: readonly FindingKind[];
+}
+
+export interface LearnJob extends Place {
+  kind: 'learn';
+  /** Of the version to learn on from. */
+  path: string;
+  remove: readonly string[];
+  /** Stored parts to add under a label; more may come as frames. */
+  add: readonly { id: string; label: PartLabel; partId?: string }[];
+}
+
+export interface CheckJob {
+  kind: 'check';
+  settings: Pick<LessonSettings, 'width' | 'height'>;
+  pictures?: readonly string[];
+}
+
+export type Job = TeachJob | LearnJob | CheckJob;
 
 export type ToTeacher =
+  | { type: 'start'; job: Job }
   | {
-      type: 'start';
-      file: string;
-      resolution: number;
-      seed: number;
-      coresetSize: number;
-      minimumParts: number;
+      type: 'frame';
+      bytes: Uint8Array;
+      width: number;
+      height: number;
+      format: FrameFormat;
+      source: string;
+      label?: PartLabel;
+      partId?: string;
     }
-  | { type: 'frame'; bytes: Uint8Array; width: number; height: number; format: FrameFormat }
-  /** No more frames: teach from those that came. */
+  /** No more frames: go on with those that came. */
   | { type: 'end' };
 
-export interface Taught {
-  digest: string;
-  backboneDigest: string;
-  bankSize: number;
+/** What of a manifest the process settles. */
+export type Taught = Pick<
+  ModelManifest,
+  | 'digest'
+  | 'method'
+  | 'why'
+  | 'candidates'
+  | 'backbone'
+  | 'bankSize'
+  | 'parts'
+  | 'memorised'
+  | 'scores'
+  | 'defects'
+  | 'defectScores'
+  | 'findings'
+  | 'skipped'
+  | 'embedding'
+  | 'files'
+>;
+
+export interface Learned {
+  taught: Taught;
+  /** Ids that came, went, or changed sides. */
+  added: string[];
+  removed: string[];
+  defects: string[];
+}
+
+export interface Checked {
+  /** Pictures that could be read and are not the same as one before. */
   parts: number;
-  skipped: number;
-  goodScores: number[];
+  findings: Finding[];
 }
 
 export type FromTeacher =
   /** Ready for one more frame; keeps at most one frame in flight however fast the source is. */
   | { type: 'next' }
   | { type: 'progress'; progress: TeachingProgress }
+  /** While it collects; all of them come with the result. */
+  | { type: 'finding'; finding: Finding }
   | { type: 'taught'; taught: Taught }
-  | { type: 'failed'; code: string; message: string };
+  | { type: 'learned'; learned: Learned }
+  | { type: 'checked'; checked: Checked }
+  | { type: 'failed'; code: string; message: string; hint?: string };

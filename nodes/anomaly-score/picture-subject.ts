@@ -54,7 +54,7 @@ export class PictureSubject implements Subject {
     const { queue, decode, resize, run } = scored.timings;
     Object.assign(inspection.timings, { queue, decode, resize, run, score: ms });
     message.payload = scored.section.score;
-    const picture = await this.#heatmap(frame, scored, scorer);
+    const picture = this.#heatmap(frame, scored, scorer);
     if (picture !== undefined) message['heatmap'] = picture;
     this.#context.status.show('ready', 'scored', { ms: ms.toFixed(1) });
     return [message, null];
@@ -76,17 +76,14 @@ export class PictureSubject implements Subject {
     }
   }
 
-  /** A picture that cannot be made is reported, without the part: that keeps its score and goes on. */
-  async #heatmap(
-    frame: Frame,
-    { map, suspicious }: Scored,
-    { normalLevel }: Scorer,
-  ): Promise<Frame | undefined> {
+  /** Made after the part has gone on; one that cannot be made is reported, without the part. */
+  #heatmap(frame: Frame, { map, suspicious }: Scored, { normalLevel }: Scorer): Frame | undefined {
     const when = this.#config.heatmap;
     if (when === 'never' || (when === 'suspicious' && !suspicious)) return undefined;
-    return heatmap(frame, map, normalLevel).catch((error: unknown) => {
-      this.#context.fail(error);
-      return undefined;
+    const picture = heatmap(frame, { map, level: normalLevel });
+    setImmediate(() => {
+      picture.read().catch((error: unknown) => this.#context.fail(error));
     });
+    return picture;
   }
 }

@@ -120,6 +120,7 @@ describe('anomaly-score', function () {
     const picture = scored['heatmap'];
     assert.ok(Frame.isFrame(picture));
     assert.deepEqual([picture.width, picture.height], [640, 480]);
+    assert.deepEqual([...(await picture.read()).subarray(0, 3)], [0xff, 0xd8, 0xff]);
     assert.equal(scored['other'], 'untouched');
     assertPlainMessage(scored);
   });
@@ -184,7 +185,7 @@ describe('anomaly-score', function () {
     const tall = new Frame(Buffer.alloc(width * height), { width, height, format: 'gray', source: 'test' });
     const scored = await send({ frame: tall });
     assert.equal(typeof scored.payload, 'number');
-    assert.equal(scored['heatmap'], undefined);
+    await assert.rejects((scored['heatmap'] as Frame).read());
     node('score').receive({ payload: 'no frame' });
     assert.equal(codeOf(await caught), 'FRAME_MISSING');
   });

@@ -18,7 +18,9 @@ function cornerMap(): Float32Array {
 async function pixelsOf(
   frame: Frame,
 ): Promise<{ at: (x: number, y: number) => number[]; width: number; height: number }> {
-  const { data, info } = await sharp(frame.toBuffer()).raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await sharp(await frame.read())
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   return {
     at: (x, y) => [...data.subarray((y * width + x) * channels, (y * width + x) * channels + 3)],
@@ -30,7 +32,7 @@ async function pixelsOf(
 describe('the heatmap', () => {
   for (const format of ['rgb', 'gray'] as const) {
     it(`shrinks a ${format} frame to 640 pixels and colours what is above normal only`, async () => {
-      const picture = await heatmap(plainFrame(1280, 960, format), cornerMap(), 3);
+      const picture = heatmap(plainFrame(1280, 960, format), { map: cornerMap(), level: 3 });
       assert.deepEqual([picture.width, picture.height, picture.format], [640, 480, 'jpeg']);
       const { at, width, height } = await pixelsOf(picture);
       assert.deepEqual([width, height], [640, 480]);
@@ -47,13 +49,31 @@ describe('the heatmap', () => {
       .png()
       .toBuffer({ resolveWithObject: true });
     const frame = new Frame(data, { width: 200, height: 100, format: 'png', source: 'test' });
-    const { width, height } = await pixelsOf(await heatmap(frame, cornerMap(), 3));
+    const { width, height } = await pixelsOf(heatmap(frame, { map: cornerMap(), level: 3 }));
     assert.deepEqual([width, height], [200, 100]);
   });
 
-  it('refuses a map that is not square', async () => {
-    await assert.rejects(heatmap(plainFrame(10, 10, 'rgb'), new Float32Array(10), 1), {
-      code: 'SCORE_MAP_INVALID',
-    });
+  it('refuses a map without a grid', () => {
+    for (const columns of [undefined, 3, 0]) {
+      const heat = { map: new Float32Array(10), level: 1, ...(columns === undefined ? {} : { columns }) };
+      assert.throws(() => heatmap(plainFrame(10, 10, 'rgb'), heat), { code: 'SCORE_MAP_INVALID' });
+    }
+  });
+
+  it('is made when somebody reads it, and says so to who asks too early', async () => {
+    const picture = heatmap(plainFrame(64, 48, 'rgb'), { map: cornerMap(), level: 3 });
+    assert.equal(picture.byteLength, 0);
+    assert.throws(() => picture.toBuffer(), { code: 'FRAME_PENDING' });
+    const read = await picture.read();
+    assert.deepEqual(picture.toBuffer(), read);
+    assert.equal(picture.byteLength, read.length);
+    assert.match(picture.sha256, /^[0-9a-f]{64}$/);
+  });
+
+  it('tells each reader that the frame cannot be decoded', async () => {
+    const broken = new Frame(Buffer.from('no jpeg'), { width: 9, height: 9, format: 'jpeg', source: 'test' });
+    const picture = heatmap(broken, { map: cornerMap(), level: 3 });
+    assert.throws(() => picture.toBuffer(), { code: 'FRAME_PENDING' });
+    for (let reader = 0; reader < 2; reader += 1) await assert.rejects(picture.read());
   });
 });

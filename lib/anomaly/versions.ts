@@ -1,0 +1,164 @@
+/**
+ * The versions of a model, each made whole beside the others and then given its number. The newest
+ * serves; going back is a new version that copies an old one, so that nothing that ever judged a part is lost.
+ */
+import { randomUUID } from 'node:crypto';
+import { copyFile, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DRAFT, flushFolder, makeFolder, writeFlushed } from './durable.ts';
+import { AnomalyError } from './errors.ts';
+import { holdModel } from './hold.ts';
+import { readUnfinished } from './unfinished.ts';
+import {
+  modelFolder,
+  readManifest,
+  readModel,
+  SIDE_FILES,
+  versionFolder,
+  versionsOf,
+  type AnomalyModel,
+  type ModelManifest,
+} from './model.ts';
+import { PartStore } from './parts.ts';
+
+/** What a list of versions shows. */
+export type VersionSummary = Pick<
+  ModelManifest,
+  'version' | 'digest' | 'method' | 'why' | 'acceptance' | 'parent' | 'change' | 'createdAt' | 'seed'
+> & {
+  /** Good parts its scores come from. */
+  parts: number;
+  /** False for those taught before parts were kept: they can serve, but not learn. */
+  learns: boolean;
+};
+
+function summaryOf(manifest: ModelManifest): VersionSummary {
+  const { version, digest, method, why, acceptance, parent, change, createdAt, seed } = manifest;
+  const parts = manifest.goodScores.length;
+  const learns = manifest.parts.length > 0;
+  return { version, digest, method, why, acceptance, parent, change, createdAt, seed, parts, learns };
+}
+
+/** All that can be read, newest first. One that cannot is not in the list. Throws `MODEL_NAME_INVALID`. */
+export async function versions(folder: string, name: string): Promise<VersionSummary[]> {
+  const numbers = await versionsOf(folder, name);
+  const manifests = await Promise.all(
+    numbers.map((version) => readManifest(versionFolder(folder, name, version)).catch(() => undefined)),
+  );
+  return manifests
+    .filter((manifest) => manifest !== undefined)
+    .map(summaryOf)
+    .reverse();
+}
+
+export interface RollbackOptions {
+  /** Folder of all models. */
+  folder: string;
+  name: string;
+  /** The one to go back to. */
+  version: number;
+  actor: string;
+  reason: string;
+}
+
+/**
+ * A new version that is an old one again: same graph, same digest, same scores.
+ *
+ * @throws AnomalyError `TEACH_BUSY`, `MODELS_UNWRITABLE`, and as `readModel` for the old one
+ */
+export async function rollback({ folder, name, version, actor, reason }: RollbackOptions): Promise<AnomalyModel> {
+  const release = await holdModel(folder, name);
+  try {
+    const old = await readModel(versionFolder(folder, name, version));
+    const parent = (await versionsOf(folder, name)).at(-1) ?? null;
+    const draft = await newDraft(folder, name);
+    const files = ['model.onnx', ...sideFilesOf(old)];
+    for (const file of files) await copyFile(join(old.path, file), join(draft, file));
+    const change = { kind: 'rollback', parts: [], actor, reason } as const;
+    const { path: _path, graph: _graph, ...manifest } = old;
+    const createdAt = new Date().toISOString();
+    return await publish(draft, folder, name, { ...manifest, parent, change, createdAt });
+  } finally {
+    await release();
+  }
+}
+
+export function sideFilesOf({ files }: Pick<ModelManifest, 'files'>): string[] {
+  return (Object.keys(files) as (keyof typeof files)[]).map((file) => SIDE_FILES[file]);
+}
+
+/** An empty folder to make a version in. Throws `MODELS_UNWRITABLE`. */
+export async function newDraft(folder: string, name: string): Promise<string> {
+  const draft = join(modelFolder(folder, name), `${DRAFT}${randomUUID()}`);
+  await makeFolder(draft);
+  return draft;
+}
+
+/**
+ * Gives the draft the next free number; a draft that cannot be published is removed.
+ *
+ * @throws AnomalyError `MODELS_UNWRITABLE`
+ */
+export async function publish(
+  draft: string,
+  folder: string,
+  name: string,
+  manifest: Omit<ModelManifest, 'version'>,
+): Promise<AnomalyModel> {
+  const all = modelFolder(folder, name);
+  try {
+    for (let version = ((await versionsOf(folder, name)).at(-1) ?? 0) + 1; ; version += 1) {
+      await writeFlushed(join(draft, 'model.json'), `${JSON.stringify({ ...manifest, version }, null, 2)}\n`);
+      await flushFolder(draft);
+      const path = join(all, String(version));
+      try {
+        await rename(draft, path);
+        await flushFolder(all);
+        return await readModel(path);
+      } catch (error) {
+        // Another process took this number meanwhile.
+        const { code } = error as NodeJS.ErrnoException;
+        if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+      }
+    }
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Ids of the parts that a version names, or an unfinished lesson. */
+async function neededParts(folder: string, name: string): Promise<Set<string> | undefined> {
+  const needed = new Set((await readUnfinished(folder, name))?.collected.map(({ id }) => id));
+  for (const version of await versionsOf(folder, name)) {
+    const manifest = await readManifest(versionFolder(folder, name, version)).catch(() => undefined);
+    // What a version needs that cannot be read, nobody knows.
+    if (manifest === undefined) return undefined;
+    for (const id of [...manifest.parts, ...manifest.defects]) needed.add(id);
+  }
+  return needed;
+}
+
+/**
+ * Removes what was cut off or given up: drafts, and parts that no version needs. Only while the model is held.
+ */
+export async function sweep(folder: string, name: string): Promise<void> {
+  const all = modelFolder(folder, name);
+  for (const entry of await readdir(all).catch(() => [])) {
+    const isOurs = entry.startsWith(DRAFT) || entry.startsWith('.teaching-');
+    if (isOurs) await rm(join(all, entry), { recursive: true, force: true });
+  }
+  const needed = await neededParts(folder, name);
+  if (needed !== undefined) await new PartStore(folder, name).sweep(needed);
+}
+
+/** The version to start from. Throws `MODEL_MISSING` and as `readModel`. */
+export async function currentVersion(folder: string, name: string): Promise<AnomalyModel> {
+  const newest = (await versionsOf(folder, name)).at(-1);
+  if (newest === undefined) {
+    throw new AnomalyError('MODEL_MISSING', `nothing was taught under the name “${name}”`, {
+      hint: 'Teach the model first.',
+    });
+  }
+  return readModel(versionFolder(folder, name, newest));
+}
