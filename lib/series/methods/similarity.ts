@@ -5,7 +5,7 @@
  * Source: J. Garvey, D. Garvey, R. Seibert, J. W. Hines, Ann. Nucl. Energy 34 (2007) 133–142;
  * MSET itself: R. Singer, K. Gross et al., 9th Intl. Conf. on Intelligent Systems Applications to Power Systems (1997).
  */
-import { coreset } from '../../anomaly/coreset.ts';
+import { farthestPoints } from '../../statistics/farthest-points.ts';
 import type { Row } from '../scaling.ts';
 import { median } from '../scaling.ts';
 import type { Evidence, Method } from './method.ts';
@@ -21,8 +21,8 @@ const MOST_ROWS = 500;
 export const similarity: Method<Remembered> = {
   memory: 0,
 
-  learn(rows, seed) {
-    const kept = remember(rows, seed);
+  learn(rows) {
+    const kept = remember(rows);
     const nearest = kept.map((row, index) =>
       kept.reduce(
         (least, other, at) => (at === index ? least : Math.min(least, distance(row, other))),
@@ -39,13 +39,10 @@ export const similarity: Method<Remembered> = {
 };
 
 /** Rows spread over everything that was seen; all of them while there are few. */
-export function remember(rows: readonly Row[], seed: number): number[][] {
-  const dimensions = rows[0]?.length ?? 0;
-  if (rows.length <= MOST_ROWS) return rows.map((row) => [...row]);
-  const kept = coreset(Float32Array.from(rows.flat()), { dimensions, size: MOST_ROWS, seed });
-  return Array.from({ length: kept.length / dimensions }, (_, row) =>
-    Array.from(kept.subarray(row * dimensions, (row + 1) * dimensions)),
-  );
+export function remember(rows: readonly Row[]): number[][] {
+  const kept =
+    rows.length <= MOST_ROWS ? rows : farthestPoints(rows, MOST_ROWS).map((row) => rows[row] ?? []);
+  return kept.map((row) => [...row]);
 }
 
 export function distance(one: Row, other: Row): number {
