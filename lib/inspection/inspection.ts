@@ -3,6 +3,7 @@
  * Plain JSON only. Each node fills its own section and touches no other.
  */
 import { ulid } from 'ulid';
+import type { Alignment } from '../frame/align.ts';
 
 export type Decision = 'accept' | 'review' | 'reject';
 
@@ -87,6 +88,8 @@ export interface InferenceSection {
   count: number;
   /** What a detector found, best first: the record keeps it, and a later node may look at each. */
   objects?: { label: string; score: number; box: Box }[];
+  /** Where the part lay against where the model expects it; boxes are in the frame as it came. */
+  alignment?: Alignment;
 }
 
 export interface AnomalySection {
@@ -98,6 +101,8 @@ export interface AnomalySection {
   model: ModelReference;
   provider: string;
   boxes: Box[];
+  /** Where the part lay against where it lay when it was taught; boxes are in the frame as it came. */
+  alignment?: Alignment;
 }
 
 export interface VerdictSection {
