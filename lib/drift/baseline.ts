@@ -9,10 +9,13 @@ import {
   outOfFoldDistances,
   type LowRankGaussian,
 } from '../statistics/low-rank-gaussian.ts';
+import { seededRandom, shuffledIndices } from '../statistics/random.ts';
 import { DriftError } from './errors.ts';
 
 /** Fewer parts cannot tell what is usual. */
-export const FEWEST_PARTS = 10;
+const FEWEST_PARTS = 10;
+/** Of more, a random sample says the same and takes no longer. */
+const MOST_PARTS = 500;
 
 export interface EmbeddingBaseline {
   gaussian: LowRankGaussian;
@@ -29,14 +32,16 @@ export interface DriftBaseline {
 
 /**
  * Of the mean feature vectors of the good parts, one row each. Takes about half a second for a hundred
- * parts of 128 features: a teaching process's work, not Node-RED's.
+ * parts of 128 features: work for a process or thread of its own (`learnBaseline`).
  * Throws `DRIFT_BASELINE_TOO_SMALL`, and `OPTION_INVALID` for rows of unequal length.
  */
 export function embeddingBaseline(embeddings: readonly ArrayLike<number>[], seed = 1): EmbeddingBaseline {
   requireParts(embeddings.length);
+  const order = shuffledIndices(embeddings.length, seededRandom(seed));
+  const rows = embeddings.filter((_, index) => (order[index] ?? 0) < MOST_PARTS);
   return {
-    gaussian: rounded(fitLowRankGaussian(embeddings)),
-    distances: outOfFoldDistances(embeddings, seed).sort((one, other) => one - other),
+    gaussian: rounded(fitLowRankGaussian(rows)),
+    distances: outOfFoldDistances(rows, seed).sort((one, other) => one - other),
   };
 }
 
