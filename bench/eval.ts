@@ -6,10 +6,12 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { EvalChoice } from './eval/choice.ts';
 import { evaluateImages } from './eval/images.ts';
+import { evaluateSignals } from './eval/signals.ts';
 import { meetsGoal, report, type Figure, type Section } from './figures.ts';
 
 const SECTIONS: Readonly<Record<string, (choice: EvalChoice) => Promise<Section>>> = {
   images: evaluateImages,
+  signals: evaluateSignals,
 };
 
 const { values } = parseArgs({
