@@ -5,6 +5,7 @@ import type { Resolution } from '../../lib/anomaly/head.ts';
 import { Lesson } from '../../lib/anomaly/lesson.ts';
 import { latestModel, referenceOf, type AnomalyModel } from '../../lib/anomaly/model.ts';
 import { Scorer, type ScorerOptions } from '../../lib/anomaly/scorer.ts';
+import type { TeachingProgress } from '../../lib/anomaly/teaching.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import type { Station } from '../../lib/station/types.ts';
@@ -23,6 +24,29 @@ export interface KeeperOptions extends ScorerOptions {
   folder: string;
 }
 
+/** Who wants a model changed, and why. */
+export interface By {
+  actor: string;
+  reason: string;
+}
+
+/** What changes a model that is there. */
+export type ChangeKind = 'learn' | 'unteach' | 'rollback';
+
+export interface Work {
+  kind: 'teach' | ChangeKind;
+  progress: TeachingProgress;
+  /** Monotonic, in milliseconds. */
+  startedAt: number;
+}
+
+interface Job {
+  signal: AbortSignal;
+  onProgress: (progress: TeachingProgress) => void;
+}
+
+const SYSTEM: By = { actor: 'system', reason: 'told by the flow' };
+
 export class ModelKeeper {
   readonly #context: SubjectContext;
   readonly #station: Station;
@@ -32,6 +56,9 @@ export class ModelKeeper {
   #withdraw: (() => void) | undefined;
   #lesson: Lesson | undefined;
   #lessonEnded: Promise<void> = Promise.resolve();
+  #work: Work | undefined;
+  #problem: unknown;
+  #change: AbortController | undefined;
   /** Ends when nothing that begins or gives up a lesson is under way. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -45,20 +72,60 @@ export class ModelKeeper {
   /** Loads the newest model; where there is none, teaching begins as configured. */
   async start(): Promise<void> {
     const { model: name, teaching } = this.#config;
-    const model = await latestModel(this.#folder, name);
+    const model = await latestModel(this.folder, name);
     if (model !== undefined) await this.#use(model);
     else if (teaching !== 'none') await this.teach();
     else this.#context.status.fail('MODEL_MISSING');
   }
 
   /** Begins a lesson; one that is under way is given up. */
-  teach(): Promise<Message> {
-    return this.#inTurn(() => this.#begin());
+  teach(by: By = SYSTEM): Promise<Message> {
+    return this.#inTurn(() => this.#begin(by));
   }
 
-  /** The scorer for a frame; undefined while teaching, which takes the frame if it still needs it. */
+  /** Gives up what is under way; the model that serves goes on. */
+  cancel(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#cancel();
+      if (this.#scorer === undefined) this.#context.status.fail('MODEL_MISSING');
+      else this.#context.status.show('ready', 'ready');
+    });
+  }
+
+  /**
+   * Makes a new version of the model that serves, which goes on until then, and puts it into service.
+   * Throws `TEACH_BUSY` while another one is being made.
+   */
+  async change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+    if (this.#work !== undefined) {
+      throw new CodedError('TEACH_BUSY', 'this model is being taught', {
+        hint: 'Wait until it is done, or cancel it.',
+      });
+    }
+    const change = new AbortController();
+    this.#change = change;
+    this.#begun(kind);
+    try {
+      const onProgress = (progress: TeachingProgress): void => this.#progress(progress);
+      const model = await run({ signal: change.signal, onProgress });
+      await this.#record(kind, model, by);
+      await this.#use(model);
+      return model;
+    } catch (error) {
+      this.#problem = error;
+      throw error;
+    } finally {
+      this.#work = undefined;
+      this.#change = undefined;
+    }
+  }
+
+  /**
+   * The scorer for a frame. Undefined while a lesson takes the parts of the line, where the model before no
+   * longer fits, or has a folder and no model before; it takes the frame if it still needs it.
+   */
   scorerFor(frame: Frame): Scorer | undefined {
-    if (this.#lesson !== undefined) {
+    if (this.#lesson !== undefined && (this.#scorer === undefined || this.#config.teaching !== 'folder')) {
       this.#lesson.offer(frame);
       return undefined;
     }
@@ -74,8 +141,24 @@ export class ModelKeeper {
     await this.#scorer?.close();
   }
 
-  get #folder(): string {
+  /** Of all models of the station. */
+  get folder(): string {
     return join(this.#station.folder, 'models');
+  }
+
+  /** The model that serves. */
+  get model(): AnomalyModel | undefined {
+    return this.#scorer?.model;
+  }
+
+  /** What is under way. */
+  get work(): Work | undefined {
+    return this.#work;
+  }
+
+  /** Why the last that was under way came to nothing. */
+  get problem(): unknown {
+    return this.#problem;
   }
 
   /** One after the other: two lessons begun at once would leave one that nobody can give up. */
@@ -85,46 +168,63 @@ export class ModelKeeper {
     return result;
   }
 
-  async #begin(): Promise<Message> {
+  async #begin(by: By): Promise<Message> {
     await this.#cancel();
     const { teaching, model: name, parts, resolution, folder } = this.#config;
     const pictures =
       teaching === 'folder' ? await picturesIn(resolve(this.#station.folder, folder)) : undefined;
     const lesson = new Lesson({
-      folder: this.#folder,
+      folder: this.folder,
       name,
       resolution,
       parts: pictures?.length ?? parts,
       ...(pictures === undefined ? {} : { frames: framesOf(pictures) }),
-      onProgress: (progress) => this.#report.progress(progress),
+      onProgress: (progress) => this.#progress(progress),
     });
     this.#lesson = lesson;
-    this.#lessonEnded = this.#finish(lesson);
+    this.#begun('teach');
+    this.#lessonEnded = this.#finish(lesson, by);
     return this.#report.begin(lesson.parts);
+  }
+
+  #begun(kind: Work['kind']): void {
+    this.#problem = undefined;
+    const progress: TeachingProgress = { stage: 'features', done: 0, total: 0 };
+    this.#work = { kind, progress, startedAt: performance.now() };
+  }
+
+  #progress(progress: TeachingProgress): void {
+    if (this.#work !== undefined) this.#work.progress = progress;
+    this.#report.progress(progress);
   }
 
   async #cancel(): Promise<void> {
     const lesson = this.#lesson;
     this.#lesson = undefined;
+    this.#change?.abort();
     await lesson?.cancel();
     await this.#lessonEnded;
+    if (lesson !== undefined) this.#work = undefined;
   }
 
-  async #finish(lesson: Lesson): Promise<void> {
+  async #finish(lesson: Lesson, by: By): Promise<void> {
     try {
       const model = await lesson.model;
       if (this.#lesson !== lesson) return;
-      await this.#record(model);
+      await this.#record('teach', model, by);
       await this.#use(model);
     } catch (error) {
       if (this.#lesson !== lesson) return;
+      this.#problem = error;
       this.#context.fail(error);
       this.#context.status.fail(asCodedError(error).code);
     }
-    if (this.#lesson === lesson) this.#lesson = undefined;
+    if (this.#lesson !== lesson) return;
+    this.#lesson = undefined;
+    this.#work = undefined;
   }
 
-  /** Puts a model into service, and the one before it out of service. */
+  /** Puts a model into service, and the one before it out of service once it has done its parts. */
   async #use(model: AnomalyModel): Promise<void> {
     const { status, signal } = this.#context;
     const scorer = await Scorer.open(model, this.#config, { signal });
@@ -135,16 +235,18 @@ export class ModelKeeper {
     withdraw?.();
     await before?.close();
     status.show('ready', 'ready');
-    const { parts, method } = model;
-    this.#context.emit([null, { topic: 'jidoka/model', payload: { ...reference, parts, method } }]);
+    const { goodScores, method } = model;
+    const payload = { ...reference, parts: goodScores.length, method };
+    this.#context.emit([null, { topic: 'jidoka/model', payload }]);
   }
 
   /** A journal that fails is reported; the model is good without it. */
-  async #record({ name, version, digest, parts, seed }: AnomalyModel): Promise<void> {
+  async #record(kind: Work['kind'], model: AnomalyModel, { actor, reason }: By): Promise<void> {
+    const { name, version, digest, goodScores, seed } = model;
     try {
       const journal = await this.#station.journal();
-      const detail = { version, digest, parts, seed };
-      await journal.appendLedger({ type: 'model.teach', actor: 'system', object: name, detail });
+      const detail = { version, digest, parts: goodScores.length, seed };
+      await journal.appendLedger({ type: `model.${kind}`, actor, object: name, reason, detail });
     } catch (error) {
       this.#context.fail(error);
     }
