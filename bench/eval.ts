@@ -4,12 +4,14 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { evaluateAlignment } from './eval/alignment.ts';
 import type { EvalChoice } from './eval/choice.ts';
 import { evaluateImages } from './eval/images.ts';
 import { meetsGoal, report, type Figure, type Section } from './figures.ts';
 
 const SECTIONS: Readonly<Record<string, (choice: EvalChoice) => Promise<Section>>> = {
   images: evaluateImages,
+  alignment: evaluateAlignment,
 };
 
 const { values } = parseArgs({

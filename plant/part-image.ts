@@ -59,14 +59,7 @@ export function drawPart(request: PartRequest): PartImage {
   const template = partTemplate(request.width ?? 960, request.height ?? 720);
   const random = randomFrom(request.seed);
   const defectRandom = randomFrom(mixSeed(request.defectSeed ?? request.seed, 0xdef));
-  const turn = (random.between(-MAX_ROTATION_DEGREES, MAX_ROTATION_DEGREES) * Math.PI) / 180;
-  const reach = MAX_SHIFT_PIXELS * template.scale;
-  const pose: Pose = {
-    cosine: Math.cos(turn),
-    sine: Math.sin(turn),
-    shiftX: random.between(-reach, reach),
-    shiftY: random.between(-reach, reach),
-  };
+  const pose = poseOf(random, template.scale);
   const missing = request.defect === 'missing-hole' ? missingOpening(template, defectRandom) : null;
   const pixels = new Uint8ClampedArray(template.width * template.height * 3);
   if (missing === null) compose(pixels, template, template.layers, pose, random);
@@ -87,6 +80,24 @@ export function drawPart(request: PartRequest): PartImage {
     random: defectRandom,
   });
   return { ...image, mask, box: boundingBox(mask, template.width) };
+}
+
+/** The first that chance decides of a part. */
+function poseOf(random: Random, scale: number): Pose {
+  const turn = (random.between(-MAX_ROTATION_DEGREES, MAX_ROTATION_DEGREES) * Math.PI) / 180;
+  const reach = MAX_SHIFT_PIXELS * scale;
+  const cosine = Math.cos(turn);
+  const sine = Math.sin(turn);
+  return { cosine, sine, shiftX: random.between(-reach, reach), shiftY: random.between(-reach, reach) };
+}
+
+/** How the part of this seed lies: pixels to the right and down, degrees clockwise about the middle. */
+export function partPose(
+  seed: number,
+  { width, height }: { width: number; height: number },
+): { x: number; y: number; angle: number; scale: 1 } {
+  const { cosine, sine, shiftX, shiftY } = poseOf(randomFrom(seed), partTemplate(width, height).scale);
+  return { x: shiftX, y: shiftY, angle: (Math.atan2(sine, cosine) * 180) / Math.PI, scale: 1 };
 }
 
 function compose(

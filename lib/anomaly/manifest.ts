@@ -309,7 +309,9 @@ export function parseManifest(text: string): ModelManifest | { why: string; caus
     return { why: 'it is not JSON', cause };
   }
   const isOld = (value as { format?: unknown } | null)?.format === 1;
-  const errors = (isOld ? isFirst(value) : isSecond(value)) ? [] : ((isOld ? isFirst : isSecond).errors ?? []);
+  const errors = (isOld ? isFirst(value) : isSecond(value))
+    ? []
+    : ((isOld ? isFirst : isSecond).errors ?? []);
   if (errors.length > 0) {
     return { why: errors.map((error) => `${error.instancePath} ${error.message ?? ''}`).join(', ') };
   }

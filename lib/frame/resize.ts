@@ -25,7 +25,7 @@ export interface ResizedImage extends RgbImage {
 }
 
 /** The grey that YOLO models were trained to see around a picture. */
-const PADDING = 114;
+export const PADDING = 114;
 
 /** Bits of the weights of the bilinear taps; 8 bit of value and twice 11 of weight fit an int32. */
 const WEIGHT_BITS = 11;
@@ -230,7 +230,11 @@ function areaAverage(image: RgbWindow, width: number, height: number, output: Bu
   }
 }
 
-function place(image: RgbImage, target: Target): { width: number; height: number } {
+/** The part of the target that the picture fills, from its top left corner. */
+export function placedIn(
+  image: Pick<RgbImage, 'width' | 'height'>,
+  target: Target,
+): { width: number; height: number } {
   if (target.fit === 'stretch') return { width: target.width, height: target.height };
   const scale = Math.min(target.width / image.width, target.height / image.height);
   return {
@@ -239,7 +243,7 @@ function place(image: RgbImage, target: Target): { width: number; height: number
   };
 }
 
-function strideOf({ width, stride = width * 3 }: RgbWindow): number {
+export function strideOf({ width, stride = width * 3 }: RgbWindow): number {
   return stride;
 }
 
@@ -248,7 +252,7 @@ function strideOf({ width, stride = width * 3 }: RgbWindow): number {
  * the size already is returned as it is, without a copy, unless its rows lie apart.
  */
 export function resizeRgb(image: RgbWindow, target: Target, output?: Buffer): ResizedImage {
-  const { width, height } = place(image, target);
+  const { width, height } = placedIn(image, target);
   const scaleX = image.width / width;
   const scaleY = image.height / height;
   const isWhole = width === target.width && height === target.height;

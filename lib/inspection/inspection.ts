@@ -3,6 +3,7 @@
  * Plain JSON only. Each node fills its own section and touches no other.
  */
 import { ulid } from 'ulid';
+import type { Alignment } from '../frame/align.ts';
 
 export type Decision = 'accept' | 'review' | 'reject';
 
@@ -87,6 +88,8 @@ export interface InferenceSection {
   count: number;
   /** What a detector found, best first: the record keeps it, and a later node may look at each. */
   objects?: { label: string; score: number; box: Box }[];
+  /** Where the part lay against where the model expects it; boxes are in the frame as it came. */
+  alignment?: Alignment;
 }
 
 export interface AnomalySection {
@@ -98,6 +101,8 @@ export interface AnomalySection {
   model: ModelReference;
   provider: string;
   boxes: Box[];
+  /** Where the part lay against where it lay when it was taught; boxes are in the frame as it came. */
+  alignment?: Alignment;
 }
 
 export interface VerdictSection {
@@ -110,6 +115,14 @@ export interface VerdictSection {
   mode: Mode;
   /** Names the calibration the threshold came from; `fixed` for one typed in by a person. */
   calibration: string;
+  /** Share of good parts expected to score at least this high, 0..1; where the judging gives one. */
+  pValue?: number;
+  /** What would have been decided, by a gate that does not know enough yet to decide (`advise`). */
+  advice?: Decision;
+  /** Version of the gate's settings, counted up by every change that a person or the gate made. */
+  settings?: number;
+  /** What each further rule found, in the order they were asked. */
+  rules?: { rule: string; decision: Decision; reason: string }[];
 }
 
 export type CommandOutcome = 'confirmed' | 'refused' | 'clamped' | 'unknown';

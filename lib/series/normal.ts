@@ -171,7 +171,7 @@ export function rowOf(columns: readonly string[], features: unknown): number[] {
     const value = given[name];
     if (value === undefined) throw new SeriesError('FEATURE_MISSING', `“${name}” is missing`);
     if (typeof value !== 'number' || !Number.isFinite(value)) {
-      throw new SeriesError('FEATURES_INVALID', `“${name}” is ${String(value)}, not a number`);
+      throw new SeriesError('FEATURES_INVALID', `“${name}” is not a number`);
     }
     return value;
   });

@@ -16,7 +16,15 @@ import { Approvals, type Approval, type ApprovalRequest } from './approvals.ts';
 import { MAX_LEASE_MS, STARTED, transition, view, type Arming, type ArmingEvent } from './arming.ts';
 import { StationError } from './errors.ts';
 import { stepDown } from './mode.ts';
-import type { Adjustable, ArmingView, Autonomy, Calibration, Releasable, Station } from './types.ts';
+import type {
+  Adjustable,
+  AdjustableSettings,
+  ArmingView,
+  Autonomy,
+  Calibration,
+  Releasable,
+  Station,
+} from './types.ts';
 
 /** A second is short against a shift and long against the work of the check. */
 const TICK_MS = 1000;
@@ -42,14 +50,17 @@ interface By {
   reason: string;
 }
 
-/** A tolerance as people see it. */
-type ToleranceView = ReturnType<Adjustable['tolerance']> & { name: string };
+/** A gate as people see it: its tolerance, and its further settings where it has some. */
+type ToleranceView = ReturnType<Adjustable['tolerance']> &
+  Pick<Adjustable, 'name' | 'id'> & { settings?: ReturnType<AdjustableSettings['view']> };
 
 /** The station together with what only its owner and the person in front of it may do. */
 export interface StationControl extends Station {
   /** Moves the threshold of every gate, within their bounds; disarms. */
   setTolerance(request: By & { threshold: number }): Promise<ArmingView>;
   tolerances(): ToleranceView[];
+  /** Changes settings of one gate, by its id or name, within their bounds; disarms. */
+  setGate(request: By & { gate: string; change: Readonly<Record<string, number>> }): Promise<ArmingView>;
   /** Resolves when a person has said yes, or to undefined when nobody did before `signal` was aborted. */
   requestApproval(request: ApprovalRequest, signal: AbortSignal): Promise<Approval | undefined>;
   /** Rejects with `NOT_FOUND` when the command is not waiting. */
@@ -224,7 +235,32 @@ class LocalStation implements StationControl {
   }
 
   tolerances(): ToleranceView[] {
-    return [...this.#adjustables].map((adjustable) => ({ name: adjustable.name, ...adjustable.tolerance() }));
+    return [...this.#adjustables].map((adjustable) => ({
+      name: adjustable.name,
+      ...(adjustable.id === undefined ? {} : { id: adjustable.id }),
+      ...adjustable.tolerance(),
+      ...(adjustable.settings === undefined ? {} : { settings: adjustable.settings.view() }),
+    }));
+  }
+
+  async setGate({
+    actor,
+    reason,
+    gate,
+    change,
+  }: By & { gate: string; change: Readonly<Record<string, number>> }): Promise<ArmingView> {
+    const adjustables = [...this.#adjustables];
+    const found = adjustables.find(({ id }) => id === gate) ?? adjustables.find(({ name }) => name === gate);
+    if (found?.settings === undefined) {
+      throw new StationError('NOT_FOUND', `no gate ${gate} of this station has settings that can be changed`);
+    }
+    found.settings.check(change);
+    const { version, settings } = found.settings.view();
+    const detail = { gate: found.name, from: settings, version, change };
+    await this.#audit({ type: 'gate.settings', actor, reason, detail }, 'ARM_REFUSED');
+    await this.disarm({ actor, reason: `${found.name} changed: ${reason}` });
+    await found.settings.apply(change, { actor, reason });
+    return this.arming();
   }
 
   async setTolerance({ actor, reason, threshold }: By & { threshold: number }): Promise<ArmingView> {

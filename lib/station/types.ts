@@ -22,9 +22,20 @@ export interface Releasable {
   release(request: { actor: string; reason: string }): Promise<unknown>;
 }
 
+/** Numbers of a gate a person may change within bounds, with the version of what is in force. */
+export interface AdjustableSettings {
+  view(): { version: number; settings: object; bounds: object };
+  /** Throws a coded error for a change that is not allowed, and makes none. */
+  check(change: Readonly<Record<string, number>>): void;
+  apply(change: Readonly<Record<string, number>>, by: { actor: string; reason: string }): Promise<void>;
+}
+
 /** A gate whose tolerance a person may move within bounds. */
 export interface Adjustable {
   name: string;
+  /** Where one is told from others of the same name. */
+  id?: string;
+  settings?: AdjustableSettings;
   tolerance(): { threshold: number | null; min: number | null; max: number | null; calibration: string };
   setTolerance(threshold: number, by: { actor: string; reason: string }): Promise<void>;
 }

@@ -169,7 +169,7 @@ describe('anomaly-score', function () {
     const taught = event('jidoka/model');
     for (let told = 0; told < 2; told += 1) node('score').receive({ topic: 'jidoka/teach' });
     assert.equal(((await taught).payload as { version: string }).version, '2');
-    assert.deepEqual((await readdir(join(folder, 'models', 'top'))).sort(), ['1', '2']);
+    assert.deepEqual((await readdir(join(folder, 'models', 'top'))).sort(), ['1', '2', 'parts']);
   });
 
   it('goes on with a lesson after a restart, from the parts it had', async () => {

@@ -4,6 +4,7 @@
  */
 import type { RgbImage } from '../../frame/decode.ts';
 import type { RgbWindow } from '../../frame/resize.ts';
+import type { Point } from '../../frame/similarity.ts';
 import type { Box } from '../../inspection/inspection.ts';
 import { InferenceError } from '../errors.ts';
 
@@ -51,25 +52,36 @@ export function cropOf({ data, width, height }: RgbImage, box: Box): Crop {
 }
 
 type Prediction = Record<string, unknown>;
-type Polygon = [number, number][];
+type Polygon = Point[];
 
-/** A prediction about a crop, its boxes and polygons in pixels of the whole picture. */
-export function shiftPrediction(prediction: Prediction, left: number, top: number): Prediction {
-  if (left === 0 && top === 0) return prediction;
-  const shiftBox = ([x, y, width, height]: Box): Box => [x + left, y + top, width, height];
-  const shiftPolygon = (polygon: Polygon): Polygon => polygon.map(([x, y]) => [x + left, y + top]);
-  const shifted = (found: Prediction): Prediction => ({
+/** Lists of a prediction whose entries have a place: of `detect`, `segment` and `anomaly-map`. */
+const PLACED: ReadonlySet<string> = new Set(['objects', 'segments', 'boxes']);
+
+/** The prediction with every box and every point of a polygon where the functions say. */
+export function replaced(
+  prediction: Prediction,
+  boxTo: (box: Box) => Box,
+  pointTo: (point: Point) => Point,
+): Prediction {
+  const moved = (found: Prediction): Prediction => ({
     ...found,
-    ...(Array.isArray(found['box']) ? { box: shiftBox(found['box'] as Box) } : {}),
+    ...(Array.isArray(found['box']) ? { box: boxTo(found['box'] as Box) } : {}),
     ...(Array.isArray(found['polygons'])
-      ? { polygons: (found['polygons'] as Polygon[]).map(shiftPolygon) }
+      ? { polygons: (found['polygons'] as Polygon[]).map((polygon) => polygon.map(pointTo)) }
       : {}),
   });
   const entries = Object.entries(prediction).map(([name, value]) =>
-    PLACED.has(name) && Array.isArray(value) ? [name, (value as Prediction[]).map(shifted)] : [name, value],
+    PLACED.has(name) && Array.isArray(value) ? [name, (value as Prediction[]).map(moved)] : [name, value],
   );
   return Object.fromEntries(entries) as Prediction;
 }
 
-/** Lists of a prediction whose entries have a place: of `detect`, `segment` and `anomaly-map`. */
-const PLACED: ReadonlySet<string> = new Set(['objects', 'segments', 'boxes']);
+/** A prediction about a crop, its boxes and polygons in pixels of the whole picture. */
+export function shiftPrediction(prediction: Prediction, left: number, top: number): Prediction {
+  if (left === 0 && top === 0) return prediction;
+  return replaced(
+    prediction,
+    ([x, y, width, height]) => [x + left, y + top, width, height],
+    ([x, y]) => [x + left, y + top],
+  );
+}

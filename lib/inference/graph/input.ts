@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../canonical.ts';
+import { checkedAlign, type AlignRecipe } from '../../frame/align-recipe.ts';
 import type { Fit } from '../../frame/resize.ts';
 import { InferenceError } from '../errors.ts';
 import type { ValueDescription } from '../host/protocol.ts';
@@ -21,6 +22,8 @@ export interface InputRecipe {
   std: readonly [number, number, number];
   /** `letterbox` keeps the aspect, top left, padded with grey 114. */
   fit: Fit;
+  /** Brings a part that lies a little otherwise to where it lay when the model was taught. */
+  align?: AlignRecipe;
 }
 
 /** Largest input side; a 8192 × 8192 float tensor is 805 MB already. */
@@ -64,7 +67,7 @@ function checkSide(name: string, length: number): number {
  * The recipe for a graph with these inputs.
  *
  * @param defaults what the head knows about its family of models (YOLOX: BGR, 0…255, letterbox)
- * @throws InferenceError `MODEL_INPUT_UNSUPPORTED`
+ * @throws InferenceError `MODEL_INPUT_UNSUPPORTED`; AlignError `ALIGN_INVALID`
  */
 export function resolveInput(
   inputs: readonly ValueDescription[],
@@ -114,6 +117,7 @@ export function resolveInput(
     mean: wanted.mean ?? family.mean ?? [0, 0, 0],
     std,
     fit: wanted.fit ?? family.fit ?? 'stretch',
+    ...(wanted.align === undefined ? {} : { align: checkedAlign(wanted.align) }),
   };
 }
 

@@ -12,9 +12,10 @@ import { InferenceError } from '../errors.ts';
 import type { Head, HeadResult, Outputs, OutputTensor } from '../heads/head.ts';
 import { InputFeed, recipeDigest, type InputData } from './input.ts';
 import { messageOf, openGraph, type OpenedGraph, type Runtime, type SessionRequest } from './open-graph.ts';
-import { preparePicture } from './prepare.ts';
+import { preparePicture, referenceOf } from './prepare.ts';
 import { inputTensor, outputTensor } from './tensors.ts';
 import { profiled } from './profile.ts';
+import { asItCame } from './unalign.ts';
 import { checkReplySize, type ChildTimings, type GraphInfo, type ProviderShare } from '../host/protocol.ts';
 import { payloadBytes, type EncodedPicture, type EncodedResult } from '../host/results.ts';
 
@@ -76,7 +77,7 @@ export class GraphSession {
    * Creates the session and checks input and head against the graph; runs nothing.
    *
    * @throws InferenceError `PROVIDER_UNKNOWN`, `PROVIDER_UNAVAILABLE`, `MODEL_INVALID`,
-   *   `MODEL_INPUT_UNSUPPORTED`, `MODEL_OUTPUT_UNSUPPORTED`
+   *   `MODEL_INPUT_UNSUPPORTED`, `MODEL_OUTPUT_UNSUPPORTED`, `ALIGN_INVALID`
    */
   static async load(
     bytes: Uint8Array,
@@ -87,6 +88,8 @@ export class GraphSession {
     const runtime = await import('onnxruntime-node');
     const opened = await openGraph(runtime, bytes, request, device, profiling);
     try {
+      // a reference that cannot be read is a reason against the model, not against each part
+      await referenceOf(opened.recipe);
       return new GraphSession(runtime, opened);
     } catch (error) {
       await opened.session.release();
@@ -198,14 +201,19 @@ export class GraphSession {
       throw new InferenceError('RUN_FAILED', messageOf(error), { cause: error });
     });
     const computed = performance.now();
-    const { scaleX, scaleY } = prepared;
+    const { scaleX, scaleY, alignment } = prepared;
     const placement = { scaleX, scaleY, frameWidth: window.width, frameHeight: window.height };
     // encoded before the next run: a head may use its buffers again
-    const result = await encoded(this.#head.read(outputs, placement));
+    const read = this.#head.read(outputs, placement);
+    const result = await encoded(alignment === undefined ? read : asItCame(read, alignment, window));
     timings.resize += filled - started;
     timings.run += computed - filled;
     timings.head += performance.now() - computed;
-    return { ...result, prediction: shiftPrediction(result.prediction, left, top) };
+    return {
+      ...result,
+      prediction: shiftPrediction(result.prediction, left, top),
+      ...(alignment === undefined ? {} : { alignment }),
+    };
   }
 
   async release(): Promise<void> {

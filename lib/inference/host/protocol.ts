@@ -14,6 +14,7 @@
  * that a graph with too much to say costs an error and not the process.
  */
 import type { Writable } from 'node:stream';
+import type { Alignment } from '../../frame/align.ts';
 import type { FrameFormat } from '../../frame/frame.ts';
 import type { Box } from '../../inspection/inspection.ts';
 import { InferenceError } from '../errors.ts';
@@ -145,6 +146,7 @@ export interface PackedResult {
   prediction: Record<string, unknown>;
   tensors: { name: string; dims: number[]; length: number }[];
   pictures: { name: string; width: number; height: number; length: number }[];
+  alignment?: Alignment;
 }
 
 /** In the payload: the tensors of all results as float32 little endian, then their pictures as PNG. */

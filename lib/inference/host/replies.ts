@@ -64,6 +64,7 @@ const isRecipe = shaped({
   mean: listOf(isNumber, 3),
   std: listOf(isNumber, 3),
   fit: either('stretch', 'letterbox'),
+  align: optional(shaped({ reference: isText, maxShift: isNumber, maxAngle: isNumber })),
 });
 
 const isShare = shaped({

@@ -3,6 +3,7 @@
  * of all results as float32 little endian, then their pictures. The way back believes nothing: a
  * model that took the child over must not take the parent with it.
  */
+import type { Alignment } from '../../frame/align.ts';
 import { probeImage } from '../../frame/probe.ts';
 import type { PackedResult } from './protocol.ts';
 import { isCount, isPlainObject, violated } from './replies.ts';
@@ -21,6 +22,8 @@ export interface EncodedResult {
   prediction: Record<string, unknown>;
   tensors: Record<string, { dims: number[]; data: Float32Array }>;
   pictures: Record<string, EncodedPicture>;
+  /** Where the part lay, of a recipe that aligns; the rest is in pixels of the picture as it came. */
+  alignment?: Alignment;
 }
 
 /** Of a tensor; ONNX itself sets none, graphs in use have up to 6. */
@@ -45,8 +48,15 @@ export function packResults(results: readonly EncodedResult[]): { list: PackedRe
       pictures.push(bytes);
       return { name, width, height, length: bytes.length };
     }),
+    ...(result.alignment === undefined ? {} : { alignment: result.alignment }),
   }));
   return { list, payload: Buffer.concat([...tensors, ...pictures]) };
+}
+
+function isAlignment(value: unknown): value is Alignment {
+  if (!isPlainObject(value)) return false;
+  const { x, y, angle, scale, quality, lost } = value;
+  return typeof lost === 'boolean' && [x, y, angle, scale, quality].every(Number.isFinite);
 }
 
 function checkShape(results: unknown): asserts results is PackedResult[] {
@@ -62,12 +72,13 @@ function checkShape(results: unknown): asserts results is PackedResult[] {
   };
   const isPicture = (picture: Record<string, unknown>): boolean =>
     isNamed(picture) && isCount(picture['width']) && isCount(picture['height']);
-  const isResult = ({ prediction, tensors, pictures }: Record<string, unknown>): boolean =>
+  const isResult = ({ prediction, tensors, pictures, alignment }: Record<string, unknown>): boolean =>
     isPlainObject(prediction) &&
     isList(tensors) &&
     tensors.every(isTensor) &&
     isList(pictures) &&
-    pictures.every(isPicture);
+    pictures.every(isPicture) &&
+    (alignment === undefined || isAlignment(alignment));
   if (!isList(results) || !results.every(isResult)) throw violated('results of another shape');
 }
 
@@ -89,12 +100,17 @@ export function unpackResults(list: unknown, payload: Buffer, count: number): En
     offset += length;
     return bytes;
   };
-  const results = list.map(({ prediction, tensors }): EncodedResult => {
+  const results = list.map(({ prediction, tensors, alignment }): EncodedResult => {
     const entries = tensors.map(({ name, dims, length }) => {
       const data = new Float32Array(take(length * Float32Array.BYTES_PER_ELEMENT).buffer);
       return [name, { dims, data }] as const;
     });
-    return { prediction, tensors: Object.fromEntries(entries), pictures: {} };
+    return {
+      prediction,
+      tensors: Object.fromEntries(entries),
+      pictures: {},
+      ...(alignment === undefined ? {} : { alignment }),
+    };
   });
   list.forEach(({ pictures }, index) => {
     const entries = pictures.map(({ name, width, height, length }) => {

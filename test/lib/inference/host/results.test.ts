@@ -55,6 +55,16 @@ describe('results of the host', () => {
     );
   });
 
+  it('carries where the part lay, and refuses what is no place', () => {
+    const alignment = { x: 1.5, y: -2, angle: 0.3, scale: 1, quality: 0.9, lost: false };
+    const { list, payload } = travelled([{ prediction: {}, tensors: {}, pictures: {}, alignment }]);
+    assert.deepEqual(unpackResults(list, payload, 1)[0]?.alignment, alignment);
+    for (const wrong of [null, {}, { ...alignment, x: '1' }, { ...alignment, lost: 0 }]) {
+      const lie = [{ ...list[0], alignment: wrong }];
+      assert.throws(() => unpackResults(lie, payload, 1), violated);
+    }
+  });
+
   it('refuses another number of results than were asked for', () => {
     assert.throws(() => unpackResults(sound.list, sound.payload, 2), violated);
   });

@@ -1,0 +1,88 @@
+/**
+ * Which method fits the parts at hand, chosen with good parts only: by how well each tells good parts it
+ * has not seen from the same kind of parts with painted defects it has not seen either.
+ */
+import { auroc } from '../statistics/auroc.ts';
+import type { FoldScores, PaintedPart } from './folds.ts';
+import type { Method } from './heads/head.ts';
+import { conformalThreshold } from './p-value.ts';
+
+/** Share of good parts that may be rejected where missed defects are counted. */
+const ALPHA = 0.05;
+/** Areas that differ by less are taken as equal: about the standard error with 100 good and 60 painted parts. */
+const EQUAL = 0.01;
+/** In doubt the one that asks least of how parts lie, then the cheapest. */
+const PREFERENCE: readonly Method[] = ['patch-nn', 'z-sum', 'padim', 'position-nn'];
+
+/** How well a method tells good parts it has not seen from the same parts with painted defects. */
+export interface Candidate {
+  method: Method;
+  auroc: number;
+  /** Share of painted defects that score at or below the threshold at which `alpha` of good parts are rejected. */
+  escapes: number;
+  alpha: number;
+  /** Share of painted defects whose highest patch of the map is one that was painted on. */
+  located: number;
+}
+
+export function candidateOf(
+  method: Method,
+  { good, painted }: FoldScores,
+  parts: readonly PaintedPart[],
+): Candidate {
+  const goodScores = good.map(({ score }) => score).sort((one, other) => one - other);
+  const paintedScores = painted.map(({ score }) => score);
+  // With few parts the least share that any threshold can promise.
+  const alpha = Math.max(ALPHA, 1 / (goodScores.length + 1));
+  const threshold = conformalThreshold(goodScores, alpha) ?? Infinity;
+  const located = painted.filter(({ map }, index) => parts[index]?.mask[highestOf(map)] !== 0);
+  const share = (count: number): number => count / painted.length;
+  return {
+    method,
+    auroc: auroc(goodScores, paintedScores),
+    escapes: share(paintedScores.filter((score) => score <= threshold).length),
+    alpha,
+    located: share(located.length),
+  };
+}
+
+function highestOf(map: Float32Array): number {
+  return map.reduce((best, value, patch) => (value > (map[best] as number) ? patch : best), 0);
+}
+
+/** The best first: by area, then, where that is equal, by missed defects, then by what is simpler. */
+export function ranked(candidates: readonly Candidate[]): Candidate[] {
+  const best = Math.max(...candidates.map((candidate) => candidate.auroc));
+  const isEqual = (candidate: Candidate): boolean => candidate.auroc >= best - EQUAL;
+  return [...candidates].sort((one, other) => {
+    if (!isEqual(one) || !isEqual(other)) return other.auroc - one.auroc;
+    return one.escapes - other.escapes || PREFERENCE.indexOf(one.method) - PREFERENCE.indexOf(other.method);
+  });
+}
+
+const NAMES: Readonly<Record<Method, string>> = {
+  'patch-nn': 'Nearest neighbour anywhere',
+  'position-nn': 'Nearest neighbour at the same place',
+  padim: 'A Gaussian for each place',
+  'z-sum': 'Nearest neighbour and Gaussians together',
+};
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
+
+/** A sentence with the figures it rests on. */
+export function reasonFor([best, ...others]: readonly Candidate[], painted: number): string {
+  if (best === undefined) return `${NAMES['patch-nn']}: there were no painted defects to compare methods by.`;
+  const [next] = others;
+  const rest =
+    next === undefined
+      ? ''
+      : `; next is ${next.method} with ${next.auroc.toFixed(3)} and ${percent(next.escapes)}`;
+  return (
+    `${NAMES[best.method]} told ${painted} painted defects from good parts best: AUROC ` +
+    `${best.auroc.toFixed(3)}, ${percent(best.escapes)} missed where ${percent(best.alpha)} of good parts are rejected${rest}.`
+  );
+}
+
+export function asked(method: Method): string {
+  return `${NAMES[method]} was asked for.`;
+}
