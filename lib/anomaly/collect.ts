@@ -80,7 +80,10 @@ export class Collector {
     const image = await this.#prepared(frame);
     const id = partIdOf(label, image);
     if (this.#isKnown(id, source)) return { id, label, image, isNew: false };
-    const { sharpness, fineness, clippedDark, clippedBright } = measurePixels({ ...frame, channels: 3 }).luminance;
+    const { sharpness, fineness, clippedDark, clippedBright } = measurePixels({
+      ...frame,
+      channels: 3,
+    }).luminance;
     const about = {
       label,
       ...(partId === undefined ? {} : { partId }),

@@ -27,10 +27,14 @@ export function asWriteError(error: unknown, folder: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   const why = typeof code === 'string' ? REFUSALS[code] : undefined;
   if (why === undefined) return error;
-  return new AnomalyError('MODELS_UNWRITABLE', `nothing can be written to ${folder}: ${why} (${code ?? ''})`, {
-    hint: 'Make room on the disk and check who may write to the folder.',
-    cause: error,
-  });
+  return new AnomalyError(
+    'MODELS_UNWRITABLE',
+    `nothing can be written to ${folder}: ${why} (${code ?? ''})`,
+    {
+      hint: 'Make room on the disk and check who may write to the folder.',
+      cause: error,
+    },
+  );
 }
 
 /** Throws `MODELS_UNWRITABLE`. */

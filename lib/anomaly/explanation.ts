@@ -3,7 +3,7 @@
  * picture of the part with those places beside the good part that looks most like it.
  */
 import sharp from 'sharp';
-import { bytesOf, Frame } from '../frame/frame.ts';
+import { bytesOf, Frame, type FrameFormat } from '../frame/frame.ts';
 import { LaterBytes } from '../frame/later.ts';
 import type { Box } from '../inspection/inspection.ts';
 import { heated, shrunk, sizeWithin, type HeatMap, type Size } from './heatmap.ts';
@@ -53,7 +53,8 @@ function third(share: number): 0 | 1 | 2 {
 
 export interface Explained {
   frame: Frame;
-  heat: HeatMap;
+  /** Not known any more of a part that is long gone. */
+  heat?: HeatMap;
   boxes: readonly Box[];
   /** Finds the good part to show beside it; undefined where none is kept. */
   nearest: () => Promise<Frame | undefined>;
@@ -77,7 +78,8 @@ export function explanationPicture(explained: Explained): Frame {
 }
 
 async function draw({ frame, heat, boxes, nearest }: Explained, panel: Size, size: Size): Promise<Buffer> {
-  const part = await (await heated(frame, heat, panel)).png({ compressionLevel: 1 }).toBuffer();
+  const picture = heat === undefined ? await shrunk(frame, panel) : await heated(frame, heat, panel);
+  const part = await picture.png({ compressionLevel: 1 }).toBuffer();
   const good = await nearest();
   const panels = [
     { input: part, left: 0, top: 0 },
@@ -127,10 +129,10 @@ export function mostAlike(part: Buffer, others: readonly Buffer[]): number {
 }
 
 /** A frame as a lossless picture anybody can open, encoded frames as they are. */
-export async function keepable(frame: Frame): Promise<{ bytes: Buffer; extension: string }> {
+export async function keepable(frame: Frame): Promise<{ bytes: Buffer; format: FrameFormat }> {
   const bytes = await bytesOf(frame);
   const { format } = frame;
-  if (format !== 'rgb' && format !== 'gray') return { bytes, extension: format };
+  if (format !== 'rgb' && format !== 'gray') return { bytes, format };
   const png = (await shrunk(frame, frame)).png({ compressionLevel: 1 });
-  return { bytes: await png.toBuffer(), extension: 'png' };
+  return { bytes: await png.toBuffer(), format: 'png' };
 }

@@ -65,7 +65,8 @@ export function signatureOf(image: RgbImage): Float32Array {
     { length: SIGNATURE_SIDE ** 2 },
     // ITU-R BT.601
     (_, i) =>
-      (77 * (data[3 * i] as number) + 150 * (data[3 * i + 1] as number) + 29 * (data[3 * i + 2] as number)) / 256,
+      (77 * (data[3 * i] as number) + 150 * (data[3 * i + 1] as number) + 29 * (data[3 * i + 2] as number)) /
+      256,
   );
 }
 

@@ -6,7 +6,7 @@
 import { Ajv, type JSONSchemaType } from 'ajv';
 import { METHODS, type Method } from './heads/head.ts';
 import type { Finding } from './findings.ts';
-import type { Candidate } from './teaching.ts';
+import type { Candidate } from './choice.ts';
 
 /** A threshold that at most the share `alpha` of fresh good parts exceeds; null: too few parts to say. */
 interface ThresholdCandidate {
@@ -309,7 +309,9 @@ export function parseManifest(text: string): ModelManifest | { why: string; caus
     return { why: 'it is not JSON', cause };
   }
   const isOld = (value as { format?: unknown } | null)?.format === 1;
-  const errors = (isOld ? isFirst(value) : isSecond(value)) ? [] : ((isOld ? isFirst : isSecond).errors ?? []);
+  const errors = (isOld ? isFirst(value) : isSecond(value))
+    ? []
+    : ((isOld ? isFirst : isSecond).errors ?? []);
   if (errors.length > 0) {
     return { why: errors.map((error) => `${error.instancePath} ${error.message ?? ''}`).join(', ') };
   }

@@ -16,7 +16,10 @@ function isInside(area: MaskArea, x: number, y: number): boolean {
  * One byte for each patch, row by row: 1 where the middle of the patch lies in one of the areas,
  * whose corners are shares of the picture's width and height. Undefined where everything is looked at.
  */
-export function patchMask(areas: readonly MaskArea[] | undefined, { columns, rows }: Grid): Uint8Array | undefined {
+export function patchMask(
+  areas: readonly MaskArea[] | undefined,
+  { columns, rows }: Grid,
+): Uint8Array | undefined {
   if (areas === undefined || areas.length === 0) return undefined;
   return Uint8Array.from({ length: columns * rows }, (_, patch) => {
     const x = ((patch % columns) + 0.5) / columns;

@@ -7,11 +7,14 @@
  * of a backbone followed by the bytes of a model that holds only further nodes, constants and
  * outputs are one valid model with the head attached to the backbone's output.
  */
-import { encodeGraph, writeDocument, type Graph } from '../onnx/document.ts';
+import { encodeGraph, opsetOf, readDocument, writeDocument, type Graph } from '../onnx/document.ts';
 import { embedded, textField } from '../onnx/message.ts';
 import { makeNode } from '../onnx/node.ts';
-import { makeTensor, TYPE } from '../onnx/tensor.ts';
+import { makeTensor, TYPE, type Tensor } from '../onnx/tensor.ts';
 import { makeValue } from '../onnx/value.ts';
+
+/** `TensorProto.DataType.FLOAT16`. */
+const FLOAT16 = 10;
 
 /** One operator with its named inputs and outputs, written as in opset 13. */
 export interface GraphNode {
@@ -21,11 +24,11 @@ export interface GraphNode {
   attributes?: Readonly<Record<string, number | readonly number[]>>;
 }
 
-/** A constant of the graph. BigInt64Array for shapes and axes, Float32Array for weights. */
+/** A constant of the graph. BigInt64Array for shapes and axes, Float32Array for weights, Uint16Array for their half-precision bits. */
 export interface GraphConstant {
   name: string;
   shape: readonly number[];
-  data: Float32Array | BigInt64Array;
+  data: Float32Array | BigInt64Array | Uint16Array;
 }
 
 /** A float32 tensor that enters or leaves the graph. */
@@ -41,12 +44,18 @@ export interface GraphPart {
   outputs: readonly GraphValue[];
 }
 
+function tensorOf({ name, shape, data }: GraphConstant): Tensor {
+  if (!(data instanceof Uint16Array)) return makeTensor(name, shape, data);
+  const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { name, type: FLOAT16, dims: shape, raw, rest: [] };
+}
+
 function graphOf({ nodes, constants, inputs = [], outputs }: GraphPart): Graph {
   const valueOf = ({ name, shape }: GraphValue): Graph['inputs'][number] =>
     makeValue(name, TYPE.float, shape);
   return {
     nodes: nodes.map((node) => makeNode(node)),
-    initializers: constants.map(({ name, shape, data }) => makeTensor(name, shape, data)),
+    initializers: constants.map(tensorOf),
     inputs: inputs.map(valueOf),
     outputs: outputs.map(valueOf),
     values: [],
@@ -54,9 +63,31 @@ function graphOf({ nodes, constants, inputs = [], outputs }: GraphPart): Graph {
   };
 }
 
-/** The model `backbone` with the nodes, constants and outputs of `head` appended to its graph. */
+/** From this opset on the axes of a reduction are an input. */
+const AXES_AS_INPUT = 18;
+
+/** The same graph in the words of a later opset. */
+function inOpset(part: GraphPart, opset: number): GraphPart {
+  if (opset < AXES_AS_INPUT) return part;
+  const constants = [...part.constants];
+  const nodes = part.nodes.map((node) => {
+    const { axes, ...attributes } = node.attributes ?? {};
+    if (!Array.isArray(axes)) return node;
+    const name = `${node.outputs[0] ?? ''}_axes`;
+    constants.push({ name, shape: [axes.length], data: BigInt64Array.from(axes as number[], BigInt) });
+    return { ...node, inputs: [...node.inputs, name], attributes };
+  });
+  return { ...part, nodes, constants };
+}
+
+/**
+ * The model `backbone` with the nodes, constants and outputs of `head` appended to its graph.
+ *
+ * @throws OnnxError `ONNX_INVALID` where the backbone is no model
+ */
 export function appendToModel(backbone: Uint8Array, head: GraphPart): Buffer {
-  return Buffer.concat([backbone, ...embedded(7, encodeGraph(graphOf(head)))]);
+  const fitting = inOpset(head, opsetOf(readDocument(backbone)));
+  return Buffer.concat([backbone, ...embedded(7, encodeGraph(graphOf(fitting)))]);
 }
 
 /** A model of its own: IR version 7 and opset 13, those of our backbone. */

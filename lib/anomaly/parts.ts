@@ -39,6 +39,9 @@ export interface StoredPart {
   addedAt: string;
 }
 
+/** What is known of a part before it is kept; id and time are its own. */
+export type NewPart = Omit<StoredPart, 'id' | 'addedAt'>;
+
 /** Parts of one model; 10 000 of 224×224 pixels are about 700 MB. */
 const MAX_PARTS = 10_000;
 const MAX_JSON_BYTES = 16_384;
@@ -94,7 +97,7 @@ export class PartStore {
    *
    * @throws AnomalyError `PARTS_FULL`, `MODELS_UNWRITABLE`
    */
-  async add(image: RgbImage, about: Omit<StoredPart, 'id' | 'addedAt'>): Promise<StoredPart> {
+  async add(image: RgbImage, about: NewPart): Promise<StoredPart> {
     const id = partIdOf(about.label, image);
     const known = await this.about(id).catch(() => undefined);
     if (known !== undefined) return known;
@@ -107,8 +110,15 @@ export class PartStore {
     }
     const { width, height } = image;
     const upright = { rotate: 0, flip: 'none' } as const;
-    const { data } = await encode({ ...image, channels: 3 }, [0, 0, width, height], upright, { format: 'png' });
-    const part: StoredPart = { id, ...about, source: about.source.slice(0, 4096), addedAt: new Date().toISOString() };
+    const { data } = await encode({ ...image, channels: 3 }, [0, 0, width, height], upright, {
+      format: 'png',
+    });
+    const part: StoredPart = {
+      ...about,
+      id,
+      source: about.source.slice(0, 4096),
+      addedAt: new Date().toISOString(),
+    };
     // A part is there when its description is.
     await writeDurably(this.#pictureFile(id), data);
     await writeDurably(this.#file(id), `${JSON.stringify(part)}\n`);

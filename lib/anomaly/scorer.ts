@@ -10,7 +10,7 @@ import type { QueuePolicy } from '../inference/host/queue.ts';
 import type { AnomalySection } from '../inspection/inspection.ts';
 import { boxesAbove } from './boxes.ts';
 import { AnomalyError } from './errors.ts';
-import { METHOD, referenceOf, type AnomalyModel } from './model.ts';
+import { referenceOf, type AnomalyModel } from './model.ts';
 import { conformalPValue, quantile } from './p-value.ts';
 
 /** Share of good parts that score below the level from which boxes and heatmaps begin. */
@@ -76,7 +76,7 @@ export class Scorer {
       section: {
         score,
         pValue: conformalPValue(goodScores, score),
-        method: METHOD,
+        method: this.model.method,
         model: referenceOf(this.model),
         provider,
         boxes: boxesAbove(map, { level: this.normalLevel, width, height }),

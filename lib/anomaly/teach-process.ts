@@ -4,7 +4,7 @@
  * when its parent does.
  */
 import { constants, setPriority } from 'node:os';
-import { asCodedError, type CodedError } from '../errors.ts';
+import { asCodedError, CodedError } from '../errors.ts';
 import { Collector, offeredFrom, type Collected, type Offered } from './collect.ts';
 import { AnomalyError } from './errors.ts';
 import { learnOnce } from './learn-job.ts';
@@ -111,7 +111,10 @@ function tooFew(parts: number, leftOut: number): AnomalyError {
   );
 }
 
-async function checkOnce({ settings, pictures }: CheckJob, incoming: AsyncGenerator<ToTeacher>): Promise<void> {
+async function checkOnce(
+  { settings, pictures }: CheckJob,
+  incoming: AsyncGenerator<ToTeacher>,
+): Promise<void> {
   const collector = new Collector(undefined, settings);
   let done = 0;
   for await (const { source, offered } of sourceOf(pictures, new Set(), incoming)) {
@@ -140,6 +143,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const { code, message, hint } = asCodedError(error) as CodedError;
+  const { code, message } = asCodedError(error);
+  const hint = error instanceof CodedError ? error.hint : undefined;
   say({ type: 'failed', code, message, ...(hint === undefined ? {} : { hint }) });
 });

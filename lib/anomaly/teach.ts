@@ -1,83 +1,129 @@
 /**
- * Teaches a model from good parts, in a process of its own: the caller's event loop stays free, and
- * cancelling is ending that process. A model appears on disk whole or not at all: it is written to
- * a temporary folder beside the versions and renamed.
+ * Teaches a model from good parts, in a process of its own. A version appears on disk whole or not at all.
+ * What was collected outlives whatever ends the lesson, and the next one goes on from there: see
+ * `unfinished.ts`.
  */
-import { fork, type ChildProcess } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
-import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { bytesOf, type Frame } from '../frame/frame.ts';
+import { rm } from 'node:fs/promises';
+import type { Frame } from '../frame/frame.ts';
 import { AnomalyError } from './errors.ts';
+import type { FindingKind } from './findings.ts';
+import { holdModel } from './hold.ts';
 import type { Resolution } from './head.ts';
+import type { Method } from './heads/head.ts';
+import { manifestOf } from './manifest-of.ts';
+import type { Change, MaskArea } from './manifest.ts';
+import { modelFolder, versionsOf, type AnomalyModel } from './model.ts';
+import type { Taught, TeachJob } from './teach-protocol.ts';
 import {
-  METHOD,
-  modelFolder,
-  readModel,
-  versionsOf,
-  type AnomalyModel,
-  type ModelManifest,
-} from './model.ts';
-import { conformalThreshold } from './p-value.ts';
-import type { FromTeacher, Taught, ToTeacher } from './teach-protocol.ts';
+  doJob,
+  endSource,
+  nextFrame,
+  throwIfCancelled,
+  untilCancelled,
+  type FrameSource,
+  type JobOptions,
+} from './teacher.ts';
 import type { TeachingProgress, TeachingStage } from './teaching.ts';
+import { readUnfinished, removeUnfinished, writeUnfinished, type UnfinishedLesson } from './unfinished.ts';
+import { newDraftPath, publish, sweep } from './versions.ts';
 
-/** Fewer parts than this say too little about what is normal. */
-const MINIMUM_PARTS = 10;
-const ALPHAS = [0.005, 0.01, 0.02, 0.05, 0.1];
-const NOTE =
-  'goodScores are out-of-fold: each part was scored by a bank that had not seen it. Scores of the same parts by this model itself are lower; a threshold must never come from those.';
-
-const PROCESS = fileURLToPath(new URL(`./teach-process${extname(import.meta.url)}`, import.meta.url));
-
-export interface TeachOptions {
-  /** Good parts, in any order; one is read at a time. Taking them may last as long as the line needs. */
-  frames: AsyncIterable<Frame> | Iterable<Frame>;
-  /** Frames expected, for progress where `frames` does not know its length. */
-  total?: number;
+export interface TeachOptions extends JobOptions {
   /** Folder of all models. */
   folder: string;
   name: string;
+  /** Good parts, in any order; one is read at a time. Taking them may last as long as the line needs. */
+  frames?: AsyncIterable<Frame> | Iterable<Frame>;
+  /** Absolute paths of pictures of good parts, instead. */
+  pictures?: readonly string[];
+  /** Ids of parts of an earlier version, instead. */
+  parts?: readonly string[];
+  /** Goes on with what {@link unfinishedLesson} told of; all other settings are taken from there. */
+  resume?: boolean;
+  /** Different parts after which it stops to collect; all that come when absent. */
+  wanted?: number;
+  /** Frames expected, for progress where nothing else says it. */
+  total?: number;
+  /** `auto` compares methods by defects painted on the good parts; `patch-nn` unless told. */
+  method?: Method | 'auto';
   seed?: number;
   /** Side of the square the pictures are scaled to, in pixels; 224 unless told. */
   resolution?: Resolution;
   /** Patches the model remembers. */
   coresetSize?: number;
-  /** Ends the teaching process; nothing is left behind. */
-  signal?: AbortSignal;
-  onProgress?: (progress: TeachingProgress) => void;
+  /** Where is looked; everywhere when absent. */
+  mask?: MaskArea[];
+  /** Findings for which a part is not taught from; duplicates unless told. What cannot be read never is. */
+  leaveOut?: readonly FindingKind[];
+  actor?: string;
+  reason?: string;
+}
+
+export interface UnfinishedSummary {
+  /** Parts collected so far, and parts wanted where that was said. */
+  collected: number;
+  wanted?: number;
+  /** True for one from pictures on disk, which needs no further frames. */
+  fromPictures: boolean;
+  startedAt: string;
+}
+
+/** A lesson that was cut off, by whatever; undefined where there is none. Throws `MODEL_NAME_INVALID`. */
+export async function unfinishedLesson(folder: string, name: string): Promise<UnfinishedSummary | undefined> {
+  const lesson = await readUnfinished(folder, name);
+  if (lesson === undefined) return undefined;
+  const { wanted, pictures, startedAt } = lesson;
+  const ids = new Set(lesson.collected.map(({ id }) => id).filter((id) => id !== ''));
+  return {
+    collected: ids.size,
+    ...(wanted === undefined ? {} : { wanted }),
+    fromPictures: pictures !== undefined,
+    startedAt,
+  };
+}
+
+/** Gives up a lesson that was cut off, and the parts it collected. Throws `TEACH_BUSY`. */
+export async function discardLesson(folder: string, name: string): Promise<void> {
+  const release = await holdModel(folder, name);
+  try {
+    await removeUnfinished(folder, name);
+    await sweep(folder, name);
+  } finally {
+    await release();
+  }
 }
 
 /**
- * Teaches and stores the next version of `name`. The same frames in the same order and the same
- * seed give the same graph, to the byte, on the same machine. 100 parts take about 20 s on two cores at 224.
+ * Teaches and stores the next version of `name`. The same parts in the same order and the same
+ * seed give the same graph, to the byte, on the same machine.
  *
- * Throws `TEACH_TOO_FEW` (fewer than {@link MINIMUM_PARTS} readable frames), `TEACH_CANCELLED`
- * (`signal`), `TEACH_FAILED`, `MODEL_NAME_INVALID`, and whatever `frames` throws.
+ * Cancelled, it leaves nothing behind; ended by anything else it can be resumed.
+ *
+ * Throws `TEACH_TOO_FEW` (fewer than 10 different readable parts), `TEACH_CANCELLED` (`signal`),
+ * `TEACH_SUSPENDED` (`signal`, aborted with that error as its reason: the lesson is kept), `TEACH_BUSY` (two
+ * at once), `LESSON_MISSING` (nothing to resume), `TEACH_FAILED`, `MODELS_UNWRITABLE`, `PARTS_FULL`,
+ * `MODEL_NAME_INVALID`, and whatever `frames` throws.
  */
 export async function teach(options: TeachOptions): Promise<AnomalyModel> {
-  const { folder, name, frames, seed = 1, resolution = 224, signal } = options;
-  const versions = modelFolder(folder, name);
+  const { folder, name, signal } = options;
+  modelFolder(folder, name);
   throwIfCancelled(signal);
-  const source = Symbol.asyncIterator in frames ? frames[Symbol.asyncIterator]() : frames[Symbol.iterator]();
-  const draft = join(versions, `.teaching-${randomUUID()}`);
+  const source = sourceOf(options);
+  const release = await holdModel(folder, name);
   try {
-    // The line may take hours to bring the first part; until then there is no process and no file.
-    const first = await untilCancelled(nextFrame(source), signal);
-    await mkdir(draft, { recursive: true });
-    const taught = await runTeacher(join(draft, 'model.onnx'), options, first, source);
-    throwIfCancelled(signal);
-    options.onProgress?.({ stage: 'saving', done: 0, total: 1 });
-    const path = await publish(draft, folder, name, manifestOf(taught, { name, seed, resolution }));
+    const lesson = await lessonOf(options);
+    const model = await taughtBy(lesson, options, source);
+    await removeUnfinished(folder, name);
+    await sweep(folder, name);
     options.onProgress?.({ stage: 'saving', done: 1, total: 1 });
-    return await readModel(path);
+    return model;
   } catch (error) {
-    await rm(draft, { recursive: true, force: true });
+    const { code } = error as { code?: unknown };
+    if (code === 'TEACH_CANCELLED' || code === 'TEACH_TOO_FEW') await removeUnfinished(folder, name);
+    await sweep(folder, name).catch(() => undefined);
     throw error;
   } finally {
-    // Not awaited: a source that waits for the line's next part answers only when that part comes.
-    void Promise.resolve(source.return?.()).catch(() => undefined);
+    endSource(source);
+    await release();
   }
 }
 
@@ -95,160 +141,85 @@ export function teachingFraction({ stage, done, total }: TeachingProgress): numb
   return from + (to - from) * (total > 0 ? Math.min(done / total, 1) : 0);
 }
 
-function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw cancelled(signal);
+async function* labelled(frames: AsyncIterable<Frame> | Iterable<Frame>): AsyncGenerator<{ frame: Frame }> {
+  for await (const frame of frames) yield { frame };
 }
 
-/** The promise, or `TEACH_CANCELLED` when the signal is aborted before it settles. */
-function untilCancelled<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    // An abort that has happened is not announced again.
-    if (signal?.aborted === true) reject(cancelled(signal));
-    signal?.addEventListener('abort', () => reject(cancelled(signal)), { once: true });
-    promise.then(resolve, reject);
-  });
+function sourceOf({ frames }: TeachOptions): FrameSource | undefined {
+  return frames === undefined ? undefined : labelled(frames);
 }
 
-function cancelled(signal: AbortSignal): AnomalyError {
-  return new AnomalyError('TEACH_CANCELLED', 'teaching was cancelled', { cause: signal.reason });
-}
-
-function manifestOf(
-  taught: Taught,
-  { name, seed, resolution }: { name: string; seed: number; resolution: number },
-): Omit<ModelManifest, 'version'> {
-  const { digest, backboneDigest, bankSize, parts, skipped, goodScores } = taught;
-  return {
-    format: 1,
-    name,
-    digest,
-    method: METHOD,
-    input: { width: resolution, height: resolution, colour: 'rgb', fit: 'stretch' },
-    backbone: { digest: backboneDigest },
-    bankSize,
-    seed,
-    parts,
-    skipped,
-    goodScores,
-    thresholds: ALPHAS.map((alpha) => ({ alpha, threshold: conformalThreshold(goodScores, alpha) })),
-    note: NOTE,
-    createdAt: new Date().toISOString(),
-  };
-}
-
-/** Gives the draft the next free version number. */
-async function publish(
-  draft: string,
-  folder: string,
-  name: string,
-  manifest: Omit<ModelManifest, 'version'>,
-): Promise<string> {
-  const versions = modelFolder(folder, name);
-  for (let version = ((await versionsOf(folder, name)).at(-1) ?? 0) + 1; ; version += 1) {
-    const file = join(draft, 'model.json');
-    await writeFile(file, `${JSON.stringify({ ...manifest, version }, null, 2)}\n`, { flush: true });
-    const path = join(versions, String(version));
-    try {
-      await rename(draft, path);
-      await flushFolder(versions);
-      return path;
-    } catch (error) {
-      // Another teaching took this number meanwhile.
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
-    }
-  }
-}
-
-/** The rename itself survives a power cut only when the folder was flushed; not every system can. */
-async function flushFolder(folder: string): Promise<void> {
-  const handle = await open(folder).catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
-}
-
-type Source = AsyncIterator<Frame> | Iterator<Frame>;
-
-async function runTeacher(
-  file: string,
-  options: TeachOptions,
-  first: ToTeacher,
-  source: Source,
-): Promise<Taught> {
-  const { frames, seed = 1, resolution = 224, coresetSize = 1000, signal } = options;
-  const total = options.total ?? (Array.isArray(frames) ? frames.length : 0);
-  const child = fork(PROCESS, [], {
-    execArgv: [],
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  });
-  const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-    child.once('error', () => resolve());
-  });
-  const taught = new Promise<Taught>((resolve, reject) => {
-    rejectOnEnd(child, reject);
-    let waiting: ToTeacher | undefined = first;
-    const sendNext = async (): Promise<void> => {
-      const next = waiting ?? (await nextFrame(source));
-      waiting = undefined;
-      send(child, next);
-    };
-    child.on('message', (message) => {
-      const answer = message as FromTeacher;
-      if (answer.type === 'next') sendNext().catch(reject);
-      else if (answer.type === 'progress') options.onProgress?.(withTotal(answer.progress, total));
-      else if (answer.type === 'taught') resolve(answer.taught);
-      else reject(failure(answer.code, answer.message));
+/** The lesson to go on with, or a new one; one from stored parts leaves no record, for it has nothing to lose. */
+async function lessonOf(options: TeachOptions): Promise<UnfinishedLesson> {
+  const { folder, name, pictures, parts, wanted } = options;
+  if (options.resume === true) {
+    const lesson = await readUnfinished(folder, name);
+    if (lesson !== undefined) return lesson;
+    throw new AnomalyError('LESSON_MISSING', `there is no lesson of “${name}” to go on with`, {
+      hint: 'Begin a new one.',
     });
-    send(child, { type: 'start', file, resolution, seed, coresetSize, minimumParts: MINIMUM_PARTS });
-  });
+  }
+  const { resolution = 224, method = 'patch-nn', seed = 1, coresetSize = 1000, mask } = options;
+  const record = {
+    format: 1,
+    settings: {
+      width: resolution,
+      height: resolution,
+      method,
+      seed,
+      coresetSize,
+      ...(mask === undefined ? {} : { mask }),
+    },
+    ...(wanted === undefined ? {} : { wanted }),
+    ...(pictures === undefined ? {} : { pictures: [...pictures] }),
+    startedAt: new Date().toISOString(),
+  } as const;
+  await removeUnfinished(folder, name);
+  await sweep(folder, name);
+  if (parts === undefined) await writeUnfinished(folder, name, record);
+  return { ...record, collected: [] };
+}
+
+async function taughtBy(
+  lesson: UnfinishedLesson,
+  options: TeachOptions,
+  source: FrameSource | undefined,
+): Promise<AnomalyModel> {
+  const { folder, name, parts, signal, leaveOut = ['duplicate'], actor = 'system', reason = '' } = options;
+  const { settings, wanted, pictures, collected } = lesson;
+  const draft = newDraftPath(folder, name);
+  const job: TeachJob = {
+    kind: 'teach',
+    folder,
+    name,
+    draft,
+    settings,
+    ...(wanted === undefined ? {} : { wanted }),
+    ...(pictures === undefined ? {} : { pictures }),
+    ...(parts === undefined ? {} : { parts }),
+    resumed: parts === undefined ? collected : undefined,
+    leaveOut,
+  };
   try {
-    return await untilCancelled(taught, signal);
+    // The line may take hours to bring the first part; until then there is no process.
+    const isLive = source !== undefined && pictures === undefined && collected.length === 0;
+    const first = isLive ? await untilCancelled(nextFrame(source), signal) : undefined;
+    const answer = await doJob(job, source, { ...options, onProgress: withTotal(options) }, first);
+    throwIfCancelled(signal);
+    options.onProgress?.({ stage: 'saving', done: 0, total: 1 });
+    const change: Change = { kind: 'teach', parts: [], actor, reason };
+    const parent = (await versionsOf(folder, name)).at(-1) ?? null;
+    const { taught } = answer as { taught: Taught };
+    return await publish(draft, folder, name, manifestOf(taught, settings, { name, parent, change }));
   } finally {
-    child.kill('SIGKILL');
-    await ended;
+    await rm(draft, { recursive: true, force: true });
   }
 }
 
-async function nextFrame(source: Source): Promise<ToTeacher> {
-  const next = await source.next();
-  if (next.done === true) return { type: 'end' };
-  const { width, height, format } = next.value;
-  return { type: 'frame', bytes: await bytesOf(next.value), width, height, format };
-}
-
-function send(child: ChildProcess, message: ToTeacher): void {
-  // A failure to send shows as the end of the child as well, and is reported there.
-  if (child.connected) child.send(message, () => undefined);
-}
-
-function withTotal(progress: TeachingProgress, total: number): TeachingProgress {
-  return progress.stage === 'features' ? { ...progress, total: Math.max(total, progress.done) } : progress;
-}
-
-function failure(code: string, message: string): AnomalyError {
-  return code === 'TEACH_TOO_FEW'
-    ? new AnomalyError(code, message, {
-        hint: `Offer at least ${MINIMUM_PARTS} different good parts; 60 are better.`,
-      })
-    : new AnomalyError('TEACH_FAILED', `teaching failed: ${message}`);
-}
-
-function rejectOnEnd(child: ChildProcess, reject: (error: Error) => void): void {
-  let complaint = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    complaint = (complaint + text).slice(-1000);
-  });
-  child.once('error', (cause) => {
-    reject(new AnomalyError('TEACH_FAILED', 'the teaching process could not be started', { cause }));
-  });
-  child.once('close', (code, killedBy) => {
-    const how = killedBy === null ? `with exit code ${code ?? 'unknown'}` : `by ${killedBy}`;
-    reject(
-      new AnomalyError('TEACH_FAILED', `the teaching process ended ${how}. ${complaint}`.trim(), {
-        hint: 'If it was ended by SIGKILL the machine may be short of memory.',
-      }),
+function withTotal({ onProgress, total = 0, frames }: TeachOptions): (progress: TeachingProgress) => void {
+  const expected = Math.max(total, Array.isArray(frames) ? frames.length : 0);
+  return (progress) =>
+    onProgress?.(
+      progress.stage === 'features' ? { ...progress, total: Math.max(expected, progress.total) } : progress,
     );
-  });
 }

@@ -1,22 +1,32 @@
 /**
- * What teaching computes, from the features of good parts: what a head remembers of them, the graph
- * that scores with it, and the scores that good parts get from a head that has not seen them.
+ * What teaching computes, from the features of good parts: what the heads remember of them, the graph
+ * that scores with it, and the scores that good parts get from heads that have not seen them.
  *
  * The scores come from five folds: each part is scored by a head fitted to the other four fifths.
  * Scores of parts against their own bank are too low: at α = 0.10 they made thresholds that rejected
  * 38–100 % of fresh good parts, while five-fold scores matched fresh ones within 1–4 %.
  */
-import { setImmediate } from 'node:timers/promises';
-import { seededRandom, shuffledIndices } from '../statistics/random.ts';
 import type { Backbone, Features, Grid } from './backbone.ts';
-import { coreset } from './coreset.ts';
-import { headOf, scoreFeatures, type FeatureSet, type Method } from './heads/head.ts';
-import { patchDistances, type Bank } from './heads/patch-nn.ts';
+import { asked, candidateOf, ranked, reasonFor, type Candidate } from './choice.ts';
+import { scoreOutOfFold, type FoldScores, type PaintedPart } from './folds.ts';
+import { activePatches, headOf, METHODS, scoreFeatures, type HeadShape, type Method } from './heads/head.ts';
+import {
+  basesOf,
+  changedHeads,
+  distancesOf,
+  fitHeads,
+  readMemory,
+  rememberedPatches,
+  writeMemory,
+  type TeachingMemory,
+} from './heads/memory.ts';
 import { appendToModel } from './onnx-graph.ts';
+import { regionsOf, type Tiling } from './tiles.ts';
 
-const FOLDS = 5;
-/** Patches looked at for one bank; beyond, a random sample stands for all. */
-const MAX_CANDIDATES = 20_000;
+export type { Candidate, PaintedPart };
+
+/** Features are held up to this size while teaching. */
+const MAX_FEATURE_BYTES = 400e6;
 
 export type TeachingStage = 'features' | 'folds' | 'bank' | 'saving';
 
@@ -26,15 +36,6 @@ export interface TeachingProgress {
   total: number;
 }
 
-/** A good part with a defect painted on it, by which methods are compared. */
-export interface PaintedPart {
-  /** Index of the part it was painted on: it is scored by a head that has not seen that part. */
-  part: number;
-  features: Features;
-  /** One byte for each patch, row by row; not 0 where paint is. */
-  mask: Uint8Array;
-}
-
 export interface TeachingInput {
   /** One per good part. */
   features: readonly Features[];
@@ -42,40 +43,15 @@ export interface TeachingInput {
   backbone: Backbone;
   method: Method | 'auto';
   seed: number;
-  /** Patches in the bank. */
+  /** Patches in the bank, of each tile where there are tiles. */
   coresetSize: number;
   /** One byte for each patch, row by row; 0 where nobody looks. */
   mask?: Uint8Array;
+  /** For large parts: each tile has a bank of its own. */
+  tiles?: Tiling;
   /** What `auto` chooses by. */
   painted?: readonly PaintedPart[];
   onProgress: (progress: TeachingProgress) => void;
-}
-
-/** How well a method tells good parts it has not seen from the same parts with painted defects. */
-export interface Candidate {
-  method: Method;
-  auroc: number;
-  /** Share of painted defects that score below the threshold at which `alpha` of good parts are rejected. */
-  escapes: number;
-  alpha: number;
-  /** Share of painted defects whose highest patch of the map is one of those painted on. */
-  located: number;
-}
-
-export interface Teaching {
-  /** Backbone and head in one ONNX graph: `image` in; `score`, `map` and `embedding` out. */
-  graph: Buffer;
-  method: Method;
-  /** A sentence that says why this method. */
-  why: string;
-  /** What was compared, best first; empty where the method was given. */
-  candidates: Candidate[];
-  /** Out-of-fold, in the order of the parts. */
-  scores: number[];
-  /** Patches of good parts in the graph. */
-  bankSize: number;
-  /** What extending needs. */
-  memory: Buffer;
 }
 
 /** What `extendTeaching` takes: a model learns parts and forgets others without being taught from scratch. */
@@ -92,51 +68,119 @@ export interface Extension {
   onProgress: (progress: TeachingProgress) => void;
 }
 
-/** Deterministic by seed and order of the parts. Gives the event loop a turn between folds. */
+export interface Teaching {
+  /** Backbone and head in one ONNX graph: `image` in; `score`, `map` and `embedding` out. */
+  graph: Buffer;
+  method: Method;
+  /** A sentence that says why this method. */
+  why: string;
+  /** What was compared, best first; empty where there was nothing to choose. */
+  candidates: Candidate[];
+  /** Out-of-fold, in the order of the parts. */
+  scores: number[];
+  /** Patches of good parts in the graph; 0 for `padim`, which keeps sums. */
+  bankSize: number;
+  /** What extending needs. */
+  memory: Buffer;
+}
+
+/** Good parts whose features fit into memory while teaching: 996 of our own backbone at 224×224. */
+export function partsInMemory({ channels, grid }: HeadShape): number {
+  return Math.max(1, Math.floor(MAX_FEATURE_BYTES / (4 * channels * grid.columns * grid.rows)));
+}
+
+/**
+ * Deterministic by seed and order of the parts. Gives the event loop a turn between folds.
+ *
+ * `auto` without painted parts is `patch-nn`.
+ */
 export async function teachFromFeatures(input: TeachingInput): Promise<Teaching> {
-  const { features, grid, backbone, seed, coresetSize, mask, onProgress } = input;
-  const shape = { channels: backbone.channels, grid, ...(mask === undefined ? {} : { mask }) };
-  const order = shuffledIndices(features.length, seededRandom(seed));
-  const scores = new Array<number>(features.length).fill(NaN);
-  onProgress({ stage: 'folds', done: 0, total: FOLDS });
-  for (let fold = 0; fold < FOLDS; fold += 1) {
-    const isIn = (part: number): boolean => (order[part] ?? 0) % FOLDS === fold;
-    const held = [...features.keys()].filter(isIn);
-    const rest = features.filter((_, part) => !isIn(part));
-    const bank = bankOf({ ...shape, parts: rest }, coresetSize, seed + fold + 1);
-    const heldScores = await scoreFeatures(
-      shape,
-      patchDistances(shape, bank),
-      held.map((part) => features[part] as Features),
-    );
-    held.forEach((part, index) => (scores[part] = heldScores[index]?.score ?? NaN));
-    onProgress({ stage: 'folds', done: fold + 1, total: FOLDS });
-    await setImmediate();
-  }
+  const { features, grid, backbone, seed, coresetSize, mask, tiles, painted = [], onProgress } = input;
+  const shape: HeadShape = { channels: backbone.channels, grid, ...(mask === undefined ? {} : { mask }) };
+  const set = { ...shape, parts: features };
+  const options = {
+    size: coresetSize,
+    seed,
+    ...(tiles === undefined ? {} : { regions: regionsOf(tiles, grid) }),
+  };
+  const isChoice = input.method === 'auto' && painted.length > 0;
+  const methods = isChoice ? METHODS : [input.method === 'auto' ? 'patch-nn' : input.method];
+  const { scores, spreads } = await scoreOutOfFold(set, {
+    ...options,
+    methods,
+    painted: isChoice ? painted : [],
+    onFold: (done, total) => onProgress({ stage: 'folds', done, total }),
+  });
+  const scoresOf = (method: Method): FoldScores => scores.get(method) as FoldScores;
+  const candidates = isChoice
+    ? ranked(methods.map((method) => candidateOf(method, scoresOf(method), painted)))
+    : [];
+  const method = candidates[0]?.method ?? methods[0];
   onProgress({ stage: 'bank', done: 0, total: 1 });
-  const bank = bankOf({ ...shape, parts: features }, coresetSize, seed);
+  const heads = await fitHeads(set, basesOf(method), options);
+  if (method === 'z-sum' && spreads !== undefined) heads.spreads = spreads;
   onProgress({ stage: 'bank', done: 1, total: 1 });
+  const memory = { method, shape, options, scores: scoresOf(method).good.map(({ score }) => score), heads };
   return {
-    graph: appendToModel(backbone.bytes, headOf(shape, patchDistances(shape, bank))),
-    method: 'patch-nn',
-    why: 'Nearest neighbour was asked for.',
-    candidates: [],
-    scores,
-    bankSize: bank.length / shape.channels,
-    memory: Buffer.alloc(0),
+    ...finished(backbone, memory),
+    why: input.method === 'auto' ? reasonFor(candidates, painted.length) : asked(method),
+    candidates,
   };
 }
 
-function bankOf({ channels, grid, parts }: FeatureSet, size: number, seed: number): Bank {
-  const inPart = grid.columns * grid.rows;
-  const patches = shuffledIndices(parts.length * inPart, seededRandom(seed)).subarray(0, MAX_CANDIDATES);
-  const rows = new Float32Array(patches.length * channels);
-  patches.forEach((index, row) => {
-    const patch = index % inPart;
-    const part = parts[(index - patch) / inPart] ?? new Float32Array();
-    for (let feature = 0; feature < channels; feature += 1) {
-      rows[row * channels + feature] = part[feature * inPart + patch] ?? 0;
-    }
-  });
-  return coreset(rows, { dimensions: channels, size, seed });
+function finished(
+  backbone: Backbone,
+  memory: TeachingMemory,
+): Pick<Teaching, 'graph' | 'method' | 'scores' | 'bankSize' | 'memory'> {
+  const { method, shape, options, scores, heads } = memory;
+  return {
+    graph: appendToModel(backbone.bytes, headOf(shape, distancesOf(shape, method, heads, options))),
+    method,
+    scores,
+    bankSize: rememberedPatches(heads, activePatches(shape).length),
+    memory: writeMemory(memory),
+  };
+}
+
+/**
+ * Learns and forgets parts: banks take what they do not cover of the added, lose what they held of the removed
+ * and fill up from the rest; Gaussians add and subtract. The method and the scores of all other parts stay.
+ *
+ * @throws AnomalyError `MODEL_INVALID` where the memory cannot be read
+ */
+export async function extendTeaching(input: Extension): Promise<Teaching> {
+  const { backbone, add, remove, featuresOf, onProgress } = input;
+  const { method, shape, options, scores, heads } = readMemory(input.memory);
+  const gone = new Set(remove);
+  const stays = [...scores.keys()].filter((part) => !gone.has(part));
+  const places = new Map(stays.map((part, place) => [part, place]));
+  onProgress({ stage: 'folds', done: 0, total: 1 });
+  const fresh = await scoreFeatures(shape, distancesOf(shape, method, heads, options), add);
+  onProgress({ stage: 'folds', done: 1, total: 1 });
+  onProgress({ stage: 'bank', done: 0, total: 1 });
+  const changed = await changedHeads(
+    shape,
+    heads,
+    {
+      add,
+      stays,
+      forgotten: [...scores.keys()].filter((part) => gone.has(part)),
+      placeOf: (part) => places.get(part),
+      featuresOf,
+    },
+    options,
+  );
+  onProgress({ stage: 'bank', done: 1, total: 1 });
+  const kept = stays.map((part) => scores[part] as number);
+  return {
+    ...finished(backbone, {
+      method,
+      shape,
+      options,
+      scores: [...kept, ...fresh.map(({ score }) => score)],
+      heads: changed,
+    }),
+    why: `${add.length} parts were learned and ${gone.size} forgotten by a model that was taught before.`,
+    candidates: [],
+  };
 }

@@ -2,7 +2,6 @@
  * From collected parts to the files of a version: graph, what extending needs, embeddings. Runs in the
  * teaching process.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { RgbImage } from '../frame/decode.ts';
@@ -16,7 +15,7 @@ import {
   type Features,
   type Size,
 } from './backbone.ts';
-import { asWriteError, writeFlushed } from './durable.ts';
+import { makeFolder, writeFlushed } from './durable.ts';
 import { activePatches, type HeadShape } from './heads/head.ts';
 import { SIDE_FILES } from './model.ts';
 import { patchMask } from './mask.ts';
@@ -101,7 +100,9 @@ export async function lookAt(graph: Uint8Array, store: PartStore, ids: readonly 
 
 function spreadOf(rows: readonly Float32Array[]): { mean: number[]; deviation: number[] } {
   const columns = Array.from({ length: rows[0]?.length ?? 0 }, (_, column) => column);
-  const mean = columns.map((column) => rows.reduce((sum, row) => sum + (row[column] as number), 0) / rows.length);
+  const mean = columns.map(
+    (column) => rows.reduce((sum, row) => sum + (row[column] as number), 0) / rows.length,
+  );
   const deviation = columns.map((column) =>
     Math.sqrt(
       rows.reduce((sum, row) => sum + ((row[column] as number) - (mean[column] as number)) ** 2, 0) /
@@ -112,7 +113,9 @@ function spreadOf(rows: readonly Float32Array[]): { mean: number[]; deviation: n
 }
 
 function rowsOf(embeddings: readonly Float32Array[]): Buffer {
-  return Buffer.concat(embeddings.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)));
+  return Buffer.concat(
+    embeddings.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
+  );
 }
 
 /** What a version is made from, beside the teaching itself. */
@@ -142,9 +145,7 @@ export async function writeVersion(
   const looks = await lookAt(graph, store, [...rest, ...defects]);
   const all = [...embeddings, ...looks.slice(0, rest.length).map(({ embedding }) => embedding)];
   const rows = rowsOf(all);
-  await mkdir(draft, { recursive: true }).catch((error: unknown) => {
-    throw asWriteError(error, draft);
-  });
+  await makeFolder(draft);
   await writeFlushed(join(draft, 'model.onnx'), graph);
   await writeFlushed(join(draft, SIDE_FILES.embeddings), rows);
   if (memory.length > 0) await writeFlushed(join(draft, SIDE_FILES.memory), memory);

@@ -112,7 +112,9 @@ function parsed(text: string | undefined): unknown {
 function lineOf(text: string): CollectedLine | undefined {
   const line = parsed(text) as Partial<CollectedLine> | null | undefined;
   const isPart = typeof line?.id === 'string' && (line.id === '' || new RegExp(PART_ID).test(line.id));
-  return isPart && typeof line.source === 'string' ? { id: line.id as string, source: line.source } : undefined;
+  return isPart && typeof line.source === 'string'
+    ? { id: line.id as string, source: line.source }
+    : undefined;
 }
 
 /** The lesson; undefined where there is none, or none that can be gone on with. */

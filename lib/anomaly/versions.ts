@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DRAFT, flushFolder, makeFolder, writeFlushed } from './durable.ts';
+import { asWriteError, DRAFT, flushFolder, makeFolder, writeFlushed } from './durable.ts';
 import { AnomalyError } from './errors.ts';
 import { holdModel } from './hold.ts';
 import { readUnfinished } from './unfinished.ts';
@@ -17,6 +17,7 @@ import {
   versionFolder,
   versionsOf,
   type AnomalyModel,
+  type Change,
   type ModelManifest,
 } from './model.ts';
 import { PartStore } from './parts.ts';
@@ -66,16 +67,21 @@ export interface RollbackOptions {
  *
  * @throws AnomalyError `TEACH_BUSY`, `MODELS_UNWRITABLE`, and as `readModel` for the old one
  */
-export async function rollback({ folder, name, version, actor, reason }: RollbackOptions): Promise<AnomalyModel> {
+export async function rollback({
+  folder,
+  name,
+  version,
+  actor,
+  reason,
+}: RollbackOptions): Promise<AnomalyModel> {
   const release = await holdModel(folder, name);
   try {
-    const old = await readModel(versionFolder(folder, name, version));
+    const path = versionFolder(folder, name, version);
+    const [old, manifest] = [await readModel(path), await readManifest(path)];
     const parent = (await versionsOf(folder, name)).at(-1) ?? null;
-    const draft = await newDraft(folder, name);
-    const files = ['model.onnx', ...sideFilesOf(old)];
-    for (const file of files) await copyFile(join(old.path, file), join(draft, file));
-    const change = { kind: 'rollback', parts: [], actor, reason } as const;
-    const { path: _path, graph: _graph, ...manifest } = old;
+    const draft = newDraftPath(folder, name);
+    await copyVersion(old, draft);
+    const change: Change = { kind: 'rollback', parts: [], actor, reason };
     const createdAt = new Date().toISOString();
     return await publish(draft, folder, name, { ...manifest, parent, change, createdAt });
   } finally {
@@ -83,15 +89,23 @@ export async function rollback({ folder, name, version, actor, reason }: Rollbac
   }
 }
 
-export function sideFilesOf({ files }: Pick<ModelManifest, 'files'>): string[] {
-  return (Object.keys(files) as (keyof typeof files)[]).map((file) => SIDE_FILES[file]);
+/** A folder that is not there yet, to make a version in. */
+export function newDraftPath(folder: string, name: string): string {
+  return join(modelFolder(folder, name), `${DRAFT}${randomUUID()}`);
 }
 
-/** An empty folder to make a version in. Throws `MODELS_UNWRITABLE`. */
-export async function newDraft(folder: string, name: string): Promise<string> {
-  const draft = join(modelFolder(folder, name), `${DRAFT}${randomUUID()}`);
+/** Copies the files of a version, without its manifest, into a draft. Throws `MODELS_UNWRITABLE`. */
+export async function copyVersion(model: AnomalyModel, draft: string): Promise<void> {
   await makeFolder(draft);
-  return draft;
+  const sideFiles = (Object.keys(model.files) as (keyof typeof model.files)[]).map(
+    (file) => SIDE_FILES[file],
+  );
+  for (const file of ['model.onnx', ...sideFiles]) {
+    await copyFile(join(model.path, file), join(draft, file)).catch((error: unknown) => {
+      throw asWriteError(error, draft);
+    });
+    await flushFolder(join(draft, file));
+  }
 }
 
 /**

@@ -9,7 +9,7 @@
  * Source: S. S. Wilks, "Determination of sample sizes for setting tolerance limits", Annals of
  * Mathematical Statistics 12 (1941) 91–96; ISO 16269-6, clause on distribution-free intervals.
  */
-import { CodedError } from '../errors.ts';
+import { GateError } from './errors.ts';
 
 export interface Budget {
   /** Largest share of good parts that may be rejected, 0 < α < 1. */
@@ -18,11 +18,9 @@ export interface Budget {
   delta: number;
 }
 
-class BudgetError extends CodedError<'BUDGET_INVALID'> {}
-
 function check({ alpha, delta }: Budget): void {
-  if (!(alpha > 0 && alpha < 1)) throw new BudgetError('BUDGET_INVALID', 'α must be between 0 and 1');
-  if (!(delta > 0 && delta < 1)) throw new BudgetError('BUDGET_INVALID', 'δ must be between 0 and 1');
+  if (!(alpha > 0 && alpha < 1)) throw new GateError('BUDGET_INVALID', 'α must be between 0 and 1');
+  if (!(delta > 0 && delta < 1)) throw new GateError('BUDGET_INVALID', 'δ must be between 0 and 1');
 }
 
 /** Good parts without which no finite threshold can keep the budget: ⌈ln δ / ln(1 − α)⌉, e.g. 59 for 5 % at 95 %. */

@@ -1,165 +1,107 @@
 /**
- * Turns a score into one of three decisions. Doubt never becomes `accept`: a missing or non-finite
- * score, a late part, a model without calibration and a station that no longer trusts its model all
- * end in the configured fallback, with the reason.
+ * One decision per part. Doubt never becomes `accept`: a missing or non-finite score, a late part, a
+ * model without calibration, too few good parts and a station that no longer trusts its model all end
+ * in the configured fallback, with the reason.
  */
-import { CodedError } from '../errors.ts';
 import type { Decision, Mode, VerdictSection } from '../inspection/inspection.ts';
-import { budgetedThreshold, partsNeeded, type Budget } from './budget.ts';
+import { remembered, usable, type Fallback, type Filter, type Judge, type Judgement } from './judgement.ts';
 
-/** What a part gets that cannot be judged. */
-type Fallback = Exclude<Decision, 'accept'>;
-
-export interface Limits {
-  /** Scores above are rejected, in the model's own units. */
-  reject: number;
-  /** Scores above, up to `reject`, go to a person. Equal to `reject` when there is no review band. */
-  review: number;
-  /** Names where the limits came from. */
-  calibration: string;
-}
-
-/** The threshold in force and how far a person may move it; nulls while there is none. */
-export interface Tolerance {
-  threshold: number | null;
-  min: number | null;
-  max: number | null;
-  calibration: string;
-}
+/** Why a part could not be judged: reasons of verdicts that say nothing about its score. */
+export const DOUBTS: ReadonlySet<string> = new Set([
+  'late',
+  'mode',
+  'no-score',
+  'not-calibrated',
+  'wrong-model',
+  'learning',
+  'advise',
+]);
 
 export interface Reading {
+  /** What the judge looks at: a score, a measured value, scores, objects. */
   score: unknown;
+  /** Conformal p-value of the score, where its model gave one. */
+  pValue?: unknown;
   /** True when the part's deadline has passed. */
   late: boolean;
+  /** Why the score cannot be believed, e.g. `wrong-model`. */
+  doubt?: string | undefined;
   mode: Mode;
 }
 
 export interface GateOptions {
   fallback: Fallback;
-  /** After a reject, scores must fall this share below the limits before parts are accepted again, 0..0.5. */
-  hysteresis: number;
-  /** How far a person may move the threshold from where calibration put it: 0.25 is ± 25 %. */
-  toleranceShare: number;
-}
-
-class GateError extends CodedError<'TOLERANCE_OUT_OF_BOUNDS' | 'NOT_CALIBRATED'> {}
-
-/**
- * Limits that keep the false-reject budget on these good-part scores.
- * `reviewShare` is the further share of good parts that may be sent to a person.
- */
-export function calibratedLimits(
-  goodScores: readonly number[],
-  budget: Budget,
-  reviewShare: number,
-  calibration: string,
-): Limits | undefined {
-  const reject = budgetedThreshold(goodScores, budget);
-  if (reject === undefined) return undefined;
-  const reviewAlpha = Math.min(budget.alpha + reviewShare, 0.999);
-  const review =
-    reviewShare === 0 ? reject : (budgetedThreshold(goodScores, { ...budget, alpha: reviewAlpha }) ?? reject);
-  return { reject, review, calibration };
-}
-
-/** Good parts that are still missing before the budget can be promised. */
-export function partsMissing(goodParts: number, budget: Budget): number {
-  return Math.max(0, partsNeeded(budget) - goodParts);
+  judge: Judge;
+  /** Asked in this order, each with what the one before made of the part. */
+  filters?: readonly Filter[];
+  /** Monotonic milliseconds, for rules that hold for a time. */
+  now?: () => number;
 }
 
 export class ToleranceGate {
-  readonly #options: GateOptions;
-  /** As calibrated or typed in, before a person moved the threshold. */
-  #base: Limits | undefined;
-  #limits: Limits | undefined;
-  #lastDecision: Decision = 'accept';
+  readonly #fallback: Fallback;
+  readonly #judge: Judge;
+  readonly #filters: readonly Filter[];
+  readonly #now: () => number;
 
-  constructor(options: GateOptions) {
-    this.#options = options;
+  constructor({ fallback, judge, filters = [], now = () => performance.now() }: GateOptions) {
+    this.#fallback = fallback;
+    this.#judge = judge;
+    this.#filters = filters;
+    this.#now = now;
   }
 
-  /** Replaces the limits; undefined sends every part to the fallback until there are new ones. */
-  setLimits(limits: Limits | undefined): void {
-    this.#base = limits;
-    this.#limits = limits;
-  }
-
-  tolerance(): Tolerance {
-    if (this.#base === undefined || this.#limits === undefined) {
-      return { threshold: null, min: null, max: null, calibration: 'none' };
+  decide({ score, pValue, late, doubt, mode }: Reading): VerdictSection {
+    if (late) return this.#doubtful('late', score, mode);
+    if (mode === 'RULES' || mode === 'STOPPED') return this.#doubtful('mode', score, mode);
+    if (doubt !== undefined && usable(score) !== undefined) return this.#doubtful(doubt, score, mode);
+    const judged = this.#judge.judge(score);
+    if ('doubt' in judged) return this.#doubtful(judged.doubt, judged.score, mode);
+    if (judged.pValue === undefined && usable(pValue) !== undefined) judged.pValue = pValue as number;
+    if (judged.advise === true) {
+      // No filter hears of it: what was not decided has no history.
+      return { ...this.#verdict(judged, this.#fallback, 'advise', mode), advice: judged.decision };
     }
-    // The threshold of a score that may be negative moves by its magnitude, so that min ≤ max.
-    const reach = Math.abs(this.#base.reject) * this.#options.toleranceShare;
-    return {
-      threshold: this.#limits.reject,
-      min: this.#base.reject - reach,
-      max: this.#base.reject + reach,
-      calibration: this.#base.calibration,
-    };
+    const now = this.#now();
+    const found = this.#filters.reduce((before, filter) => filter.apply(before, now), judged);
+    // A station that has stepped down no longer leaves the doubtful ones in the lot.
+    const decision = mode === 'CONSERVATIVE' && found.decision === 'review' ? 'reject' : found.decision;
+    return this.#verdict(found, decision, found.reason, mode);
   }
 
-  /**
-   * Moves the threshold within its bounds; the review limit keeps its distance.
-   * @throws GateError `NOT_CALIBRATED`, `TOLERANCE_OUT_OF_BOUNDS`
-   */
-  moveThreshold(threshold: number): void {
-    const { min, max } = this.tolerance();
-    if (min === null || max === null || this.#base === undefined) {
-      throw new GateError('NOT_CALIBRATED', 'there is no threshold to move yet');
-    }
-    if (!(threshold >= min && threshold <= max)) {
-      throw new GateError(
-        'TOLERANCE_OUT_OF_BOUNDS',
-        `must be between ${min.toFixed(3)} and ${max.toFixed(3)}`,
-      );
-    }
-    const band = this.#base.reject - this.#base.review;
-    this.#limits = {
-      reject: threshold,
-      review: threshold - band,
-      calibration:
-        threshold === this.#base.reject ? this.#base.calibration : `${this.#base.calibration}, moved`,
-    };
+  /** What has to be known again after a restart. */
+  state(): unknown {
+    return { judge: this.#judge.state(), filters: this.#filters.map((filter) => filter.state()) };
   }
 
-  decide({ score, late, mode }: Reading): VerdictSection {
-    const usable = typeof score === 'number' && Number.isFinite(score) ? score : null;
-    const doubt = this.#doubt(usable, late, mode);
-    if (doubt !== undefined || usable === null || this.#limits === undefined) {
-      return this.#verdict(this.#options.fallback, usable, doubt ?? 'no-score', mode);
-    }
-    const relief = this.#lastDecision === 'reject' ? 1 - this.#options.hysteresis : 1;
-    const { reject, review } = this.#limits;
-    let decision: Decision = 'accept';
-    let reason = 'below-threshold';
-    if (usable > reject * relief) {
-      decision = 'reject';
-      reason = 'above-threshold';
-    } else if (usable > review * relief) {
-      // A station that has stepped down no longer leaves the doubtful ones in the lot.
-      decision = mode === 'CONSERVATIVE' ? 'reject' : 'review';
-      reason = 'review-band';
-    }
-    this.#lastDecision = decision;
-    return this.#verdict(decision, usable, reason, mode);
+  restore(state: unknown): void {
+    this.#judge.restore(remembered(state, 'judge'));
+    const filters = remembered(state, 'filters');
+    this.#filters.forEach((filter, index) =>
+      filter.restore(Array.isArray(filters) ? filters[index] : undefined),
+    );
   }
 
-  #doubt(score: number | null, late: boolean, mode: Mode): string | undefined {
-    if (late) return 'late';
-    if (mode === 'RULES' || mode === 'STOPPED') return 'mode';
-    if (score === null) return 'no-score';
-    if (this.#limits === undefined) return 'not-calibrated';
-    return undefined;
+  #doubtful(reason: string, score: unknown, mode: Mode): VerdictSection {
+    const known = usable(score) ?? null;
+    return this.#verdict({ score: known, threshold: null }, this.#fallback, reason, mode);
   }
 
-  #verdict(decision: Decision, score: number | null, reason: string, mode: Mode): VerdictSection {
+  #verdict(
+    { score, threshold, pValue, rules }: Pick<Judgement, 'score' | 'threshold' | 'pValue' | 'rules'>,
+    decision: Decision,
+    reason: string,
+    mode: Mode,
+  ): VerdictSection {
     return {
       decision,
       score,
-      threshold: this.#limits?.reject ?? null,
+      threshold,
       reason,
       mode,
-      calibration: this.#limits?.calibration ?? 'none',
+      calibration: this.#judge.calibration,
+      ...(pValue === undefined ? {} : { pValue }),
+      ...(rules === undefined ? {} : { rules }),
     };
   }
 }

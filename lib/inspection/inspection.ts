@@ -115,6 +115,14 @@ export interface VerdictSection {
   mode: Mode;
   /** Names the calibration the threshold came from; `fixed` for one typed in by a person. */
   calibration: string;
+  /** Share of good parts expected to score at least this high, 0..1; where the judging gives one. */
+  pValue?: number;
+  /** What would have been decided, by a gate that does not know enough yet to decide (`advise`). */
+  advice?: Decision;
+  /** Version of the gate's settings, counted up by every change that a person or the gate made. */
+  settings?: number;
+  /** What each further rule found, in the order they were asked. */
+  rules?: { rule: string; decision: Decision; reason: string }[];
 }
 
 export type CommandOutcome = 'confirmed' | 'refused' | 'clamped' | 'unknown';

@@ -28,8 +28,14 @@ export const INSERT_LABEL = `INSERT INTO labels
 export const IS_UNLABELLED = `NOT EXISTS
   (SELECT 1 FROM labels WHERE labels.part_id = parts.id AND labels.sequence = parts.sequence)`;
 
+/** Of the model whose score a part is judged by. */
+export function judgedModel({ anomaly, inference }: Inspection): string | null {
+  return anomaly?.model.digest ?? inference?.at(-1)?.model.digest ?? null;
+}
+
 /** Values for {@link INSERT_LABEL}. */
-export function labelValues({ part, verdict, anomaly, inference }: Inspection, label: NewLabel, at: string) {
+export function labelValues(inspection: Inspection, label: NewLabel, at: string) {
+  const { part, verdict, anomaly } = inspection;
   return [
     part.id,
     part.sequence,
@@ -37,7 +43,7 @@ export function labelValues({ part, verdict, anomaly, inference }: Inspection, l
     verdict?.decision ?? null,
     verdict?.reason ?? null,
     verdict?.score ?? anomaly?.score ?? null,
-    anomaly?.model.digest ?? inference?.at(-1)?.model.digest ?? null,
+    judgedModel(inspection),
     label.actor,
     label.reason,
     at,

@@ -16,7 +16,16 @@ import { Approvals, type Approval, type ApprovalRequest } from './approvals.ts';
 import { MAX_LEASE_MS, STARTED, transition, view, type Arming, type ArmingEvent } from './arming.ts';
 import { StationError } from './errors.ts';
 import { stepDown } from './mode.ts';
-import type { Adjustable, ArmingView, Autonomy, Calibration, Releasable, Station } from './types.ts';
+import type {
+  Adjustable,
+  AdjustableSettings,
+  ArmingView,
+  Autonomy,
+  Calibration,
+  Cause,
+  Releasable,
+  Station,
+} from './types.ts';
 
 /** A second is short against a shift and long against the work of the check. */
 const TICK_MS = 1000;
@@ -42,14 +51,17 @@ interface By {
   reason: string;
 }
 
-/** A tolerance as people see it. */
-type ToleranceView = ReturnType<Adjustable['tolerance']> & { name: string };
+/** A gate as people see it: its tolerance, and its further settings where it has some. */
+type ToleranceView = ReturnType<Adjustable['tolerance']> &
+  Pick<Adjustable, 'name' | 'id'> & { settings?: ReturnType<AdjustableSettings['view']> };
 
 /** The station together with what only its owner and the person in front of it may do. */
 export interface StationControl extends Station {
   /** Moves the threshold of every gate, within their bounds; disarms. */
   setTolerance(request: By & { threshold: number }): Promise<ArmingView>;
   tolerances(): ToleranceView[];
+  /** Changes settings of one gate, by its id or name, within their bounds; disarms. */
+  setGate(request: By & { gate: string; change: Readonly<Record<string, number>> }): Promise<ArmingView>;
   /** Resolves when a person has said yes, or to undefined when nobody did before `signal` was aborted. */
   requestApproval(request: ApprovalRequest, signal: AbortSignal): Promise<Approval | undefined>;
   /** Rejects with `NOT_FOUND` when the command is not waiting. */
@@ -84,6 +96,8 @@ class LocalStation implements StationControl {
   readonly #labelListeners = new Set<(label: Label) => void>();
   #arming: Arming = STARTED;
   #mode: Mode = 'NORMAL';
+  /** Why it has stepped down, by code; the first of a code stays. */
+  readonly #concerns = new Map<string, Cause>();
   #journal: Promise<Journal> | undefined;
   #sequence: number | undefined;
   /** Counts everything that narrowed the station, so that an arming under way notices it. */
@@ -176,15 +190,25 @@ class LocalStation implements StationControl {
       throw new StationError('ARM_REFUSED', `meanwhile: ${this.#arming.reason}`);
     }
     this.#mode = 'NORMAL';
+    this.#concerns.clear();
     this.#apply({ type: 'reset', actor, reason });
     return this.arming();
   }
 
-  degrade(mode: Mode, { code, message }: { code: string; message: string }): void {
+  concerns(): Cause[] {
+    return [...this.#concerns.values()].map((cause) => ({ ...cause }));
+  }
+
+  degrade(mode: Mode, { code, message }: Cause): void {
     const next = stepDown(this.#mode, mode);
-    if (next === this.#mode) return;
+    // A second cause of the same step is kept too: a person must know of both before a reset.
+    const isKnown = this.#concerns.has(code);
+    if (next === this.#mode && (isKnown || next === 'NORMAL')) return;
+    if (!isKnown) this.#concerns.set(code, { code, message });
     const by = { actor: 'system', reason: `${code}: ${message}` };
     const detail = { from: this.#mode, to: next };
+    // A reset under way was decided without knowing this.
+    this.#narrowings += 1;
     this.#mode = next;
     if (next === 'STOPPED') {
       this.#narrow({ type: 'disarm', ...by }, { type: 'station.mode', ...by, detail });
@@ -224,7 +248,32 @@ class LocalStation implements StationControl {
   }
 
   tolerances(): ToleranceView[] {
-    return [...this.#adjustables].map((adjustable) => ({ name: adjustable.name, ...adjustable.tolerance() }));
+    return [...this.#adjustables].map((adjustable) => ({
+      name: adjustable.name,
+      ...(adjustable.id === undefined ? {} : { id: adjustable.id }),
+      ...adjustable.tolerance(),
+      ...(adjustable.settings === undefined ? {} : { settings: adjustable.settings.view() }),
+    }));
+  }
+
+  async setGate({
+    actor,
+    reason,
+    gate,
+    change,
+  }: By & { gate: string; change: Readonly<Record<string, number>> }): Promise<ArmingView> {
+    const adjustables = [...this.#adjustables];
+    const found = adjustables.find(({ id }) => id === gate) ?? adjustables.find(({ name }) => name === gate);
+    if (found?.settings === undefined) {
+      throw new StationError('NOT_FOUND', `no gate ${gate} of this station has settings that can be changed`);
+    }
+    found.settings.check(change);
+    const { version, settings } = found.settings.view();
+    const detail = { gate: found.name, from: settings, version, change };
+    await this.#audit({ type: 'gate.settings', actor, reason, detail }, 'ARM_REFUSED');
+    await this.disarm({ actor, reason: `${found.name} changed: ${reason}` });
+    await found.settings.apply(change, { actor, reason });
+    return this.arming();
   }
 
   async setTolerance({ actor, reason, threshold }: By & { threshold: number }): Promise<ArmingView> {

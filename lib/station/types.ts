@@ -22,9 +22,20 @@ export interface Releasable {
   release(request: { actor: string; reason: string }): Promise<unknown>;
 }
 
+/** Numbers of a gate a person may change within bounds, with the version of what is in force. */
+export interface AdjustableSettings {
+  view(): { version: number; settings: object; bounds: object };
+  /** Throws a coded error for a change that is not allowed, and makes none. */
+  check(change: Readonly<Record<string, number>>): void;
+  apply(change: Readonly<Record<string, number>>, by: { actor: string; reason: string }): Promise<void>;
+}
+
 /** A gate whose tolerance a person may move within bounds. */
 export interface Adjustable {
   name: string;
+  /** Where one is told from others of the same name. */
+  id?: string;
+  settings?: AdjustableSettings;
   tolerance(): { threshold: number | null; min: number | null; max: number | null; calibration: string };
   setTolerance(threshold: number, by: { actor: string; reason: string }): Promise<void>;
 }
@@ -34,6 +45,12 @@ export interface Calibration {
   model: ModelReference;
   /** Out-of-fold scores of good parts, ascending, in the model's own units. */
   goodScores: readonly number[];
+}
+
+/** Why a station steps down, or trips. */
+export interface Cause {
+  code: string;
+  message: string;
 }
 
 export interface Station {
@@ -55,11 +72,13 @@ export interface Station {
   arm(request: { actor: string; reason: string; leaseMs?: number }): Promise<ArmingView>;
   disarm(request: { actor: string; reason: string }): Promise<ArmingView>;
   /** Latches until reset by a person. */
-  trip(cause: { code: string; message: string }): void;
+  trip(cause: Cause): void;
   reset(request: { actor: string; reason: string }): Promise<ArmingView>;
 
   /** Steps the ladder down; a step up needs a person. */
-  degrade(mode: Mode, cause: { code: string; message: string }): void;
+  degrade(mode: Mode, cause: Cause): void;
+  /** Why the mode is not NORMAL: the causes since a person last reset the station, the first of each code. */
+  concerns(): Cause[];
 
   /** Made known by whoever loads a model; returns the way to withdraw it. */
   offerCalibration(calibration: Calibration): () => void;

@@ -1,10 +1,14 @@
 /** Which model a node scores with: the newest on disk, or the one it is being taught. */
 import { join, resolve } from 'node:path';
-import { framesOf, picturesIn } from '../../lib/anomaly/folder-frames.ts';
+import { picturesIn } from '../../lib/anomaly/folder-frames.ts';
+import type { Finding } from '../../lib/anomaly/findings.ts';
 import type { Resolution } from '../../lib/anomaly/head.ts';
-import { Lesson } from '../../lib/anomaly/lesson.ts';
-import { latestModel, referenceOf, type AnomalyModel } from '../../lib/anomaly/model.ts';
+import type { Method } from '../../lib/anomaly/heads/head.ts';
+import { Lesson, type LessonOptions } from '../../lib/anomaly/lesson.ts';
+import { latestModel, referenceOf, type AnomalyModel, type MaskArea } from '../../lib/anomaly/model.ts';
 import { Scorer, type ScorerOptions } from '../../lib/anomaly/scorer.ts';
+import { unfinishedLesson, type UnfinishedSummary } from '../../lib/anomaly/teach.ts';
+import type { TeachingProgress } from '../../lib/anomaly/teaching.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import type { Station } from '../../lib/station/types.ts';
@@ -15,13 +19,46 @@ import { TeachingReport } from './teaching-report.ts';
 export interface KeeperOptions extends ScorerOptions {
   model: string;
   teaching: 'first-parts' | 'folder' | 'none';
-  /** Side of the square that pictures are scaled to, in pixels; counts for the next lesson. */
+  /** These count for the next lesson: how patches are compared, what the features come from, … */
+  method: Method | 'auto';
+  /** Of a backbone of the user's own, in the model folder. */
+  backbone?: string;
+  /** … where is looked, … */
+  mask?: MaskArea[];
+  /** … and the side of the square that pictures are scaled to, in pixels. */
   resolution: Resolution;
   /** Parts of a lesson from the running line. */
   parts: number;
   /** Of the pictures; absolute, or below the station's folder. */
   folder: string;
 }
+
+/** Who wants a model changed, and why. */
+export interface By {
+  actor: string;
+  reason: string;
+}
+
+/** What changes a model that is there. */
+export type ChangeKind = 'learn' | 'unteach' | 'rollback';
+
+export interface Work {
+  kind: 'teach' | ChangeKind;
+  progress: TeachingProgress;
+  /** Monotonic, in milliseconds. */
+  startedAt: number;
+}
+
+interface Job {
+  signal: AbortSignal;
+  onProgress: (progress: TeachingProgress) => void;
+}
+
+/** Where the pictures of a lesson come from. */
+type Source = Pick<LessonOptions, 'parts' | 'pictures' | 'collected' | 'resume'>;
+
+const SYSTEM: By = { actor: 'system', reason: 'told by the flow' };
+const RESUMED: By = { actor: 'system', reason: 'went on after a restart' };
 
 export class ModelKeeper {
   readonly #context: SubjectContext;
@@ -32,6 +69,12 @@ export class ModelKeeper {
   #withdraw: (() => void) | undefined;
   #lesson: Lesson | undefined;
   #lessonEnded: Promise<void> = Promise.resolve();
+  #work: Work | undefined;
+  #problem: unknown;
+  #change: AbortController | undefined;
+  #changeEnded: Promise<void> = Promise.resolve();
+  /** The lesson takes the parts of the line, which the model before no longer fits. */
+  #takesParts = false;
   /** Ends when nothing that begins or gives up a lesson is under way. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -45,20 +88,78 @@ export class ModelKeeper {
   /** Loads the newest model; where there is none, teaching begins as configured. */
   async start(): Promise<void> {
     const { model: name, teaching } = this.#config;
-    const model = await latestModel(this.#folder, name);
+    const model = await latestModel(this.folder, name);
     if (model !== undefined) await this.#use(model);
+    const unfinished = await unfinishedLesson(this.folder, name);
+    if (unfinished !== undefined) this.#resume(unfinished);
+    else if (model !== undefined) return;
     else if (teaching !== 'none') await this.teach();
     else this.#context.status.fail('MODEL_MISSING');
   }
 
   /** Begins a lesson; one that is under way is given up. */
-  teach(): Promise<Message> {
-    return this.#inTurn(() => this.#begin());
+  teach(by: By = SYSTEM): Promise<Message> {
+    return this.#inTurn(() => this.#begin(by));
   }
 
-  /** The scorer for a frame; undefined while teaching, which takes the frame if it still needs it. */
+  /** Gives up what is under way; the model that serves goes on. */
+  cancel(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#cancel();
+      if (this.#scorer === undefined) this.#context.status.fail('MODEL_MISSING');
+      else this.#context.status.show('ready', 'ready');
+    });
+  }
+
+  /**
+   * Makes a new version of the model that serves, which goes on until then, and puts it into service.
+   * Throws `TEACH_BUSY` while another one is being made.
+   */
+  change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+    const changed = this.#make(kind, by, run);
+    this.#changeEnded = changed.then(
+      () => undefined,
+      () => undefined,
+    );
+    return changed;
+  }
+
+  /** Ends when no lesson and no change is under way. */
+  async idle(): Promise<void> {
+    await this.#lessonEnded;
+    await this.#changeEnded;
+  }
+
+  async #make(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+    if (this.#work !== undefined) {
+      throw new CodedError('TEACH_BUSY', 'this model is being taught', {
+        hint: 'Wait until it is done, or cancel it.',
+      });
+    }
+    const change = new AbortController();
+    this.#change = change;
+    this.#begun(kind);
+    try {
+      const onProgress = (progress: TeachingProgress): void => this.#progress(progress);
+      const model = await run({ signal: change.signal, onProgress });
+      await this.#record(kind, model, by);
+      await this.#use(model);
+      return model;
+    } catch (error) {
+      this.#problem = error;
+      throw error;
+    } finally {
+      this.#work = undefined;
+      this.#change = undefined;
+    }
+  }
+
+  /**
+   * The scorer for a frame. Undefined while a lesson takes the parts of the line, where the model before no
+   * longer fits, or has a folder and no model before; it takes the frame if it still needs it.
+   */
   scorerFor(frame: Frame): Scorer | undefined {
-    if (this.#lesson !== undefined) {
+    if (this.#lesson !== undefined && (this.#scorer === undefined || this.#takesParts)) {
       this.#lesson.offer(frame);
       return undefined;
     }
@@ -68,14 +169,36 @@ export class ModelKeeper {
     });
   }
 
+  /** What was collected for a lesson stays: the next start goes on with it. */
   async close(): Promise<void> {
-    await this.#inTurn(() => this.#cancel());
+    await this.#inTurn(() => this.#cancel('suspend'));
     this.#withdraw?.();
     await this.#scorer?.close();
   }
 
-  get #folder(): string {
+  /** Of all models of the station. */
+  get folder(): string {
     return join(this.#station.folder, 'models');
+  }
+
+  /** The model that serves. */
+  get model(): AnomalyModel | undefined {
+    return this.#scorer?.model;
+  }
+
+  /** What is under way. */
+  get work(): Work | undefined {
+    return this.#work;
+  }
+
+  /** What was pointed out about the pictures of the lesson under way. */
+  get findings(): readonly Finding[] {
+    return this.#lesson?.findings ?? [];
+  }
+
+  /** Why the last that was under way came to nothing. */
+  get problem(): unknown {
+    return this.#problem;
   }
 
   /** One after the other: two lessons begun at once would leave one that nobody can give up. */
@@ -85,46 +208,72 @@ export class ModelKeeper {
     return result;
   }
 
-  async #begin(): Promise<Message> {
+  async #begin(by: By): Promise<Message> {
     await this.#cancel();
-    const { teaching, model: name, parts, resolution, folder } = this.#config;
-    const pictures =
-      teaching === 'folder' ? await picturesIn(resolve(this.#station.folder, folder)) : undefined;
+    const { teaching, parts, folder } = this.#config;
+    if (teaching !== 'folder') return this.#run({ parts, ...by }, by);
+    const pictures = await picturesIn(resolve(this.#station.folder, folder));
+    return this.#run({ parts: pictures.length, pictures, ...by }, by);
+  }
+
+  /** Goes on with a lesson that was cut off. */
+  #resume({ collected, wanted = collected }: UnfinishedSummary): void {
+    this.#run({ parts: wanted, collected, resume: true }, RESUMED);
+  }
+
+  #run(source: Source, by: By): Message {
+    const { model: name, method, resolution, mask } = this.#config;
     const lesson = new Lesson({
-      folder: this.#folder,
-      name,
-      resolution,
-      parts: pictures?.length ?? parts,
-      ...(pictures === undefined ? {} : { frames: framesOf(pictures) }),
-      onProgress: (progress) => this.#report.progress(progress),
+      ...{ folder: this.folder, name, method, resolution, ...source },
+      ...(mask === undefined ? {} : { mask }),
+      onProgress: (progress) => this.#progress(progress),
     });
     this.#lesson = lesson;
-    this.#lessonEnded = this.#finish(lesson);
+    this.#takesParts = source.pictures === undefined;
+    this.#begun('teach');
+    this.#lessonEnded = this.#finish(lesson, by);
     return this.#report.begin(lesson.parts);
   }
 
-  async #cancel(): Promise<void> {
-    const lesson = this.#lesson;
-    this.#lesson = undefined;
-    await lesson?.cancel();
-    await this.#lessonEnded;
+  #begun(kind: Work['kind']): void {
+    this.#problem = undefined;
+    const progress: TeachingProgress = { stage: 'features', done: 0, total: 0 };
+    this.#work = { kind, progress, startedAt: performance.now() };
   }
 
-  async #finish(lesson: Lesson): Promise<void> {
+  #progress(progress: TeachingProgress): void {
+    if (this.#work !== undefined) this.#work.progress = progress;
+    this.#report.progress(progress);
+  }
+
+  async #cancel(how: 'cancel' | 'suspend' = 'cancel'): Promise<void> {
+    const lesson = this.#lesson;
+    this.#lesson = undefined;
+    this.#change?.abort();
+    await lesson?.[how]();
+    await this.#lessonEnded;
+    await this.#changeEnded;
+    if (lesson !== undefined) this.#work = undefined;
+  }
+
+  async #finish(lesson: Lesson, by: By): Promise<void> {
     try {
       const model = await lesson.model;
       if (this.#lesson !== lesson) return;
-      await this.#record(model);
+      await this.#record('teach', model, by);
       await this.#use(model);
     } catch (error) {
       if (this.#lesson !== lesson) return;
+      this.#problem = error;
       this.#context.fail(error);
       this.#context.status.fail(asCodedError(error).code);
     }
-    if (this.#lesson === lesson) this.#lesson = undefined;
+    if (this.#lesson !== lesson) return;
+    this.#lesson = undefined;
+    this.#work = undefined;
   }
 
-  /** Puts a model into service, and the one before it out of service. */
+  /** Puts a model into service, and the one before it out of service once it has done its parts. */
   async #use(model: AnomalyModel): Promise<void> {
     const { status, signal } = this.#context;
     const scorer = await Scorer.open(model, this.#config, { signal });
@@ -135,16 +284,18 @@ export class ModelKeeper {
     withdraw?.();
     await before?.close();
     status.show('ready', 'ready');
-    const { parts, method } = model;
-    this.#context.emit([null, { topic: 'jidoka/model', payload: { ...reference, parts, method } }]);
+    const { goodScores, method } = model;
+    const payload = { ...reference, parts: goodScores.length, method };
+    this.#context.emit([null, { topic: 'jidoka/model', payload }]);
   }
 
   /** A journal that fails is reported; the model is good without it. */
-  async #record({ name, version, digest, parts, seed }: AnomalyModel): Promise<void> {
+  async #record(kind: Work['kind'], model: AnomalyModel, { actor, reason }: By): Promise<void> {
+    const { name, version, digest, goodScores, seed } = model;
     try {
       const journal = await this.#station.journal();
-      const detail = { version, digest, parts, seed };
-      await journal.appendLedger({ type: 'model.teach', actor: 'system', object: name, detail });
+      const detail = { version, digest, parts: goodScores.length, seed };
+      await journal.appendLedger({ type: `model.${kind}`, actor, object: name, reason, detail });
     } catch (error) {
       this.#context.fail(error);
     }

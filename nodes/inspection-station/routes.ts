@@ -139,6 +139,26 @@ export function registerStationRoutes(RED: NodeAPI): void {
     body({ threshold }, ['threshold']),
     (station, request) => station.setTolerance(request),
   );
+  act<Reason & { alphaPercent?: number; confidencePercent?: number; reviewsPerHour?: number }>(
+    'gates/:gate/settings',
+    'gate.tolerance',
+    body({
+      alphaPercent: { type: 'number' },
+      confidencePercent: { type: 'number' },
+      reviewsPerHour: { type: 'number' },
+    }),
+    (station, { actor, reason: why, alphaPercent, confidencePercent, reviewsPerHour }, params) =>
+      station.setGate({
+        gate: params['gate'] ?? '',
+        actor,
+        reason: why,
+        change: {
+          ...(alphaPercent === undefined ? {} : { alpha: alphaPercent / 100 }),
+          ...(confidencePercent === undefined ? {} : { delta: (100 - confidencePercent) / 100 }),
+          ...(reviewsPerHour === undefined ? {} : { reviewsPerHour }),
+        },
+      }),
+  );
   act<Reason & { truth: Truth }>(
     'parts/:partId/label',
     'gate.label',

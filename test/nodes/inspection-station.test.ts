@@ -44,7 +44,15 @@ describe('inspection-station', () => {
     assert.equal((body as unknown as unknown[]).length, 2);
   });
 
-  for (const verb of ['arm', 'disarm', 'reset', 'release', 'tolerance', 'commands/c1/confirm']) {
+  for (const verb of [
+    'arm',
+    'disarm',
+    'reset',
+    'release',
+    'tolerance',
+    'commands/c1/confirm',
+    'gates/g1/settings',
+  ]) {
     it(`refuses to ${verb} for somebody who is not signed in`, async () => {
       const body = verb === 'tolerance' ? { reason, threshold: 3 } : { reason };
       const answer = await ask('post', `/jidoka/stations/station/${verb}`, body);
@@ -134,6 +142,12 @@ describe('inspection-station', () => {
     assert.deepEqual([refused.status, refused.body['code']], [409, 'ARM_REFUSED']);
     await ask('post', '/jidoka/stations/station/reset', { reason }, 'anna');
     assert.equal(await arming(), 'DISARMED');
+  });
+
+  it('refuses settings of a gate that is not there, and settings no gate has', async () => {
+    const path = '/jidoka/stations/station/gates/nobody/settings';
+    assert.equal((await ask('post', path, { reason, alphaPercent: 4 }, 'anna')).status, 404);
+    assert.equal((await ask('post', path, { reason, threshold: 4 }, 'anna')).status, 400);
   });
 
   it('refuses a tolerance where no gate takes one', async () => {

@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { openInspection, type Inspection } from '../../lib/inspection/inspection.ts';
-import type { Adjustable, Station } from '../../lib/station/types.ts';
+import type { Label } from '../../lib/journal/types.ts';
+import { createStation } from '../../lib/station/station.ts';
+import { openJournal } from '../../lib/journal/journal.ts';
+import type { Adjustable, Calibration, Station } from '../../lib/station/types.ts';
 import register from '../../nodes/tolerance-gate/tolerance-gate.ts';
+import type { StationControl } from '../../lib/station/station.ts';
 import { person, testStation } from '../support/commands.ts';
+import { ask } from '../support/plc-flow.ts';
 import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
 
 const MODEL = { name: 'press-4', version: '7', digest: 'sha256:aa' };
@@ -62,6 +70,7 @@ describe('tolerance-gate', () => {
         digest === MODEL.digest
           ? { model: MODEL, goodScores: Array.from({ length: 60 }, (_, index) => index / 20) }
           : undefined,
+      onLabel: () => () => undefined,
       addAdjustable: (added: Adjustable) => {
         adjustable = added;
         return () => (adjustable = undefined);
@@ -89,7 +98,101 @@ describe('tolerance-gate', () => {
     const other = scored(1);
     if (other.anomaly) other.anomaly.model = { ...MODEL, digest: 'sha256:unknown' };
     node('gate').receive({ inspection: other });
-    assert.equal((await nextMessage('review')).inspection?.verdict?.reason, 'not-calibrated');
+    assert.equal((await nextMessage('review')).inspection?.verdict?.reason, 'wrong-model');
+  });
+
+  for (const [title, gate, part, output, reason] of [
+    [
+      'a measured value',
+      { mode: 'band', bandMin: '2', bandMax: '4', scoreProperty: 'payload' },
+      { payload: 5 },
+      'reject',
+      'above-maximum',
+    ],
+    [
+      'a text for a value',
+      { mode: 'band', bandMin: '2', scoreProperty: 'payload' },
+      { payload: '5' },
+      'review',
+      'no-score',
+    ],
+    [
+      'objects',
+      {
+        mode: 'objects',
+        objectLimits: [{ label: 'screw', minScore: '0.5', minCount: '2', maxCount: '', decision: 'reject' }],
+      },
+      { objects: [{ label: 'screw', score: 0.9, box: [0, 0, 1, 1] }] },
+      'reject',
+      'object-count',
+    ],
+    [
+      'several scores',
+      {
+        mode: 'combined',
+        combineBy: 'all',
+        scores: [
+          { property: 'payload.left', limit: '2' },
+          { property: 'payload.right', limit: '3' },
+        ],
+      },
+      { payload: { left: 1, right: 4 } },
+      'review',
+      'review-band',
+    ],
+    [
+      'a control chart',
+      { mode: 'chart', baseline: 'given', centre: '10', sigma: '1', scoreProperty: 'payload' },
+      { payload: 13.5 },
+      'reject',
+      'beyond-3-sigma',
+    ],
+    [
+      'a value while its chart learns',
+      { mode: 'chart', scoreProperty: 'payload' },
+      { payload: 13.5 },
+      'review',
+      'learning',
+    ],
+    [
+      'a lone bad part',
+      { mode: 'fixed', threshold: '3', confirmK: '2', confirmN: '3' },
+      {},
+      'review',
+      'k-of-n',
+    ],
+  ] as const) {
+    it(`judges ${title}`, async () => {
+      await load([register], flow(gate));
+      const { objects, ...message } = { objects: undefined, ...part };
+      const inspection = scored(4);
+      if (objects !== undefined) {
+        inspection.inference = [
+          {
+            model: MODEL,
+            provider: 'cpu',
+            ms: 1,
+            task: 'detect',
+            count: 1,
+            objects: structuredClone([...objects]) as never,
+          },
+        ];
+      }
+      node('gate').receive({ inspection, ...message });
+      const received = await nextMessage(output);
+      assert.equal(received.inspection?.verdict?.reason, reason);
+    });
+  }
+
+  it('says which row of a rule is wrong', async () => {
+    const scores = [
+      { property: 'payload', limit: '1' },
+      { property: 'other', limit: 'much' },
+    ];
+    await load([register], flow({ mode: 'combined', scores }));
+    node('gate').receive({ inspection: scored(1) });
+    const caught = await nextMessage('caught');
+    assert.match((caught['error'] as { message: string }).message, /scores, row 2, limit: is not a number/);
   });
 
   it('disarms an armed station when it is deployed, because it may decide otherwise now', async () => {
@@ -119,5 +222,157 @@ describe('tolerance-gate', () => {
     node('gate').receive({ inspection: scored(1) });
     const caught = await nextMessage('caught');
     assert.match((caught['error'] as { message: string }).message, /station/);
+  });
+});
+
+describe('tolerance-gate in a station with a journal', () => {
+  let folder: string;
+  let station: StationControl;
+  let sequence = 0;
+  const nodes = (gate: Record<string, unknown>): Parameters<typeof load>[1] => [
+    { id: 'station', type: 'inspection-station' },
+    ...flow({ name: 'Surface gate', station: 'station', ...gate }),
+  ];
+  const calibration = (count: number): Calibration => ({
+    model: MODEL,
+    goodScores: Array.from({ length: count }, (_, index) => (index + 1) / count),
+  });
+
+  async function judge(score: number, output: string): Promise<Inspection> {
+    sequence += 1;
+    const opened = openInspection({ station: 'press-4', sequence, deadlineMs: 60_000, id: `p${sequence}` });
+    const { anomaly } = scored(score);
+    const arrived = nextMessage(output);
+    node('gate').receive({ inspection: { ...opened, ...(anomaly === undefined ? {} : { anomaly }) } });
+    const { inspection } = await arrived;
+    assert.ok(inspection !== undefined);
+    return inspection;
+  }
+
+  const panel = async () =>
+    (await ask('get', '/jidoka/gates/gate')).body as {
+      missing: number;
+      needed: number;
+      goodParts: number;
+      settings: { version: number; settings: { alpha: number } };
+      realised: { state: string; falseRejects: number; unlabelled: number; good: number } | null;
+      histogram: { counts: number[] } | null;
+      recent: unknown[];
+    };
+
+  function start(): void {
+    station = createStation({
+      id: 'station',
+      name: 'press-4',
+      line: '',
+      folder,
+      defaultDeadlineMs: 900,
+      autonomy: 'act',
+      openJournal: (options) => openJournal({ ...options, ballastBytes: 4096 }),
+    });
+  }
+
+  /** As a restart of Node-RED: everything in memory is gone. */
+  async function restart(gate: Record<string, unknown>): Promise<void> {
+    await unload();
+    await station.close();
+    start();
+    station.offerCalibration(calibration(100));
+    await load([stationStandIn(station), register], nodes(gate));
+  }
+
+  beforeEach(async () => {
+    sequence = 0;
+    folder = await mkdtemp(join(tmpdir(), 'jidoka-gate-'));
+    start();
+  });
+  afterEach(async () => {
+    await unload();
+    await station.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('gives advice and counts down while good parts are missing', async () => {
+    station.offerCalibration(calibration(20));
+    await load([stationStandIn(station), register], nodes({ fallback: 'reject' }));
+    const { verdict } = await judge(0.5, 'reject');
+    assert.deepEqual(
+      [verdict?.reason, verdict?.advice, verdict?.threshold, verdict?.pValue, verdict?.settings],
+      ['advise', 'accept', 1, 0.5, 1],
+    );
+    const { goodParts, needed, missing, realised, histogram } = await panel();
+    assert.deepEqual([goodParts, needed, missing, realised], [20, 59, 39, null]);
+    assert.equal(
+      histogram?.counts.reduce((sum, count) => sum + count, 0),
+      20,
+    );
+  });
+
+  it('tracks how many good parts it rejects from what people found, over a restart', async () => {
+    station.offerCalibration(calibration(100));
+    await load([stationStandIn(station), register], nodes({}));
+    for (let part = 0; part < 6; part += 1) await judge(0.1, 'accept');
+    for (let part = 0; part < 3; part += 1) await judge(2, 'reject');
+    const by = { actor: 'mara', reason: 'looked at it' };
+    const heard = new Promise<Label>((resolve) => station.onLabel(resolve));
+    await station.label({ partId: 'p7', truth: 'good', ...by });
+    assert.equal((await heard).partId, 'p7');
+    await station.label({ partId: 'p8', truth: 'defect', ...by });
+    const before = (await panel()).realised;
+    assert.deepEqual([before?.falseRejects, before?.unlabelled, before?.good], [1, 1, 7]);
+    await restart({});
+    await judge(0.1, 'accept');
+    const { realised } = await panel();
+    assert.deepEqual([realised?.falseRejects, realised?.unlabelled, realised?.good], [1, 1, 8]);
+  });
+
+  it('is changed by a person within its bounds: on record, disarmed, numbered, and kept over a restart', async () => {
+    station.offerCalibration(calibration(100));
+    const gate = { alphaPercent: '5', alphaMaxPercent: '10' };
+    await load([stationStandIn(station), register], nodes(gate));
+    await judge(0.5, 'accept');
+    await station.arm(person);
+    const change = { gate: 'Surface gate', ...person };
+    await assert.rejects(station.setGate({ ...change, change: { alpha: 0.2 } }), {
+      code: 'TOLERANCE_OUT_OF_BOUNDS',
+    });
+    await assert.rejects(station.setGate({ ...change, gate: 'nobody', change: {} }), { code: 'NOT_FOUND' });
+    assert.equal(station.arming().state, 'ARMED');
+    await station.setGate({ ...change, change: { alpha: 0.1 } });
+    assert.equal(station.arming().state, 'DISARMED');
+    const [entry] = (await (await station.journal()).ledger()).filter(({ type }) => type === 'gate.settings');
+    assert.deepEqual([entry?.actor, entry?.reason], [person.actor, person.reason]);
+    const { verdict } = await judge(0.97, 'reject');
+    assert.equal(verdict?.settings, 2);
+    await restart(gate);
+    const again = await judge(0.97, 'reject');
+    assert.deepEqual([again.verdict?.settings, again.verdict?.threshold], [2, verdict.threshold]);
+    assert.equal((await panel()).settings.settings.alpha, 0.1);
+    await restart({ ...gate, alphaPercent: '4' });
+    assert.equal((await judge(0.97, 'accept')).verdict?.settings, 3);
+  });
+
+  it('remembers over a restart what its rules have seen', async () => {
+    const gate = { mode: 'fixed', threshold: '3', confirmK: '2', confirmN: '3' };
+    await load([stationStandIn(station), register], nodes(gate));
+    await judge(4, 'review');
+    await restart(gate);
+    await judge(4, 'reject');
+  });
+
+  it('goes on judging when its state cannot be kept, and says so', async () => {
+    station.offerCalibration(calibration(100));
+    await load([stationStandIn(station), register], nodes({}));
+    await judge(0.1, 'accept');
+    await (await station.journal()).close();
+    const caught = nextMessage('caught');
+    await judge(0.1, 'accept');
+    assert.equal(codeOf(await caught), 'JOURNAL_CLOSED');
+  });
+
+  it('is not there for the dialog before it is deployed', async () => {
+    await load([stationStandIn(station), register], nodes({}));
+    assert.equal((await ask('get', '/jidoka/gates/nobody')).status, 404);
+    assert.equal((await panel()).recent.length, 0);
   });
 });

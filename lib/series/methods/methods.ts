@@ -11,5 +11,5 @@ export const METHOD_NAMES = Object.keys(METHODS) as MethodName[];
 
 /** What a method learnt, as it came from the model's file: only the same method reads it again. */
 export function methodOf(name: MethodName): Method<unknown> {
-  return METHODS[name] as Method<unknown>;
+  return METHODS[name];
 }

@@ -74,11 +74,11 @@ describe('the explanation of a part', () => {
 
   it('keeps raw pixels without loss and encoded ones as they came', async () => {
     const raw = await keepable(plain(90));
-    assert.equal(raw.extension, 'png');
+    assert.equal(raw.format, 'png');
     const pixels = await sharp(raw.bytes).raw().toBuffer();
     assert.deepEqual(pixels, await plain(90).read());
     const jpeg = await sharp(raw.bytes).jpeg().toBuffer();
     const kept = await keepable(new Frame(jpeg, { ...SIZE, format: 'jpeg', source: 'test' }));
-    assert.deepEqual(kept, { bytes: jpeg, extension: 'jpeg' });
+    assert.deepEqual(kept, { bytes: jpeg, format: 'jpeg' });
   });
 });

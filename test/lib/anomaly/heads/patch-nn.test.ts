@@ -7,7 +7,7 @@ import {
   type Backbone,
 } from '../../../../lib/anomaly/backbone.ts';
 import { headOf, HIGHEST_PATCHES } from '../../../../lib/anomaly/heads/head.ts';
-import { patchDistances } from '../../../../lib/anomaly/heads/patch-nn.ts';
+import { bankDistances } from '../../../../lib/anomaly/heads/patch-nn.ts';
 import { appendToModel, standaloneModel } from '../../../../lib/anomaly/onnx-graph.ts';
 import { seededRandom } from '../../../../lib/statistics/random.ts';
 
@@ -59,6 +59,12 @@ function bankFrom(features: Float32Array, size: number): Float32Array {
   return bank;
 }
 
+const distancesTo = (rows: Float32Array) =>
+  bankDistances(SHAPE, [{ rows, parts: new Uint32Array(rows.length / FEATURES), radius: 0 }], {
+    size: 1000,
+    seed: 1,
+  });
+
 describe('nearest neighbour anywhere', function () {
   this.timeout(20_000);
   let backbone: Backbone;
@@ -76,9 +82,7 @@ describe('nearest neighbour anywhere', function () {
     const bank = bankFrom(await featuresOf(noisyPixels()), 90);
     const pixels = noisyPixels();
     const expected = referenceMap(await featuresOf(pixels), bank);
-    const model = await openSession(
-      appendToModel(backbone.bytes, headOf(SHAPE, patchDistances(SHAPE, bank))),
-    );
+    const model = await openSession(appendToModel(backbone.bytes, headOf(SHAPE, distancesTo(bank))));
     const image = new ort.Tensor('uint8', pixels, [1, 224, 224, 3]);
     const { score, map } = await model.run({ image }, ['score', 'map']);
     await model.release();
@@ -90,9 +94,7 @@ describe('nearest neighbour anywhere', function () {
   it('scores features alone as it scores the picture they came from', async () => {
     const features = await featuresOf(noisyPixels());
     const bank = bankFrom(await featuresOf(noisyPixels()), 40);
-    const head = await openSession(
-      standaloneModel(headOf(SHAPE, patchDistances(SHAPE, bank), { standalone: true })),
-    );
+    const head = await openSession(standaloneModel(headOf(SHAPE, distancesTo(bank), { standalone: true })));
     const feat = new ort.Tensor('float32', features, [1, FEATURES, 28, 28]);
     const { score } = await head.run({ feat }, ['score']);
     await head.release();
@@ -102,7 +104,7 @@ describe('nearest neighbour anywhere', function () {
   it('finds nothing unusual in a patch the bank holds', async () => {
     const features = await featuresOf(noisyPixels());
     const head = await openSession(
-      standaloneModel(headOf(SHAPE, patchDistances(SHAPE, bankFrom(features, 392)), { standalone: true })),
+      standaloneModel(headOf(SHAPE, distancesTo(bankFrom(features, 392)), { standalone: true })),
     );
     const feat = new ort.Tensor('float32', features, [1, FEATURES, 28, 28]);
     const { map } = await head.run({ feat }, ['map']);
@@ -116,7 +118,7 @@ describe('nearest neighbour anywhere', function () {
     const pixels = noisyPixels();
     const features = await featuresOf(pixels);
     const model = await openSession(
-      appendToModel(backbone.bytes, headOf(SHAPE, patchDistances(SHAPE, bankFrom(features, 10)))),
+      appendToModel(backbone.bytes, headOf(SHAPE, distancesTo(bankFrom(features, 10)))),
     );
     assert.deepEqual([...model.outputNames], ['feat', 'score', 'map', 'embedding']);
     assert.deepEqual(await featuresOf(pixels, model), features);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { readBackbone } from '../../../../lib/anomaly/backbone.ts';
-import { headOf } from '../../../../lib/anomaly/heads/head.ts';
-import { patchDistances } from '../../../../lib/anomaly/heads/patch-nn.ts';
+import { headOf, METHODS } from '../../../../lib/anomaly/heads/head.ts';
+import { distancesOf, fitHeads } from '../../../../lib/anomaly/heads/memory.ts';
 import { appendToModel, standaloneModel } from '../../../../lib/anomaly/onnx-graph.ts';
 import { InferenceError } from '../../../../lib/inference/errors.ts';
 import { GRAPH_LIMITS } from '../../../../lib/inference/model/graph.ts';
@@ -74,9 +74,14 @@ describe('model scan', () => {
       const { bytes: backbone } = await readBackbone();
       passes(backbone);
       const shape = { channels: 128, grid: { columns: 28, rows: 28 } };
-      const distances = patchDistances(shape, new Float32Array(shape.channels * 90));
-      passes(appendToModel(backbone, headOf(shape, distances)));
-      passes(standaloneModel(headOf(shape, distances, { standalone: true })));
+      const parts = Array.from({ length: 3 }, (_, part) => new Float32Array(128 * 784).fill(part));
+      const options = { size: 90, seed: 1 };
+      const heads = await fitHeads({ ...shape, parts }, ['patch-nn', 'position-nn', 'padim'], options);
+      for (const method of METHODS) {
+        const distances = distancesOf(shape, method, { ...heads, spreads: [1, 1] }, options);
+        passes(appendToModel(backbone, headOf(shape, distances)));
+        passes(standaloneModel(headOf(shape, distances, { standalone: true })));
+      }
     });
 
     it('every opset and IR version the runtime reads', () => {

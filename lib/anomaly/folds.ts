@@ -1,0 +1,96 @@
+/**
+ * What heads say of parts they have not seen: in five folds each part, and what was painted on it, is
+ * scored by heads fitted to the other four fifths. Nothing a good part scores against its own bank may
+ * ever become a threshold.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { seededRandom, shuffledIndices } from '../statistics/random.ts';
+import type { Features } from './backbone.ts';
+import { scoreFeatures, type FeatureSet, type HeadScore, type Method } from './heads/head.ts';
+import { basesOf, distancesOf, fitGaussians, fitHeads, type HeadMemory } from './heads/memory.ts';
+import { addPart, copyGaussians } from './heads/padim.ts';
+import type { BankOptions } from './heads/patch-nn.ts';
+import { spreadOf, sumScore } from './heads/z-sum.ts';
+
+const FOLDS = 5;
+
+/** A good part with a defect painted on it, by which methods are compared. */
+export interface PaintedPart {
+  /** Index of the part it was painted on: it is scored by a head that has not seen that part. */
+  part: number;
+  features: Features;
+  /** One byte for each patch, row by row; not 0 where paint is. */
+  mask: Uint8Array;
+}
+
+/** In the order of the parts, and of the painted ones. */
+export interface FoldScores {
+  good: HeadScore[];
+  painted: HeadScore[];
+}
+
+export interface OutOfFold {
+  scores: Map<Method, FoldScores>;
+  /** Of z-sum. */
+  spreads?: [bank: number, gaussians: number];
+}
+
+interface FoldInput extends BankOptions {
+  methods: readonly Method[];
+  painted: readonly PaintedPart[];
+  onFold: (done: number, total: number) => void;
+}
+
+/** Gives the event loop a turn between folds. */
+export async function scoreOutOfFold(set: FeatureSet, input: FoldInput): Promise<OutOfFold> {
+  const { methods, painted, onFold, ...options } = input;
+  const bases = [...new Set(methods.flatMap(basesOf))];
+  const scores = new Map<Method, FoldScores>(bases.map((base) => [base, { good: [], painted: [] }]));
+  const order = shuffledIndices(set.parts.length, seededRandom(options.seed));
+  const foldOf = (part: number): number => (order[part] ?? 0) % FOLDS;
+  const all = bases.includes('padim') ? fitGaussians(set, options.seed) : undefined;
+  onFold(0, FOLDS);
+  for (let fold = 0; fold < FOLDS; fold += 1) {
+    const held = [...set.parts.keys()].filter((part) => foldOf(part) === fold);
+    const heldPainted = [...painted.keys()].filter((index) => foldOf(painted[index]?.part ?? 0) === fold);
+    const rest = { ...set, parts: set.parts.filter((_, part) => foldOf(part) !== fold) };
+    const foldOptions = { ...options, seed: options.seed + fold + 1 };
+    const heads: HeadMemory = await fitHeads(
+      rest,
+      bases.filter((base) => base !== 'padim'),
+      foldOptions,
+    );
+    if (all !== undefined) {
+      // Sums: taking the fold out of all is quicker than adding up the rest.
+      heads.gaussians = copyGaussians(all);
+      for (const part of held) addPart(set, heads.gaussians, set.parts[part] as Features, -1);
+    }
+    const tested = [
+      ...held.map((part) => set.parts[part] as Features),
+      ...heldPainted.map((index) => (painted[index] as PaintedPart).features),
+    ];
+    for (const base of bases) {
+      const found = await scoreFeatures(set, distancesOf(set, base, heads, foldOptions), tested);
+      const into = scores.get(base) as FoldScores;
+      held.forEach((part, index) => (into.good[part] = found[index] as HeadScore));
+      heldPainted.forEach((at, index) => (into.painted[at] = found[held.length + index] as HeadScore));
+    }
+    onFold(fold + 1, FOLDS);
+    await setImmediate();
+  }
+  return methods.includes('z-sum') ? withSum(scores) : { scores };
+}
+
+function withSum(scores: Map<Method, FoldScores>): OutOfFold {
+  const bank = scores.get('patch-nn') as FoldScores;
+  const gaussians = scores.get('padim') as FoldScores;
+  const spread = ({ good }: FoldScores): number => spreadOf(good.map(({ score }) => score));
+  const spreads: [number, number] = [spread(bank), spread(gaussians)];
+  const sum = (ones: readonly HeadScore[], others: readonly HeadScore[]): HeadScore[] =>
+    ones.map((score, index) => sumScore(score, others[index] as HeadScore, spreads));
+  scores.set('z-sum', {
+    good: sum(bank.good, gaussians.good),
+    painted: sum(bank.painted, gaussians.painted),
+  });
+  return { scores, spreads };
+}

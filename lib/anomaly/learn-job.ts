@@ -1,0 +1,156 @@
+/**
+ * One change of a taught model: good parts come and go, defects are noted. Runs in the teaching process.
+ */
+import { readFile } from 'node:fs/promises';
+import { Collector, type Offered } from './collect.ts';
+import { AnomalyError } from './errors.ts';
+import { MINIMUM_PARTS } from './manifest-of.ts';
+import { readModel, type AnomalyModel } from './model.ts';
+import { PartStore, partIdOf, type PartLabel } from './parts.ts';
+import type { Learned, LearnJob, Taught } from './teach-protocol.ts';
+import type { TeachingProgress } from './teaching.ts';
+import { FeatureReader, lookAt, train } from './training.ts';
+import type { LessonSettings } from './unfinished.ts';
+import { copyVersion } from './versions.ts';
+
+function settingsOf({ input, method, seed, coresetSize, mask }: AnomalyModel): LessonSettings {
+  const { width, height } = input;
+  return { width, height, method, seed, coresetSize, ...(mask === undefined ? {} : { mask }) };
+}
+
+/** Ids of the parts to add, by label; each is in the store when this returns. */
+async function collect(
+  { add }: LearnJob,
+  frames: AsyncIterable<Offered>,
+  store: PartStore,
+  settings: LessonSettings,
+): Promise<{ added: { id: string; label: PartLabel }[]; collector: Collector }> {
+  const collector = new Collector(store, settings);
+  const added: { id: string; label: PartLabel }[] = [];
+  for (const { id, label, partId } of add) {
+    const { part, image } = await store.read(id);
+    const stored = await store.add(image, {
+      ...part,
+      label,
+      ...(partId === undefined ? {} : { partId }),
+    });
+    await collector.takeStored(store, stored.id);
+    added.push({ id: stored.id, label });
+  }
+  for await (const offered of frames) {
+    const part = await collector.take(offered);
+    if (part !== undefined) added.push(part);
+  }
+  const unreadable = collector.findings().find(({ kind }) => kind === 'unreadable');
+  if (unreadable !== undefined) {
+    throw new AnomalyError('PART_INVALID', `the picture of ${unreadable.source} cannot be read`, {
+      hint: 'Offer the frame as the camera gave it.',
+    });
+  }
+  return { added, collector };
+}
+
+/** The other label's id of a part: what was good becomes a defect, or the other way round. */
+async function counterpart(
+  store: PartStore,
+  { id, label }: { id: string; label: PartLabel },
+): Promise<string> {
+  const { image } = await store.read(id);
+  return partIdOf(label === 'good' ? 'defect' : 'good', image);
+}
+
+/**
+ * @throws AnomalyError `LEARN_WITHOUT_PARTS`, `LEARN_NOTHING`, `TEACH_TOO_FEW`, `PART_INVALID`, and as
+ *   `readModel` and `PartStore.read`
+ */
+export async function learnOnce(
+  job: LearnJob,
+  frames: AsyncIterable<Offered>,
+  onProgress: (progress: TeachingProgress) => void,
+): Promise<Learned> {
+  const model = await readModel(job.path);
+  if (model.parts.length === 0) {
+    throw new AnomalyError('LEARN_WITHOUT_PARTS', 'the model was taught when parts were not kept', {
+      hint: 'Teach it again; from then on it can learn.',
+    });
+  }
+  const store = new PartStore(job.folder, job.name);
+  const settings = settingsOf(model);
+  const { added, collector } = await collect(job, frames, store, settings);
+  const gone = new Set(job.remove);
+  for (const part of added) gone.add(await counterpart(store, part));
+  const fresh = (label: PartLabel, known: readonly string[]): string[] =>
+    added.filter((part) => part.label === label && !known.includes(part.id)).map(({ id }) => id);
+  const goods = fresh('good', model.parts);
+  const newDefects = fresh('defect', model.defects);
+  const removed = [...model.parts, ...model.defects].filter((id) => gone.has(id));
+  if (goods.length + newDefects.length + removed.length === 0) {
+    throw new AnomalyError('LEARN_NOTHING', 'the model knows all of this already', {
+      hint: 'The part is in the model as it was judged.',
+    });
+  }
+  const left = model.parts.filter((id) => !gone.has(id));
+  if (left.length + goods.length < MINIMUM_PARTS) {
+    throw new AnomalyError('TEACH_TOO_FEW', `a model needs at least ${MINIMUM_PARTS} good parts`, {
+      hint: 'Add other good parts first.',
+    });
+  }
+  const defects = [...model.defects.filter((id) => !gone.has(id)), ...newDefects];
+  const changesBank = goods.length > 0 || left.length < model.parts.length;
+  const taught = changesBank
+    ? await retaught(job, { store, settings, parts: [...left, ...goods], defects }, onProgress)
+    : await sameGraph(job, model, { store, defects });
+  const findings = collector.findings();
+  const change = { added: goods, removed, defects: newDefects };
+  return { taught: { ...taught, findings, skipped: 0 }, ...change };
+}
+
+type Kept = Omit<Taught, 'findings' | 'skipped'>;
+
+async function retaught(
+  { draft }: LearnJob,
+  change: { store: PartStore; settings: LessonSettings; parts: string[]; defects: string[] },
+  onProgress: (progress: TeachingProgress) => void,
+): Promise<Kept> {
+  const { store, settings, parts, defects } = change;
+  const reader = await FeatureReader.open(settings);
+  const sample = reader.sample(settings.seed);
+  for (const [index, id] of parts.entries()) {
+    const { image } = await store.read(id);
+    await sample.add(id, () => reader.read(image));
+    onProgress({ stage: 'features', done: index + 1, total: parts.length });
+  }
+  const taught = await train(reader, sample, settings, { draft, store, defects }, onProgress);
+  await reader.release();
+  return taught;
+}
+
+/** Only the acceptance test changes. */
+async function sameGraph(
+  { draft }: LearnJob,
+  model: AnomalyModel,
+  { store, defects }: { store: PartStore; defects: string[] },
+): Promise<Kept> {
+  const known = new Map(model.defects.map((id, index) => [id, model.defectScores[index] as number]));
+  const unknown = defects.filter((id) => !known.has(id));
+  const looks = await lookAt(await readFile(model.graph), store, unknown);
+  unknown.forEach((id, index) => known.set(id, looks[index]?.score ?? NaN));
+  await copyVersion(model, draft);
+  const { digest, method, why, candidates, backbone, bankSize, parts, memorised, scores, embedding, files } =
+    model;
+  return {
+    digest,
+    method,
+    why,
+    candidates,
+    backbone,
+    bankSize,
+    parts,
+    memorised,
+    scores,
+    ...(embedding === undefined ? {} : { embedding }),
+    files,
+    defects,
+    defectScores: defects.map((id) => known.get(id) as number),
+  };
+}
