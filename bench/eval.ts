@@ -5,11 +5,15 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { EvalChoice } from './eval/choice.ts';
+import { evaluateCoverage } from './eval/coverage.ts';
+import { evaluateDrift } from './eval/drift.ts';
 import { evaluateImages } from './eval/images.ts';
 import { meetsGoal, report, type Figure, type Section } from './figures.ts';
 
 const SECTIONS: Readonly<Record<string, (choice: EvalChoice) => Promise<Section>>> = {
   images: evaluateImages,
+  coverage: evaluateCoverage,
+  drift: evaluateDrift,
 };
 
 const { values } = parseArgs({
