@@ -117,54 +117,91 @@ function coverage(
   return { kept: kept / RECALIBRATIONS, rejected: rejected / RECALIBRATIONS };
 }
 
+type Way = 'unseen' | 'outOfFold' | 'inSample';
+
+interface Row extends Coverage {
+  way: Way;
+  pool: string;
+  alpha: number;
+  detail: string;
+}
+
 export async function evaluateCoverage({ seed }: EvalChoice): Promise<Section> {
   const pools: GoodScores[] = [];
   for (const { name } of SHARED_SETS) pools.push(await realScores(name, seed));
   pools.push(await drawnScores(seed));
   const random = seededRandom(seed);
-  const figures = pools.flatMap((pool) => BUDGETS.flatMap((budget) => figuresOf(pool, budget, random)));
-  const least = Math.min(...figures.filter(({ better }) => better === 'higher').map(({ value }) => value));
-  return {
-    title: 'Coverage',
-    figures: [
-      {
-        id: 'budget.coverage',
-        value: least,
-        unit: '',
-        goal: 1 - DELTA,
-        better: 'higher',
-        detail: 'the least of all below that must be kept',
-      },
-      ...figures,
-    ],
-  };
+  const rows = pools.flatMap((pool) => BUDGETS.flatMap((budget) => rowsOf(pool, budget, random)));
+  return { title: 'Coverage', figures: [...summaries(rows), ...rows.map(figureOf)] };
 }
 
-function figuresOf(
+function rowsOf(
   { name, fresh, outOfFold, inSample }: GoodScores,
   budget: (typeof BUDGETS)[number],
   random: Random,
-): Figure[] {
-  const figure = (way: string, from: readonly number[], judged: readonly number[]): Figure => {
-    const { kept, rejected } = coverage(from, judged, budget, random);
-    const isControl = way === 'inSample';
-    return {
-      id: `budget.coverage.${way}.${name}.${budget.alpha}`,
-      value: kept,
-      unit: '',
-      goal: isControl ? 1 - DELTA - 1e-3 : 1 - DELTA,
-      better: isControl ? 'lower' : 'higher',
-      detail:
-        `${RECALIBRATIONS} calibrations of ${budget.parts} out of ${from.length} scores; ` +
-        `${(100 * rejected).toFixed(2)} % of ${judged.length} good parts rejected on average` +
-        (isControl ? '; must fail' : ''),
-    };
+): Row[] {
+  const row = (way: Way, from: readonly number[], judged: readonly number[]): Row => {
+    const result = coverage(from, judged, budget, random);
+    const detail =
+      `${RECALIBRATIONS} calibrations of ${budget.parts} out of ${from.length} scores; ` +
+      `${(100 * result.rejected).toFixed(2)} % of ${judged.length} good parts rejected on average`;
+    return { way, pool: name, alpha: budget.alpha, detail, ...result };
   };
   // What the model had not seen, whoever scored it: the population of the first way.
   const unseen = name === 'drawn' ? fresh : [...fresh, ...outOfFold];
   return [
-    figure('unseen', unseen, unseen),
-    figure('outOfFold', outOfFold, fresh),
-    figure('inSample', inSample, fresh),
+    row('unseen', unseen, unseen),
+    row('outOfFold', outOfFold, fresh),
+    row('inSample', inSample, fresh),
   ];
+}
+
+/**
+ * The promise and its control. Out-of-fold scores are held to it where there are enough parts on both sides:
+ * the real sets have 11 to 40 fresh parts for one calibration that is drawn again and again, so that
+ * a single part above all of them decides a thousand recalibrations.
+ */
+function summaries(rows: readonly Row[]): Figure[] {
+  const kept = (way: Way, alpha: number, pool?: string): number[] =>
+    rows
+      .filter((row) => row.way === way && row.alpha === alpha && (pool === undefined || row.pool === pool))
+      .map((row) => row.kept);
+  const promise = (id: string, values: readonly number[], detail: string): Figure => ({
+    id,
+    value: Math.min(...values),
+    unit: '',
+    goal: 1 - DELTA,
+    better: 'higher',
+    detail,
+  });
+  return BUDGETS.flatMap(({ alpha }): Figure[] => {
+    const controls = kept('inSample', alpha);
+    return [
+      promise(`budget.coverage.${alpha}`, kept('unseen', alpha), 'the least of all sets: scores of parts unseen'),
+      promise(
+        `budget.coverage.taught.${alpha}`,
+        kept('outOfFold', alpha, 'drawn'),
+        'out-of-fold scores of the taught parts, drawn line',
+      ),
+      {
+        id: `budget.coverage.control.${alpha}`,
+        value: controls.reduce((sum, value) => sum + value, 0) / controls.length,
+        unit: '',
+        goal: 1 - DELTA - 1e-3,
+        better: 'lower',
+        detail: 'must fail: scores of the taught parts by the model that knows them, mean of all sets',
+      },
+    ];
+  });
+}
+
+function figureOf({ way, pool, alpha, kept, detail }: Row): Figure {
+  return {
+    id: `budget.coverage.${way}.${pool}.${alpha}`,
+    value: kept,
+    unit: '',
+    goal: null,
+    better: way === 'inSample' ? 'lower' : 'higher',
+    detail,
+  };
 }
