@@ -4,11 +4,13 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { evaluateAlignment } from './eval/alignment.ts';
 import type { EvalChoice } from './eval/choice.ts';
 import { evaluateCoverage } from './eval/coverage.ts';
 import { evaluateDrift } from './eval/drift.ts';
 import { evaluateImages } from './eval/images.ts';
 import { evaluateLine } from './eval/line.ts';
+import { evaluateSignals } from './eval/signals.ts';
 import { meetsGoal, report, type Figure, type Section } from './figures.ts';
 
 const SECTIONS: Readonly<Record<string, (choice: EvalChoice) => Promise<Section>>> = {
@@ -16,6 +18,8 @@ const SECTIONS: Readonly<Record<string, (choice: EvalChoice) => Promise<Section>
   coverage: evaluateCoverage,
   drift: evaluateDrift,
   line: evaluateLine,
+  alignment: evaluateAlignment,
+  signals: evaluateSignals,
 };
 
 const { values } = parseArgs({

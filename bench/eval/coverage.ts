@@ -177,7 +177,11 @@ function summaries(rows: readonly Row[]): Figure[] {
   return BUDGETS.flatMap(({ alpha }): Figure[] => {
     const controls = kept('inSample', alpha);
     return [
-      promise(`budget.coverage.${alpha}`, kept('unseen', alpha), 'the least of all sets: scores of parts unseen'),
+      promise(
+        `budget.coverage.${alpha}`,
+        kept('unseen', alpha),
+        'the least of all sets: scores of parts unseen',
+      ),
       promise(
         `budget.coverage.taught.${alpha}`,
         kept('outOfFold', alpha, 'drawn'),
