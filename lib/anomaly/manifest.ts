@@ -6,7 +6,7 @@
 import { Ajv, type JSONSchemaType } from 'ajv';
 import { METHODS, type Method } from './heads/head.ts';
 import type { Finding } from './findings.ts';
-import type { Candidate } from './teaching.ts';
+import type { Candidate } from './choice.ts';
 
 /** A threshold that at most the share `alpha` of fresh good parts exceeds; null: too few parts to say. */
 interface ThresholdCandidate {

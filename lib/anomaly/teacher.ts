@@ -3,6 +3,7 @@
  * answer. The caller's event loop stays free; cancelling is ending that process.
  */
 import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bytesOf, type Frame } from '../frame/frame.ts';
@@ -44,29 +45,23 @@ function cancelled(signal: AbortSignal): AnomalyError {
 }
 
 /** The promise, or as {@link throwIfCancelled} when the signal is aborted before it settles. */
-export function untilCancelled<Value>(
+export async function untilCancelled<Value>(
   promise: Promise<Value>,
   signal: AbortSignal | undefined,
 ): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    // An abort that has happened is not announced again.
-    if (signal?.aborted === true) reject(cancelled(signal));
-    const abort = (): void => {
-      if (signal !== undefined) reject(cancelled(signal));
-    };
-    signal?.addEventListener('abort', abort, { once: true });
-    const settled = (): void => signal?.removeEventListener('abort', abort);
-    promise.then(
-      (value) => {
-        settled();
-        resolve(value);
-      },
-      (error: unknown) => {
-        settled();
-        reject(error);
-      },
-    );
-  });
+  if (signal === undefined) return promise;
+  promise.catch(() => undefined);
+  // An abort that has happened is not announced again.
+  throwIfCancelled(signal);
+  const settled = new AbortController();
+  const aborted = once(signal, 'abort', { signal: settled.signal }).then(() => throwIfCancelled(signal));
+  try {
+    await Promise.race([promise, aborted]);
+    return await promise;
+  } finally {
+    aborted.catch(() => undefined);
+    settled.abort();
+  }
 }
 
 /** The next of a source, as it is sent. */
