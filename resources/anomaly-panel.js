@@ -45,11 +45,9 @@
       clearTimeout(this.#timer);
     }
 
-    /** Looks at the pictures of a folder before anything is taught from them. */
-    async check(folder) {
-      const place = this.#part('checked')
-        .empty()
-        .append($('<p>', { text: this.#text('check.busy') }));
+    /** Looks at the pictures of a folder before anything is taught from them; what is to be said goes to `place`. */
+    async check(folder, place) {
+      place.empty().append($('<p>', { text: this.#text('check.busy') }));
       try {
         const { pictures, parts, findings } = await this.#runtime.post('check', { folder });
         place.empty().append($('<p>', { text: this.#text('check.found', { pictures, parts }) }));
@@ -226,7 +224,7 @@
 
     #findings(findings) {
       const text = this.#text;
-      const list = $('<ul>', { class: 'jidoka-findings' });
+      const list = $('<ul>', { class: 'jidoka-pointed' });
       for (const { kind, part, source, ofSource, leftOut } of findings) {
         const short = (path) => String(path).split(/[/\\]/).pop();
         const said = text(`findings.${kind}`, { of: short(ofSource ?? '') });
