@@ -7,11 +7,13 @@ import { parseArgs } from 'node:util';
 import { evaluateAlignment } from './eval/alignment.ts';
 import type { EvalChoice } from './eval/choice.ts';
 import { evaluateImages } from './eval/images.ts';
+import { evaluateSignals } from './eval/signals.ts';
 import { meetsGoal, report, type Figure, type Section } from './figures.ts';
 
 const SECTIONS: Readonly<Record<string, (choice: EvalChoice) => Promise<Section>>> = {
   images: evaluateImages,
   alignment: evaluateAlignment,
+  signals: evaluateSignals,
 };
 
 const { values } = parseArgs({

@@ -73,7 +73,7 @@ describe('scaling of sensors', () => {
 });
 
 describe('normal operation', () => {
-  it('is learnt the same again from the same rows and seed, to the last digit', async () => {
+  it('is learnt the same again from the same rows, to the last digit', async () => {
     assert.equal(JSON.stringify(await learnNormal(lesson)), JSON.stringify(await learnNormal(lesson)));
   });
 
