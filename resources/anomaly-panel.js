@@ -282,14 +282,9 @@
       if (recent.length === 0) return $('<p>', { class: 'jidoka-hint', text: text('recent.none') });
       const select = $('<select>', { 'aria-label': text('recent.part') });
       for (const { partId, at, score, suspicious } of recent) {
-        const words = [
-          Jidoka.anomalyDate(at),
-          Jidoka.numberText(score, 3),
-          suspicious && text('recent.suspicious'),
-        ];
-        $('<option>', { value: partId, text: [...words.filter(Boolean), partId].join(' · ') }).appendTo(
-          select,
-        );
+        const time = new Date(at).toLocaleTimeString(window.RED.i18n.lang());
+        const words = [time, Jidoka.numberText(score, 3), suspicious && text('recent.suspicious')];
+        $('<option>', { value: partId, text: words.filter(Boolean).join(' · ') }).appendTo(select);
       }
       const image = $('<img>', { class: 'jidoka-explained', alt: text('recent.explained') });
       const facts = $('<p>', { class: 'jidoka-facts' });
@@ -303,7 +298,7 @@
           pValue: Jidoka.numberText(pValue, 2),
           count: boxes.length,
         };
-        facts.text(text('recent.facts', figures));
+        facts.text(`${part.partId} · ${text('recent.facts', figures)}`);
       };
       if (recent.some(({ partId }) => partId === this.#shownPart)) select.val(this.#shownPart);
       select.on('change', show);
