@@ -139,7 +139,10 @@ describe('the dialog of anomaly-score', function () {
     await page.waitForSelector('.jidoka-parts > li');
     assert.equal(await page.locator('.jidoka-parts > li').count(), GOOD_PARTS);
     await picturesSeen('.jidoka-parts img');
-    assert.match(await page.locator('.jidoka-model .jidoka-pointed').innerText(), /the same as cookie 00\.jpg/);
+    assert.match(
+      await page.locator('.jidoka-model .jidoka-pointed').innerText(),
+      /the same as cookie 00\.jpg/,
+    );
 
     nodeRed.send('camera', {});
     await page.waitForSelector('.jidoka-recent .jidoka-explained[src]');
@@ -154,7 +157,7 @@ describe('the dialog of anomaly-score', function () {
     await page.click('.jidoka-unteach');
     await confirm('a fingerprint on it');
     await page.waitForSelector('.jidoka-versions > li[data-version="2"] .jidoka-serving');
-    assert.deepEqual(await versionsShown(), ['2 · 1 parts forgotten', '1 · taught']);
+    assert.deepEqual(await versionsShown(), ['2 · parts forgotten: 1', '1 · taught']);
     await page.waitForFunction(
       `document.querySelectorAll('.jidoka-parts > li').length === ${GOOD_PARTS - 1}`,
     );
@@ -166,7 +169,7 @@ describe('the dialog of anomaly-score', function () {
     await page.click('.jidoka-versions > li[data-version="1"] button');
     await confirm('it was good after all');
     await page.waitForSelector('.jidoka-versions > li[data-version="3"] .jidoka-serving');
-    assert.deepEqual(await versionsShown(), ['3 · gone back', '2 · 1 parts forgotten', '1 · taught']);
+    assert.deepEqual(await versionsShown(), ['3 · gone back', '2 · parts forgotten: 1', '1 · taught']);
     await scrollTo('.jidoka-history');
     await screenshot(page, 'anomaly-versions');
     await closeDialog();

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { readModel } from '../../lib/anomaly/model.ts';
 import { teach } from '../../lib/anomaly/teach.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import { openJournal } from '../../lib/journal/journal.ts';
 import { createStation, type StationControl } from '../../lib/station/station.ts';
 import register from '../../nodes/anomaly-score/anomaly-score.ts';
+import type { PicturePanel } from '../../nodes/anomaly-score/picture-panel.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
 import { realParts, type RealParts } from '../support/good-parts.ts';
 import { flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
@@ -101,10 +103,13 @@ describe('anomaly-score learns from what people find', function () {
     await unload();
     await station.close();
     await deploy('ask');
-    const { panel } = node('score') as unknown as { panel: { state(): { waiting: { kept: boolean }[] } } };
+    const scoring = node('score') as unknown as { panel?: PicturePanel };
+    const waiting = (): { partId: string; kept: boolean }[] =>
+      (scoring.panel?.state()['waiting'] ?? []) as { partId: string; kept: boolean }[];
+    while (waiting().length === 0) await setTimeout(20);
     assert.deepEqual(
-      panel.state().waiting.map(({ kept }) => kept),
-      [true],
+      waiting().map((each) => [each.partId, each.kept]),
+      [[partId, true]],
     );
     assert.equal((await readModel(join(folder, 'models', 'top', '1'))).version, 1);
   });
