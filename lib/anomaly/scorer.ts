@@ -66,7 +66,7 @@ export class Scorer {
 
   /** Throws what the inference host throws: `FRAME_DROPPED`, `QUEUE_FULL`, `NO_RESULT`, … */
   async score(frame: Frame, options: { signal?: AbortSignal } = {}): Promise<Scored> {
-    const { prediction, tensors, provider, timings } = await this.#opened.run(frame, options);
+    const { prediction, tensors, provider, timings, alignment } = await this.#opened.run(frame, options);
     const { score } = prediction;
     const map = tensors['map']?.data;
     const embedding = tensors['embedding']?.data;
@@ -83,6 +83,7 @@ export class Scorer {
         model: referenceOf(this.model),
         provider,
         boxes: boxesAbove(map, { level: this.normalLevel, width, height }),
+        ...(alignment === undefined ? {} : { alignment }),
       },
       map,
       ...(embedding === undefined ? {} : { embedding }),
