@@ -1,6 +1,6 @@
 /**
  * Head of graphs that score by themselves: one score (higher is worse) and a map of the same per patch or
- * pixel, 1×1×H×W, 1×H×W or H×W. Whatever else such a graph gives is not fetched.
+ * pixel, 1×1×H×W, 1×H×W or H×W. Of what else such a graph gives only an `embedding` is fetched.
  *
  * By name are found our own `score` and `map`, and `pred_score` and `anomaly_map` of anomalib 2; by shape a
  * map of floats with one channel, such as the `output` of anomalib 1, and one float beside it. A graph without
@@ -18,6 +18,8 @@ import { declaredValues } from './regress.ts';
 
 const SCORES = ['score', 'pred_score', 'pred_scores', 'anomaly_score', 'image_score'];
 const MAPS = ['map', 'anomaly_map', 'anomaly_maps', 'score_map', 'heatmap'];
+/** One vector that says what the whole picture looks like. */
+const EMBEDDING = 'embedding';
 /** Boxes in a prediction, round the largest areas. */
 export const MAX_BOXES = 32;
 
@@ -123,10 +125,11 @@ function boxesOf(map: Float32Array, grid: MaskGrid, level: number): MapBox[] {
 export function planAnomalyMap(options: AnomalyMapOptions, graph: GraphOutputs): HeadPlan {
   const { map, score } = outputsOf(options, graph);
   const { level } = options;
+  const embedding = graph.outputs.find((output) => isFloat(output) && output.name === EMBEDDING);
   return {
     input: {},
     bind: (input) => ({
-      outputs: score === undefined ? [map.name] : [score.name, map.name],
+      outputs: [score, map, embedding].flatMap((output) => output?.name ?? []),
       read: (outputs, placement) => {
         const tensor = outputs[map.name] as OutputTensor;
         const flat =
@@ -147,11 +150,20 @@ export function planAnomalyMap(options: AnomalyMapOptions, graph: GraphOutputs):
             score: value,
             ...(level === undefined ? {} : { boxes: boxesOf(data, grid, level) }),
           },
-          tensors: { map: { dims: [grid.rows, grid.columns], data } },
+          tensors: {
+            map: { dims: [grid.rows, grid.columns], data },
+            ...(embedding === undefined
+              ? {}
+              : { embedding: vectorOf(outputs[embedding.name] as OutputTensor) }),
+          },
         };
       },
     }),
   };
+}
+
+function vectorOf({ data }: OutputTensor): { dims: number[]; data: Float32Array } {
+  return { dims: [data.length], data };
 }
 
 function highestOf(data: Float32Array): number {
