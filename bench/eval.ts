@@ -7,10 +7,12 @@ import { parseArgs } from 'node:util';
 import { evaluateAlignment } from './eval/alignment.ts';
 import type { EvalChoice } from './eval/choice.ts';
 import { evaluateImages } from './eval/images.ts';
+import { evaluateTeaching } from './eval/teach.ts';
 import { meetsGoal, report, type Figure, type Section } from './figures.ts';
 
 const SECTIONS: Readonly<Record<string, (choice: EvalChoice) => Promise<Section>>> = {
   images: evaluateImages,
+  teach: evaluateTeaching,
   alignment: evaluateAlignment,
 };
 

@@ -8,6 +8,7 @@ import { Lesson } from '../../../lib/anomaly/lesson.ts';
 import { readManifest, versionsOf } from '../../../lib/anomaly/model.ts';
 import { PartStore } from '../../../lib/anomaly/parts.ts';
 import { discardLesson, teach, unfinishedLesson } from '../../../lib/anomaly/teach.ts';
+import type { Frame } from '../../../lib/frame/frame.ts';
 import { realParts, type RealParts } from '../../support/good-parts.ts';
 
 describe('a lesson', function () {
@@ -50,9 +51,17 @@ describe('a lesson', function () {
     const { collected, wanted, fromPictures } = (await unfinishedLesson(folder, 'cubes')) ?? {};
     assert.deepEqual({ collected, wanted, fromPictures }, { collected: 7, wanted: 12, fromPictures: false });
 
-    const resumed = new Lesson({ folder, name: 'cubes', parts: 12, collected: 7, resume: true });
-    // the line brings one it had already, which does not count
-    for (const frame of parts.good.slice(6)) resumed.offer(frame);
+    const resumed: Lesson = new Lesson({
+      folder,
+      name: 'cubes',
+      parts: 12,
+      collected: 7,
+      resume: true,
+      // the line brings one it had already, which does not count: another is taken in its place
+      onFinding: () => assert.equal(resumed.offer(parts.good[11] as Frame), true),
+    });
+    for (const frame of parts.good.slice(6, 11)) assert.equal(resumed.offer(frame), true);
+    assert.equal(resumed.offer(parts.good[11] as Frame), false);
     const model = await resumed.model;
     assert.equal(model.parts.length, 12);
     assert.equal(await unfinishedLesson(folder, 'cubes'), undefined);
@@ -67,16 +76,11 @@ describe('a lesson', function () {
   });
 
   it('is kept when it is suspended, and gone when it is given up', async () => {
-    const lesson = new Lesson({
-      folder,
-      name: 'cubes',
-      parts: 12,
-      ...small,
-      onProgress: () => collected.resolve(),
-    });
-    const collected = Promise.withResolvers<void>();
+    let collected: () => void = () => undefined;
+    const one = new Promise<void>((resolve) => (collected = resolve));
+    const lesson = new Lesson({ folder, name: 'cubes', parts: 12, ...small, onProgress: () => collected() });
     for (const frame of parts.good.slice(0, 3)) lesson.offer(frame);
-    await collected.promise;
+    await one;
     await lesson.suspend();
     await assert.rejects(lesson.model, { code: 'TEACH_SUSPENDED' });
     assert.ok(((await unfinishedLesson(folder, 'cubes'))?.collected ?? 0) >= 1);
