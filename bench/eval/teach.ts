@@ -54,7 +54,9 @@ async function timed(
   const startedAt = performance.now();
   await action({
     onProcess: (started) => (pid = started),
-    onProgress: () => (measuring = measuring.then(look)),
+    onProgress: () => {
+      measuring = measuring.then(look);
+    },
   });
   const seconds = (performance.now() - startedAt) / 1000;
   await measuring;
