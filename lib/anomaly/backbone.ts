@@ -6,10 +6,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readModel } from '../inference/model/model.ts';
-import { adoptBackbone, type Normalisation } from './backbone/adopt.ts';
+import { adoptBackbone } from './backbone/adopt.ts';
 import { probe, sha256, type Backbone } from './backbone/features.ts';
+import type { Normalisation } from './backbone/feeding.ts';
 
-export type { Normalisation } from './backbone/adopt.ts';
+export type { Normalisation } from './backbone/feeding.ts';
 export {
   extractFeatures,
   gridOf,

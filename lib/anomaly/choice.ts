@@ -9,8 +9,8 @@ import { conformalThreshold } from './p-value.ts';
 
 /** Share of good parts that may be rejected where missed defects are counted. */
 const ALPHA = 0.05;
-/** Areas that differ by less are taken as equal: about the standard error with 100 good and 60 painted parts. */
-const EQUAL = 0.01;
+/** Areas that differ by less are taken as equal: about the standard error of a difference with 64 painted defects. */
+const EQUAL = 0.02;
 /** In doubt the one that asks least of how parts lie, then the cheapest. */
 const PREFERENCE: readonly Method[] = ['patch-nn', 'z-sum', 'padim', 'position-nn'];
 
@@ -50,13 +50,13 @@ function highestOf(map: Float32Array): number {
   return map.reduce((best, value, patch) => (value > (map[best] as number) ? patch : best), 0);
 }
 
-/** The best first: by area, then, where that is equal, by missed defects, then by what is simpler. */
+/** The best first: by area, and where that is equal by what asks least of the parts. */
 export function ranked(candidates: readonly Candidate[]): Candidate[] {
   const best = Math.max(...candidates.map((candidate) => candidate.auroc));
   const isEqual = (candidate: Candidate): boolean => candidate.auroc >= best - EQUAL;
   return [...candidates].sort((one, other) => {
     if (!isEqual(one) || !isEqual(other)) return other.auroc - one.auroc;
-    return one.escapes - other.escapes || PREFERENCE.indexOf(one.method) - PREFERENCE.indexOf(other.method);
+    return PREFERENCE.indexOf(one.method) - PREFERENCE.indexOf(other.method);
   });
 }
 
@@ -70,17 +70,18 @@ const NAMES: Readonly<Record<Method, string>> = {
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 /** A sentence with the figures it rests on. */
-export function reasonFor([best, ...others]: readonly Candidate[], painted: number): string {
-  if (best === undefined) return `${NAMES['patch-nn']}: there were no painted defects to compare methods by.`;
-  const [next] = others;
-  const rest =
-    next === undefined
-      ? ''
-      : `; next is ${next.method} with ${next.auroc.toFixed(3)} and ${percent(next.escapes)}`;
-  return (
-    `${NAMES[best.method]} told ${painted} painted defects from good parts best: AUROC ` +
-    `${best.auroc.toFixed(3)}, ${percent(best.escapes)} missed where ${percent(best.alpha)} of good parts are rejected${rest}.`
-  );
+export function reasonFor(candidates: readonly Candidate[], painted: number): string {
+  const [chosen, ...others] = candidates;
+  if (chosen === undefined) {
+    return `${NAMES['patch-nn']}: there were no painted defects to compare methods by.`;
+  }
+  const [next] = others.toSorted((one, other) => other.auroc - one.auroc);
+  const area = chosen.auroc.toFixed(3);
+  const figures = `AUROC ${area} on ${painted} painted defects, ${percent(chosen.escapes)} of them missed where ${percent(chosen.alpha)} of good parts are rejected`;
+  const isClear = next === undefined || chosen.auroc > next.auroc + EQUAL;
+  return isClear
+    ? `${NAMES[chosen.method]} tells good parts from painted defects best: ${figures}.`
+    : `${NAMES[chosen.method]}: ${figures}. ${next.method} with ${next.auroc.toFixed(3)} is not clearly better, and this asks less of how parts lie.`;
 }
 
 export function asked(method: Method): string {

@@ -112,7 +112,7 @@ function anywhere({ width, height }: Size, random: Random): Point {
 function cutPaste(picture: Picture, random: Random): Uint8Array {
   const { pixels, width, height } = picture;
   const side = Math.min(width, height);
-  const area = (side * between(random, 0.03, 0.09)) ** 2;
+  const area = (side * between(random, 0.04, 0.12)) ** 2;
   const aspect = Math.exp(between(random, -1, 1));
   const [halfWidth, halfHeight] = [Math.sqrt(area * aspect) / 2, Math.sqrt(area / aspect) / 2];
   const [from, to] = [anywhere(picture, random), anywhere(picture, random)];
@@ -176,8 +176,8 @@ function scratch(picture: Picture, random: Random): Uint8Array {
   const side = Math.min(picture.width, picture.height);
   const length = side * between(random, 0.06, 0.22);
   const points = wander(anywhere(picture, random), 6, length / 6, 0.12, random);
-  const levels = between(random, 18, 80) * (random.below(2) === 0 ? -1 : 1);
-  const width = side * between(random, 0.004, 0.01);
+  const levels = between(random, 25, 100) * (random.below(2) === 0 ? -1 : 1);
+  const width = side * between(random, 0.005, 0.012);
   return painted(
     picture,
     points,
@@ -192,8 +192,8 @@ function crack(picture: Picture, random: Random): Uint8Array {
   const side = Math.min(picture.width, picture.height);
   const length = side * between(random, 0.08, 0.25);
   const points = wander(anywhere(picture, random), 14, length / 14, 0.9, random);
-  const dark = between(random, 0.25, 0.7);
-  const width = side * between(random, 0.003, 0.007);
+  const dark = between(random, 0.35, 0.85);
+  const width = side * between(random, 0.004, 0.009);
   return painted(
     picture,
     points,
@@ -207,14 +207,14 @@ function crack(picture: Picture, random: Random): Uint8Array {
 function stain(picture: Picture, random: Random): Uint8Array {
   const side = Math.min(picture.width, picture.height);
   const centre = anywhere(picture, random);
-  const radius = side * between(random, 0.015, 0.05);
+  const radius = side * between(random, 0.02, 0.06);
   const lobes = [2, 3, 5].map((waves) => ({
     waves,
     phase: between(random, 0, 2 * Math.PI),
     height: between(random, 0, 0.2),
   }));
   const tint = [0, 1, 2].map(() => between(random, 0.4, 1));
-  const strength = between(random, 0.1, 0.45) * (random.below(4) === 0 ? -1 : 1);
+  const strength = between(random, 0.15, 0.55) * (random.below(4) === 0 ? -1 : 1);
   return painted(
     picture,
     [centre],

@@ -22,7 +22,6 @@ export interface SeriesManifest {
   /** Of `normal` in canonical JSON (RFC 8785): `sha256:` and 64 hexadecimal digits. */
   digest: string;
   normal: Normal;
-  seed: number;
   /** Rows it was taught from. */
   rows: number;
   /** What a reader of this file must know about the scores. */
@@ -44,7 +43,7 @@ const numbers = { type: 'array', items: { type: 'number' } };
 const schema = {
   type: 'object',
   additionalProperties: false,
-  required: ['format', 'looks', 'name', 'version', 'digest', 'normal', 'seed', 'rows', 'note', 'createdAt'],
+  required: ['format', 'looks', 'name', 'version', 'digest', 'normal', 'rows', 'note', 'createdAt'],
   properties: {
     format: { type: 'integer', const: 1 },
     looks: { type: 'string', const: 'signals' },
@@ -81,7 +80,6 @@ const schema = {
         goodScores: { ...numbers, minItems: 1, maxItems: 100_000 },
       },
     },
-    seed: { type: 'integer' },
     rows: { type: 'integer', minimum: 1 },
     note: { type: 'string' },
     createdAt: { type: 'string' },
@@ -102,7 +100,7 @@ export function digestOf(normal: Normal): string {
 export async function storeModel(
   folder: string,
   name: string,
-  { normal, seed, rows }: { normal: Normal; seed: number; rows: number },
+  { normal, rows }: { normal: Normal; rows: number },
 ): Promise<SeriesModel> {
   const versions = modelFolder(folder, name);
   const draft = join(versions, `.teaching-${randomUUID()}`);
@@ -114,7 +112,6 @@ export async function storeModel(
       name,
       digest: digestOf(normal),
       normal,
-      seed,
       rows,
     } as const;
     for (let version = ((await versionsOf(folder, name)).at(-1) ?? 0) + 1; ; version += 1) {

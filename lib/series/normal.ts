@@ -32,7 +32,6 @@ export interface LearnOptions {
   rows: readonly Row[];
   methods: readonly MethodName[];
   smoothing?: number;
-  seed?: number;
   onProgress?: (done: number, total: number) => void;
 }
 
@@ -51,11 +50,11 @@ export const MOST_ROWS = 20_000;
 const FOLDS = 5;
 
 /**
- * Learns and calibrates. Deterministic by seed. 400 rows of 8 features take about 0.2 s a method on one core,
+ * Learns and calibrates. Nothing in it is left to chance. 400 rows of 8 features take about 0.2 s a method on one core,
  * so call it from a process of its own. Throws `SERIES_TOO_SHORT`, `FEATURES_INVALID`, `SERIES_CONSTANT`.
  */
 export async function learnNormal(options: LearnOptions): Promise<Normal> {
-  const { columns, rows, methods, smoothing = 1, seed = 1, onProgress } = options;
+  const { columns, rows, methods, smoothing = 1, onProgress } = options;
   requireRows(columns, rows);
   const scaling = fitScaling(rows);
   const all = rows.map((row) => scaled(scaling, row));
@@ -70,11 +69,11 @@ export async function learnNormal(options: LearnOptions): Promise<Normal> {
   for (const method of methods) {
     const scores: number[] = [];
     for (let fold = 0; fold < FOLDS; fold += 1) {
-      scores.push(...(await scoresOfFold(method, rows, fold, smoothing, seed)));
+      scores.push(...(await scoresOfFold(method, rows, fold, smoothing)));
       await tick();
     }
     outOfFold.push(scores);
-    const learnt = await methodOf(method).learn(all, seed);
+    const learnt = await methodOf(method).learn(all);
     members.push({ method, learnt, goodScores: ascending(scores) });
     await tick();
   }
@@ -90,7 +89,6 @@ async function scoresOfFold(
   rows: readonly Row[],
   fold: number,
   smoothing: number,
-  seed: number,
 ): Promise<number[]> {
   const method = methodOf(name);
   const from = Math.floor((fold * rows.length) / FOLDS);
@@ -98,12 +96,7 @@ async function scoresOfFold(
   // What overlaps the block in a detector's memory would have been seen.
   const rest = rows.filter((_, row) => row < from - method.memory || row >= to + method.memory);
   const scaling = fitScaling(rest);
-  const detector = method.open(
-    await method.learn(
-      rest.map((row) => scaled(scaling, row)),
-      seed,
-    ),
-  );
+  const detector = method.open(await method.learn(rest.map((row) => scaled(scaling, row))));
   const mean = movingMean(smoothing);
   return rows.slice(from, to).map((row) => mean(detector.step(scaled(scaling, row)).score));
 }
@@ -154,7 +147,8 @@ export class Watch {
  * row that is not what was taught has no score, rather than one that means something else.
  */
 export function rowOf(columns: readonly string[], features: unknown): number[] {
-  if (typeof features !== 'object' || features === null || Array.isArray(features)) {
+  const empty = typeof features !== 'object' || features === null || Array.isArray(features);
+  if (empty || Object.keys(features).length === 0) {
     throw new SeriesError('FEATURES_INVALID', 'there are no features in the message', {
       hint: 'Send msg.payload = {features: {name: number}}, for example from a sensor-window node.',
     });

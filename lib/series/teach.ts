@@ -24,14 +24,14 @@ export interface TeachOptions extends Lesson {
 }
 
 /**
- * Teaches and stores the next version of `name`. The same rows and the same seed give the same digest.
+ * Teaches and stores the next version of `name`. The same rows give the same digest.
  * Throws what `learnNormal` throws, `TEACH_CANCELLED` (`signal`), `TEACH_FAILED`, `MODEL_NAME_INVALID`.
  */
 export async function teach(options: TeachOptions): Promise<SeriesModel> {
   const { folder, name, signal, onProgress, ...lesson } = options;
   modelFolder(folder, name);
   const normal = await learnInProcess(lesson, signal, onProgress);
-  return storeModel(folder, name, { normal, seed: lesson.seed ?? 1, rows: lesson.rows.length });
+  return storeModel(folder, name, { normal, rows: lesson.rows.length });
 }
 
 async function learnInProcess(

@@ -1,5 +1,5 @@
 /**
- * Which value of a graph is the map of features: an output where the file has one, else a value within,
+ * Which values of a graph are its maps of features: outputs where the file has such, else values within,
  * behind which the graph is cut off.
  */
 import type * as ort from 'onnxruntime-node';
@@ -7,8 +7,10 @@ import type { Graph } from '../../onnx/document.ts';
 import { bytesField } from '../../protobuf.ts';
 import type { Size } from './features.ts';
 
-/** In the order in which they are wanted: fine enough for small defects, then coarser. */
-const STRIDES = [8, 16] as const;
+/** Fine enough for small defects, what they are made of, and what is too coarse to say where they are. */
+const STRIDES = [8, 16, 32] as const;
+
+type Stride = (typeof STRIDES)[number];
 
 /** All values that nodes make, in the order they are made; outputs of the file first. */
 export function valuesWithin({ nodes, outputs }: Graph): string[] {
@@ -25,7 +27,7 @@ export function observing(graph: Graph, names: readonly string[]): Graph {
   return { ...graph, outputs: names.map((name) => ({ name, encoded: [bytesField(1, name)] })) };
 }
 
-function strideOf(value: ort.Tensor | undefined, { width, height }: Size): number | undefined {
+function strideOf(value: ort.Tensor | undefined, { width, height }: Size): Stride | undefined {
   const [batch, channels = 0, rows = 0, columns = 0] = value?.dims ?? [];
   if (value?.type !== 'float32' || value.dims.length !== 4 || batch !== 1 || channels < 8) return undefined;
   return STRIDES.find(
@@ -34,29 +36,28 @@ function strideOf(value: ort.Tensor | undefined, { width, height }: Size): numbe
 }
 
 /**
- * The name of the value to take; undefined where none is a map of stride 8 or 16.
+ * The names of the maps to take: the one of stride 8, and of stride 16 behind it where there is one;
+ * empty where there is neither.
  *
- * An output of the file comes first: who exported it meant it. Within, it is the last value of stride 8
- * before the first of stride 16, the end of a stage in networks of every kind; behind that a detector's
+ * Outputs of the file come first: who exported them meant them. Within, it is the last value of a stride
+ * before the first of the next, the end of a stage in networks of every kind; behind that a detector's
  * heads would follow, which have the stride as well and know only its classes.
  *
  * @param values what the graph answered for one picture of `size`, by name
  */
-export function featureValue(
+export function featureValues(
   graph: Graph,
   values: Readonly<Record<string, ort.Tensor | undefined>>,
   size: Size,
-): string | undefined {
+): string[] {
   const strides = new Map(valuesWithin(graph).map((name) => [name, strideOf(values[name], size)]));
   const declared = graph.outputs.map(({ name }) => name);
-  for (const stride of STRIDES) {
-    const output = declared.find((name) => strides.get(name) === stride);
-    if (output !== undefined) return output;
-  }
   const made = graph.nodes.flatMap(({ outputs }) => outputs);
-  const coarse = made.findIndex((name) => strides.get(name) === 16);
-  const before = coarse < 0 ? made : made.slice(0, coarse);
-  return (
-    before.findLast((name) => strides.get(name) === 8) ?? made.findLast((name) => strides.get(name) === 16)
-  );
+  const isDeclared = declared.some((name) => [8, 16].includes(strides.get(name) ?? 0));
+  const endOf = (stride: Stride, next: Stride): string | undefined => {
+    if (isDeclared) return declared.find((name) => strides.get(name) === stride);
+    const end = made.findIndex((name) => strides.get(name) === next);
+    return (end < 0 ? made : made.slice(0, end)).findLast((name) => strides.get(name) === stride);
+  };
+  return [endOf(8, 16), endOf(16, 32)].filter((name) => name !== undefined);
 }

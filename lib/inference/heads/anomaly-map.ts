@@ -1,6 +1,7 @@
 /**
  * Head of graphs that score by themselves: one score (higher is worse) and a map of the same per patch or
- * pixel, 1×1×H×W, 1×H×W or H×W. Of what else such a graph gives only an `embedding` is fetched.
+ * pixel, 1×1×H×W, 1×H×W or H×W. A vector called `embedding` is handed through, for watching drift; whatever
+ * else such a graph gives is not fetched.
  *
  * By name are found our own `score` and `map`, and `pred_score` and `anomaly_map` of anomalib 2; by shape a
  * map of floats with one channel, such as the `output` of anomalib 1, and one float beside it. A graph without
@@ -10,16 +11,15 @@ import { labelComponents } from '../../frame/components.ts';
 import type { Box } from '../../inspection/inspection.ts';
 import { InferenceError } from '../errors.ts';
 import type { ValueDescription } from '../host/protocol.ts';
-import type { AnomalyMapOptions, GraphOutputs, HeadPlan, OutputTensor } from './head.ts';
+import type { AnomalyMapOptions, GraphOutputs, HeadPlan, OutputTensor, Outputs } from './head.ts';
 import { plainText } from './labels.ts';
 import { gridOf, viewOf, type MaskGrid, type MaskView } from './mask-grid.ts';
 import { checkOutput, chooseOutput, isFloat, unsupportedOutput } from './outputs.ts';
 import { declaredValues } from './regress.ts';
 
 const SCORES = ['score', 'pred_score', 'pred_scores', 'anomaly_score', 'image_score'];
+const EMBEDDINGS = ['embedding'];
 const MAPS = ['map', 'anomaly_map', 'anomaly_maps', 'score_map', 'heatmap'];
-/** One vector that says what the whole picture looks like. */
-const EMBEDDING = 'embedding';
 /** Boxes in a prediction, round the largest areas. */
 export const MAX_BOXES = 32;
 
@@ -118,18 +118,19 @@ function boxesOf(map: Float32Array, grid: MaskGrid, level: number): MapBox[] {
 }
 
 /**
- * `boxes` is there where a `level` is given. `tensors.map` is rows × columns and covers the frame.
+ * `boxes` is there where a `level` is given. `tensors.map` is rows × columns and covers the frame;
+ * `tensors.embedding` is there where the graph has one.
  *
  * @throws InferenceError `MODEL_OUTPUT_UNSUPPORTED`; from `read` also `SCORE_NOT_FINITE`, `RUN_FAILED`
  */
 export function planAnomalyMap(options: AnomalyMapOptions, graph: GraphOutputs): HeadPlan {
   const { map, score } = outputsOf(options, graph);
+  const embedding = named(graph, EMBEDDINGS);
   const { level } = options;
-  const embedding = graph.outputs.find((output) => isFloat(output) && output.name === EMBEDDING);
   return {
     input: {},
     bind: (input) => ({
-      outputs: [score, map, embedding].flatMap((output) => output?.name ?? []),
+      outputs: [score, map, embedding].flatMap((output) => (output === undefined ? [] : [output.name])),
       read: (outputs, placement) => {
         const tensor = outputs[map.name] as OutputTensor;
         const flat =
@@ -152,9 +153,7 @@ export function planAnomalyMap(options: AnomalyMapOptions, graph: GraphOutputs):
           },
           tensors: {
             map: { dims: [grid.rows, grid.columns], data },
-            ...(embedding === undefined
-              ? {}
-              : { embedding: vectorOf(outputs[embedding.name] as OutputTensor) }),
+            ...(embedding === undefined ? {} : { embedding: vectorOf(outputs, embedding.name) }),
           },
         };
       },
@@ -162,7 +161,9 @@ export function planAnomalyMap(options: AnomalyMapOptions, graph: GraphOutputs):
   };
 }
 
-function vectorOf({ data }: OutputTensor): { dims: number[]; data: Float32Array } {
+function vectorOf(outputs: Outputs, name: string): { dims: number[]; data: Float32Array } {
+  const { data } = outputs[name] as OutputTensor;
+  if (!data.every(Number.isFinite)) throw notFinite('a number of the embedding is not finite');
   return { dims: [data.length], data };
 }
 

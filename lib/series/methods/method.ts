@@ -18,7 +18,7 @@ export interface Detector {
 }
 
 export interface Method<Learnt> {
-  learn(rows: readonly Row[], seed: number): Promise<Learnt> | Learnt;
+  learn(rows: readonly Row[]): Promise<Learnt> | Learnt;
   open(learnt: Learnt): Detector;
   /** Rows a detector must have seen before its score no longer depends on where it began. */
   memory: number;

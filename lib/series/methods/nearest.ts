@@ -17,10 +17,10 @@ const LENGTH = 5;
 export const nearest: Method<Stretches> = {
   memory: LENGTH - 1,
 
-  learn(rows, seed) {
+  learn(rows) {
     const length = Math.min(LENGTH, rows.length);
     const stretches = rows.slice(length - 1).map((_, end) => rows.slice(end, end + length).flat());
-    return { length, rows: remember(stretches, seed) };
+    return { length, rows: remember(stretches) };
   },
 
   open({ length, rows }) {

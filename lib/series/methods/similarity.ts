@@ -5,9 +5,8 @@
  * Source: J. Garvey, D. Garvey, R. Seibert, J. W. Hines, Ann. Nucl. Energy 34 (2007) 133–142;
  * MSET itself: R. Singer, K. Gross et al., 9th Intl. Conf. on Intelligent Systems Applications to Power Systems (1997).
  */
-import { seededRandom } from '../../statistics/random.ts';
-import type { Row } from '../scaling.ts';
-import { median } from '../scaling.ts';
+import { farthestPoints } from '../../statistics/farthest-points.ts';
+import { median, type Row } from '../scaling.ts';
 import type { Evidence, Method } from './method.ts';
 
 export interface Remembered {
@@ -21,8 +20,8 @@ const MOST_ROWS = 500;
 export const similarity: Method<Remembered> = {
   memory: 0,
 
-  learn(rows, seed) {
-    const kept = remember(rows, seed);
+  learn(rows) {
+    const kept = remember(rows);
     const nearest = kept.map((row, index) =>
       kept.reduce(
         (least, other, at) => (at === index ? least : Math.min(least, distance(row, other))),
@@ -38,25 +37,11 @@ export const similarity: Method<Remembered> = {
   },
 };
 
-/**
- * Rows spread over everything that was seen; all of them while there are few. Each is the farthest from
- * those before it, the first chosen by the seed (Gonzalez, "Clustering to minimize the maximum
- * intercluster distance", 1985).
- */
-export function remember(rows: readonly Row[], seed: number): number[][] {
-  if (rows.length <= MOST_ROWS) return rows.map((row) => [...row]);
-  const nearest = new Float64Array(rows.length).fill(Infinity);
-  let newest = seededRandom(seed).below(rows.length);
-  const kept: number[][] = [];
-  while (kept.length < MOST_ROWS && (nearest[newest] as number) > 0) {
-    const centre = rows[newest] as Row;
-    kept.push([...centre]);
-    rows.forEach((row, index) => {
-      nearest[index] = Math.min(nearest[index] as number, distance(row, centre));
-    });
-    newest = nearest.reduce((best, value, index) => (value > (nearest[best] as number) ? index : best), 0);
-  }
-  return kept;
+/** Rows spread over everything that was seen; all of them while there are few. */
+export function remember(rows: readonly Row[]): number[][] {
+  const kept =
+    rows.length <= MOST_ROWS ? rows : farthestPoints(rows, MOST_ROWS).map((row) => rows[row] ?? []);
+  return kept.map((row) => [...row]);
 }
 
 export function distance(one: Row, other: Row): number {

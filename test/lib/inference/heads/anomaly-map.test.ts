@@ -21,6 +21,17 @@ describe('anomaly map head', () => {
     assert.deepEqual(result.tensors['map'], { dims: [4, 4], data: Float32Array.from(map) });
   });
 
+  it('hands the embedding through for watching drift, and never one that is no number', () => {
+    const graph = { score: tensor([1], [7]), map: tensor([2, 8], map), embedding: tensor([1, 3], [1, 2, 3]) };
+    const { tensors, prediction } = score(graph);
+    assert.deepEqual(tensors['embedding'], { dims: [3], data: Float32Array.of(1, 2, 3) });
+    assert.deepEqual(tensors['map']?.dims, [2, 8]);
+    assert.deepEqual(prediction, { task: 'anomaly-map', score: 7 });
+    assert.throws(() => score({ ...graph, embedding: tensor([1, 2], [1, NaN]) }), {
+      code: 'SCORE_NOT_FINITE',
+    });
+  });
+
   it('finds the outputs of anomalib 2 by name and those of anomalib 1 by shape', () => {
     const named = {
       pred_score: tensor([1, 1], [0.75]),

@@ -10,7 +10,7 @@ const normal = rows.map((row) => scaled(scaling, row));
 
 async function taught(name: (typeof METHOD_NAMES)[number]): Promise<Detector> {
   // As from a model's file.
-  return methodOf(name).open(JSON.parse(JSON.stringify(await methodOf(name).learn(normal, 1))));
+  return methodOf(name).open(JSON.parse(JSON.stringify(await methodOf(name).learn(normal))));
 }
 
 describe('methods of knowing normal operation', () => {
@@ -44,7 +44,7 @@ describe('methods of knowing normal operation', () => {
   it('nearest notices an order of events that never was, where each row by itself was seen', async () => {
     const up = Array.from({ length: 400 }, (_, row) => [row % 20]);
     const method = methodOf('nearest');
-    const detector = method.open(await method.learn(up, 1));
+    const detector = method.open(await method.learn(up));
     const score = (values: number[]): number => {
       detector.reset();
       return Math.max(...values.map((value) => detector.step([value]).score).slice(5));
@@ -56,7 +56,7 @@ describe('methods of knowing normal operation', () => {
   it('similarity estimates between what it remembers instead of demanding an exact match', async () => {
     const line = Array.from({ length: 101 }, (_, row) => [row / 10, row / 5]);
     const method = methodOf('similarity');
-    const detector = method.open(await method.learn(line, 1));
+    const detector = method.open(await method.learn(line));
     assert.ok(detector.step([5.05, 10.1]).score < 0.05);
     assert.ok(Math.abs(detector.step([5, 14]).score - 4 / Math.sqrt(5)) < 0.3, 'the distance from the line');
     assert.ok(Number.isFinite(detector.step([1e6, -1e6]).score));

@@ -12,7 +12,7 @@ describe('principal components of normal operation', () => {
       const [along, across] = [5 * random.normal(), random.normal()];
       return [(3 * along - 4 * across) / 5, (4 * along + 3 * across) / 5];
     });
-    const { loadings, variances } = await pca.learn(rows, 1);
+    const { loadings, variances } = await pca.learn(rows);
     assert.equal(loadings.length, 1);
     const [x = NaN, y = NaN] = loadings[0] ?? [];
     assert.ok(Math.abs(Math.abs(x) - 0.6) < 0.01 && Math.abs(Math.abs(y) - 0.8) < 0.01);
@@ -25,7 +25,7 @@ describe('principal components of normal operation', () => {
       const load = random.normal();
       return [load + 0.1 * random.normal(), load + 0.1 * random.normal(), load + 0.1 * random.normal()];
     });
-    const components = await pca.learn(rows, 1);
+    const components = await pca.learn(rows);
     const along = statisticsOf(components, [3, 3, 3]);
     assert.ok(along.t2.score > 8 && along.t2.score < 10, `T² of three deviations is ${along.t2.score}`);
     assert.ok(along.spe.score < 0.1);
@@ -42,7 +42,7 @@ describe('principal components of normal operation', () => {
         const [a, b] = [2 * random.normal(), 1.5 * random.normal()];
         return [a, b, a + b, a - b, 2 * a].map((value) => value + 0.3 * random.normal());
       });
-    const components = await pca.learn(draw(2000), 1);
+    const components = await pca.learn(draw(2000));
     const fresh = draw(20_000).map((row) => statisticsOf(components, row));
     const share = (above: (one: (typeof fresh)[number]) => boolean): number =>
       fresh.filter(above).length / fresh.length;
@@ -55,12 +55,7 @@ describe('principal components of normal operation', () => {
   it('names the sensor that broke away from the others', async () => {
     const rows = pumpRows(600, 8);
     const scaling = fitScaling(rows);
-    const detector = pca.open(
-      await pca.learn(
-        rows.map((row) => scaled(scaling, row)),
-        1,
-      ),
-    );
+    const detector = pca.open(await pca.learn(rows.map((row) => scaled(scaling, row))));
     const [current = 0, , flow = 0, temperature = 0] = rows[100] ?? [];
     // A pressure that is normal by itself, but not with this current.
     const { contributions } = detector.step(
@@ -75,15 +70,10 @@ describe('principal components of normal operation', () => {
       const value = random.normal();
       return [value, value, 0];
     });
-    const detector = pca.open(await pca.learn(twins, 1));
+    const detector = pca.open(await pca.learn(twins));
     assert.ok(Number.isFinite(detector.step([1, 1, 0]).score));
     assert.ok(detector.step([1, -1, 0]).score > 100 * detector.step([1, 1, 0]).score);
-    const single = pca.open(
-      await pca.learn(
-        twins.map((row) => row.slice(0, 1)),
-        1,
-      ),
-    );
+    const single = pca.open(await pca.learn(twins.map((row) => row.slice(0, 1))));
     assert.ok(single.step([9]).score > 4 && single.step([0.1]).score < 0.1);
   });
 });
