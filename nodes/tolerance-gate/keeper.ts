@@ -107,6 +107,11 @@ export class GateKeeper {
     return { scores, missing: partsMissing(scores.length, this.settings.settings) };
   }
 
+  /** Why the station trusts itself less than fully. */
+  get concerns(): readonly { code: string; message: string }[] {
+    return this.#station?.concerns() ?? [];
+  }
+
   tolerance(): Tolerance {
     return this.limits?.tolerance() ?? { threshold: null, min: null, max: null, calibration: 'none' };
   }
@@ -141,7 +146,8 @@ export class GateKeeper {
       this.limits?.limits?.calibration === this.tolerance().calibration;
     const expected = isBudget ? expectedRejects(length, { alpha, delta }) : undefined;
     const least = expected === undefined ? 0 : foretoldRate(expected.above, length, 1 - delta).least;
-    const isVoid = this.#station !== undefined && this.#station.mode !== 'NORMAL';
+    const isVoid =
+      this.#station !== undefined && (this.#station.mode !== 'NORMAL' || this.concerns.length > 0);
     const state: RealisedState = realisedState(rate, { alpha, least, isVoid });
     return {
       ...rate,

@@ -71,6 +71,7 @@ describe('tolerance-gate', () => {
           ? { model: MODEL, goodScores: Array.from({ length: 60 }, (_, index) => index / 20) }
           : undefined,
       onLabel: () => () => undefined,
+      concerns: () => [],
       addAdjustable: (added: Adjustable) => {
         adjustable = added;
         return () => (adjustable = undefined);
@@ -324,6 +325,15 @@ describe('tolerance-gate in a station with a journal', () => {
     await judge(0.1, 'accept');
     const { realised } = await panel();
     assert.deepEqual([realised?.falseRejects, realised?.unlabelled, realised?.good], [1, 1, 8]);
+  });
+
+  it('says that the budget is void while the station has doubts', async () => {
+    station.offerCalibration(calibration(100));
+    await load([stationStandIn(station), register], nodes({}));
+    await judge(0.1, 'accept');
+    assert.equal((await panel()).realised?.state, 'open');
+    station.degrade('CONSERVATIVE', { code: 'DRIFT', message: 'the light has dimmed' });
+    assert.equal((await panel()).realised?.state, 'void');
   });
 
   it('is changed by a person within its bounds: on record, disarmed, numbered, and kept over a restart', async () => {
