@@ -130,6 +130,12 @@ export class GateKeeper {
     if (change.reviewsPerHour !== undefined && reviewsPerHour !== null) {
       this.capacity?.setReviewsPerHour(reviewsPerHour);
     }
+    if (change.alpha !== undefined || change.delta !== undefined) {
+      // The last word counts: a threshold that was moved under another budget is not kept.
+      this.#moved = null;
+      this.#calibrate(this.#calibration?.model.digest);
+      await this.#memory.save('tolerance', null);
+    }
     await this.#memory.save('settings', this.settings.state());
   }
 
