@@ -16,14 +16,6 @@
     return `${Jidoka.numberText(ms, 3)} ms`;
   }
 
-  /** A problem with what can be done about it; `again` follows where given. */
-  Jidoka.problemElement = ({ code, message, hint }, again) => {
-    const lines = [$('<strong>', { text: code }), $('<span>', { class: 'jidoka-message', text: message })];
-    if (hint) lines.push($('<span>', { text: hint }));
-    if (again) lines.push($('<em>', { text: again }));
-    return $('<div>', { class: 'jidoka-problem', role: 'alert' }).append(lines);
-  };
-
   Jidoka.ModelCard = class ModelCard {
     #root;
     #text;

@@ -12,4 +12,12 @@
     }
     return { code: 'NO_ANSWER', message: text('preview.noAnswer'), status: xhr.status };
   };
+
+  /** A problem with what can be done about it; `again` follows where given. */
+  Jidoka.problemElement = ({ code, message, hint }, again) => {
+    const lines = [$('<strong>', { text: code }), $('<span>', { class: 'jidoka-message', text: message })];
+    if (hint) lines.push($('<span>', { text: hint }));
+    if (again) lines.push($('<em>', { text: again }));
+    return $('<div>', { class: 'jidoka-problem', role: 'alert' }).append(lines);
+  };
 })();

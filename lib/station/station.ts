@@ -22,6 +22,7 @@ import type {
   ArmingView,
   Autonomy,
   Calibration,
+  Cause,
   Releasable,
   Station,
 } from './types.ts';
@@ -95,6 +96,8 @@ class LocalStation implements StationControl {
   readonly #labelListeners = new Set<(label: Label) => void>();
   #arming: Arming = STARTED;
   #mode: Mode = 'NORMAL';
+  /** Why it has stepped down, by code; the first of a code stays. */
+  readonly #concerns = new Map<string, Cause>();
   #journal: Promise<Journal> | undefined;
   #sequence: number | undefined;
   /** Counts everything that narrowed the station, so that an arming under way notices it. */
@@ -187,15 +190,25 @@ class LocalStation implements StationControl {
       throw new StationError('ARM_REFUSED', `meanwhile: ${this.#arming.reason}`);
     }
     this.#mode = 'NORMAL';
+    this.#concerns.clear();
     this.#apply({ type: 'reset', actor, reason });
     return this.arming();
   }
 
-  degrade(mode: Mode, { code, message }: { code: string; message: string }): void {
+  concerns(): Cause[] {
+    return [...this.#concerns.values()].map((cause) => ({ ...cause }));
+  }
+
+  degrade(mode: Mode, { code, message }: Cause): void {
     const next = stepDown(this.#mode, mode);
-    if (next === this.#mode) return;
+    // A second cause of the same step is kept too: a person must know of both before a reset.
+    const isKnown = this.#concerns.has(code);
+    if (next === this.#mode && (isKnown || next === 'NORMAL')) return;
+    if (!isKnown) this.#concerns.set(code, { code, message });
     const by = { actor: 'system', reason: `${code}: ${message}` };
     const detail = { from: this.#mode, to: next };
+    // A reset under way was decided without knowing this.
+    this.#narrowings += 1;
     this.#mode = next;
     if (next === 'STOPPED') {
       this.#narrow({ type: 'disarm', ...by }, { type: 'station.mode', ...by, detail });

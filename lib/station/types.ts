@@ -47,6 +47,12 @@ export interface Calibration {
   goodScores: readonly number[];
 }
 
+/** Why a station steps down, or trips. */
+export interface Cause {
+  code: string;
+  message: string;
+}
+
 export interface Station {
   readonly id: string;
   readonly name: string;
@@ -66,11 +72,13 @@ export interface Station {
   arm(request: { actor: string; reason: string; leaseMs?: number }): Promise<ArmingView>;
   disarm(request: { actor: string; reason: string }): Promise<ArmingView>;
   /** Latches until reset by a person. */
-  trip(cause: { code: string; message: string }): void;
+  trip(cause: Cause): void;
   reset(request: { actor: string; reason: string }): Promise<ArmingView>;
 
   /** Steps the ladder down; a step up needs a person. */
-  degrade(mode: Mode, cause: { code: string; message: string }): void;
+  degrade(mode: Mode, cause: Cause): void;
+  /** Why the mode is not NORMAL: the causes since a person last reset the station, the first of each code. */
+  concerns(): Cause[];
 
   /** Made known by whoever loads a model; returns the way to withdraw it. */
   offerCalibration(calibration: Calibration): () => void;

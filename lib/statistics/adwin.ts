@@ -14,6 +14,8 @@ export interface AdwinOptions {
   delta?: number;
   /** Cuts are looked at once in so many values. */
   clock?: number;
+  /** Differences of the means up to this are no change, however sure they are; in the unit of the values. */
+  tolerance?: number;
   direction?: Direction;
 }
 
@@ -43,7 +45,7 @@ export class Adwin implements ChangeDetector<AdwinState> {
 
   /** Throws `OPTION_INVALID`. */
   constructor(options: AdwinOptions = {}, state: AdwinState = { buckets: [], ticks: 0 }) {
-    this.#options = { delta: 0.002, clock: 32, direction: 'both', ...options };
+    this.#options = { delta: 0.002, clock: 32, tolerance: 0, direction: 'both', ...options };
     const { delta, clock } = this.#options;
     requireOption(delta > 0 && delta < 1, `δ lies between 0 and 1, not at ${delta}`);
     requireOption(Number.isInteger(clock) && clock > 0, `the clock is a whole number, not ${clock}`);
@@ -94,7 +96,7 @@ export class Adwin implements ChangeDetector<AdwinState> {
   #cut(): boolean {
     const whole = this.#buckets.reduce(joined, NOTHING);
     if (whole.count <= FEWEST_VALUES) return false;
-    const { delta, direction } = this.#options;
+    const { delta, tolerance, direction } = this.#options;
     const logTerm = Math.log((2 * Math.log(whole.count)) / delta);
     const variance = whole.squares / whole.count;
     let count = 0;
@@ -109,7 +111,7 @@ export class Adwin implements ChangeDetector<AdwinState> {
       const away = direction === 'both' ? Math.abs(rise) : direction === 'up' ? rise : -rise;
       const reciprocal = 1 / (count - SHORTEST + 1) + 1 / (rest - SHORTEST + 1);
       const reach = Math.sqrt(2 * reciprocal * variance * logTerm) + (2 / 3) * reciprocal * logTerm;
-      if (away > reach) return true;
+      if (away > reach && away > tolerance) return true;
     }
     return false;
   }

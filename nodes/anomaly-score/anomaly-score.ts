@@ -6,6 +6,7 @@ import { partOpener, stationOf, type OpenPart } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
 import { pictureConfig } from './picture-config.ts';
 import { PictureSubject } from './picture-subject.ts';
+import { anomalyRoutes } from './routes.ts';
 import { signalConfig } from './signal-config.ts';
 import { SignalSubject } from './signal-subject.ts';
 import type { Subject, SubjectMaker } from './subject.ts';
@@ -30,8 +31,8 @@ const SUBJECTS = {
 };
 const LOOKS = Object.keys(SUBJECTS) as (keyof typeof SUBJECTS)[];
 
-/** Before there was anything else to look at, there were pictures. */
-const toVersion2: Migration = (raw) => ({ ...raw, version: 2, looks: 'pictures' });
+/** Before there was anything else there were pictures, compared patch by patch. */
+const toVersion2: Migration = (raw) => ({ ...raw, version: 2, looks: 'pictures', method: 'patch-nn' });
 
 function normalise(config: ConfigReader): Config {
   const looks = config.choice('looks', LOOKS, 'pictures');
@@ -68,5 +69,6 @@ async function start(context: NodeContext<Config>): Promise<Handlers> {
 }
 
 export default function register(RED: NodeAPI): void {
+  anomalyRoutes(RED);
   registerNode<Config>(RED, { type: 'anomaly-score', migrations: [toVersion2], normalise, start });
 }

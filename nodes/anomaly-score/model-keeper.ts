@@ -1,10 +1,13 @@
 /** Which model a node scores with: the newest on disk, or the one it is being taught. */
 import { join, resolve } from 'node:path';
-import { framesOf, picturesIn } from '../../lib/anomaly/folder-frames.ts';
+import { picturesIn } from '../../lib/anomaly/folder-frames.ts';
+import type { Finding } from '../../lib/anomaly/findings.ts';
 import type { Resolution } from '../../lib/anomaly/head.ts';
-import { Lesson } from '../../lib/anomaly/lesson.ts';
-import { latestModel, referenceOf, type AnomalyModel } from '../../lib/anomaly/model.ts';
+import type { Method } from '../../lib/anomaly/heads/head.ts';
+import { Lesson, type LessonOptions } from '../../lib/anomaly/lesson.ts';
+import { latestModel, referenceOf, type AnomalyModel, type MaskArea } from '../../lib/anomaly/model.ts';
 import { Scorer, type ScorerOptions } from '../../lib/anomaly/scorer.ts';
+import { unfinishedLesson, type UnfinishedSummary } from '../../lib/anomaly/teach.ts';
 import type { TeachingProgress } from '../../lib/anomaly/teaching.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
@@ -16,7 +19,13 @@ import { TeachingReport } from './teaching-report.ts';
 export interface KeeperOptions extends ScorerOptions {
   model: string;
   teaching: 'first-parts' | 'folder' | 'none';
-  /** Side of the square that pictures are scaled to, in pixels; counts for the next lesson. */
+  /** These count for the next lesson: how patches are compared, what the features come from, … */
+  method: Method | 'auto';
+  /** Of a backbone of the user's own, in the model folder. */
+  backbone?: string;
+  /** … where is looked, … */
+  mask?: MaskArea[];
+  /** … and the side of the square that pictures are scaled to, in pixels. */
   resolution: Resolution;
   /** Parts of a lesson from the running line. */
   parts: number;
@@ -45,7 +54,11 @@ interface Job {
   onProgress: (progress: TeachingProgress) => void;
 }
 
+/** Where the pictures of a lesson come from. */
+type Source = Pick<LessonOptions, 'parts' | 'pictures' | 'collected' | 'resume'>;
+
 const SYSTEM: By = { actor: 'system', reason: 'told by the flow' };
+const RESUMED: By = { actor: 'system', reason: 'went on after a restart' };
 
 export class ModelKeeper {
   readonly #context: SubjectContext;
@@ -59,6 +72,9 @@ export class ModelKeeper {
   #work: Work | undefined;
   #problem: unknown;
   #change: AbortController | undefined;
+  #changeEnded: Promise<void> = Promise.resolve();
+  /** The lesson takes the parts of the line, which the model before no longer fits. */
+  #takesParts = false;
   /** Ends when nothing that begins or gives up a lesson is under way. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -74,6 +90,9 @@ export class ModelKeeper {
     const { model: name, teaching } = this.#config;
     const model = await latestModel(this.folder, name);
     if (model !== undefined) await this.#use(model);
+    const unfinished = await unfinishedLesson(this.folder, name);
+    if (unfinished !== undefined) this.#resume(unfinished);
+    else if (model !== undefined) return;
     else if (teaching !== 'none') await this.teach();
     else this.#context.status.fail('MODEL_MISSING');
   }
@@ -96,7 +115,22 @@ export class ModelKeeper {
    * Makes a new version of the model that serves, which goes on until then, and puts it into service.
    * Throws `TEACH_BUSY` while another one is being made.
    */
-  async change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+  change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+    const changed = this.#make(kind, by, run);
+    this.#changeEnded = changed.then(
+      () => undefined,
+      () => undefined,
+    );
+    return changed;
+  }
+
+  /** Ends when no lesson and no change is under way. */
+  async idle(): Promise<void> {
+    await this.#lessonEnded;
+    await this.#changeEnded;
+  }
+
+  async #make(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
     if (this.#work !== undefined) {
       throw new CodedError('TEACH_BUSY', 'this model is being taught', {
         hint: 'Wait until it is done, or cancel it.',
@@ -125,7 +159,7 @@ export class ModelKeeper {
    * longer fits, or has a folder and no model before; it takes the frame if it still needs it.
    */
   scorerFor(frame: Frame): Scorer | undefined {
-    if (this.#lesson !== undefined && (this.#scorer === undefined || this.#config.teaching !== 'folder')) {
+    if (this.#lesson !== undefined && (this.#scorer === undefined || this.#takesParts)) {
       this.#lesson.offer(frame);
       return undefined;
     }
@@ -135,8 +169,9 @@ export class ModelKeeper {
     });
   }
 
+  /** What was collected for a lesson stays: the next start goes on with it. */
   async close(): Promise<void> {
-    await this.#inTurn(() => this.#cancel());
+    await this.#inTurn(() => this.#cancel('suspend'));
     this.#withdraw?.();
     await this.#scorer?.close();
   }
@@ -156,6 +191,11 @@ export class ModelKeeper {
     return this.#work;
   }
 
+  /** What was pointed out about the pictures of the lesson under way. */
+  get findings(): readonly Finding[] {
+    return this.#lesson?.findings ?? [];
+  }
+
   /** Why the last that was under way came to nothing. */
   get problem(): unknown {
     return this.#problem;
@@ -170,18 +210,26 @@ export class ModelKeeper {
 
   async #begin(by: By): Promise<Message> {
     await this.#cancel();
-    const { teaching, model: name, parts, resolution, folder } = this.#config;
-    const pictures =
-      teaching === 'folder' ? await picturesIn(resolve(this.#station.folder, folder)) : undefined;
+    const { teaching, parts, folder } = this.#config;
+    if (teaching !== 'folder') return this.#run({ parts, ...by }, by);
+    const pictures = await picturesIn(resolve(this.#station.folder, folder));
+    return this.#run({ parts: pictures.length, pictures, ...by }, by);
+  }
+
+  /** Goes on with a lesson that was cut off. */
+  #resume({ collected, wanted = collected }: UnfinishedSummary): void {
+    this.#run({ parts: wanted, collected, resume: true }, RESUMED);
+  }
+
+  #run(source: Source, by: By): Message {
+    const { model: name, method, resolution, mask } = this.#config;
     const lesson = new Lesson({
-      folder: this.folder,
-      name,
-      resolution,
-      parts: pictures?.length ?? parts,
-      ...(pictures === undefined ? {} : { frames: framesOf(pictures) }),
+      ...{ folder: this.folder, name, method, resolution, ...source },
+      ...(mask === undefined ? {} : { mask }),
       onProgress: (progress) => this.#progress(progress),
     });
     this.#lesson = lesson;
+    this.#takesParts = source.pictures === undefined;
     this.#begun('teach');
     this.#lessonEnded = this.#finish(lesson, by);
     return this.#report.begin(lesson.parts);
@@ -198,12 +246,13 @@ export class ModelKeeper {
     this.#report.progress(progress);
   }
 
-  async #cancel(): Promise<void> {
+  async #cancel(how: 'cancel' | 'suspend' = 'cancel'): Promise<void> {
     const lesson = this.#lesson;
     this.#lesson = undefined;
     this.#change?.abort();
-    await lesson?.cancel();
+    await lesson?.[how]();
     await this.#lessonEnded;
+    await this.#changeEnded;
     if (lesson !== undefined) this.#work = undefined;
   }
 

@@ -1,4 +1,5 @@
 /** Pictures of parts, scored with a taught model. */
+import { defectsOf, explanationPicture } from '../../lib/anomaly/explanation.ts';
 import { heatmap } from '../../lib/anomaly/heatmap.ts';
 import type { Scored, Scorer } from '../../lib/anomaly/scorer.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
@@ -6,8 +7,12 @@ import { Frame } from '../../lib/frame/frame.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { StationControl } from '../../lib/station/station.ts';
 import type { Message, Outputs } from '../runtime/types.ts';
+import { GoodParts } from './good-parts.ts';
+import { Learner } from './learner.ts';
 import { ModelKeeper } from './model-keeper.ts';
 import type { PictureConfig } from './picture-config.ts';
+import { PicturePanel } from './picture-panel.ts';
+import type { PanelNode } from './routes.ts';
 import type { Subject, SubjectContext } from './subject.ts';
 
 function frameOf({ frame }: Message): Frame {
@@ -22,17 +27,31 @@ export class PictureSubject implements Subject {
   readonly #station: StationControl;
   readonly #config: PictureConfig;
   readonly #keeper: ModelKeeper;
+  readonly #learner: Learner;
+  readonly #goodParts: GoodParts;
 
   constructor(context: SubjectContext, station: StationControl, config: PictureConfig) {
     this.#context = context;
     this.#station = station;
     this.#config = config;
     this.#keeper = new ModelKeeper(context, station, config);
+    this.#learner = new Learner(context, station, this.#keeper, config);
+    this.#goodParts = new GoodParts(this.#keeper);
+    const panel = new PicturePanel({
+      context,
+      station,
+      config,
+      keeper: this.#keeper,
+      learner: this.#learner,
+      goodParts: this.#goodParts,
+    });
+    Object.assign(context.node, { panel } satisfies Partial<PanelNode>);
   }
 
   async start(): Promise<void> {
     this.#context.status.show('connecting', 'loading');
     await this.#keeper.start();
+    await this.#learner.open();
   }
 
   teach(): Promise<Message> {
@@ -54,13 +73,14 @@ export class PictureSubject implements Subject {
     const { queue, decode, resize, run } = scored.timings;
     Object.assign(inspection.timings, { queue, decode, resize, run, score: ms });
     message.payload = scored.section.score;
-    const picture = this.#heatmap(frame, scored, scorer);
-    if (picture !== undefined) message['heatmap'] = picture;
+    this.#explain(message, frame, scored, scorer);
+    this.#remember(inspection, frame, scored, scorer);
     this.#context.status.show('ready', 'scored', { ms: ms.toFixed(1) });
     return [message, null];
   }
 
   async close(): Promise<void> {
+    await this.#learner.close();
     await this.#keeper.close();
   }
 
@@ -76,14 +96,38 @@ export class PictureSubject implements Subject {
     }
   }
 
-  /** Made after the part has gone on; one that cannot be made is reported, without the part. */
-  #heatmap(frame: Frame, { map, suspicious }: Scored, { normalLevel }: Scorer): Frame | undefined {
-    const when = this.#config.heatmap;
-    if (when === 'never' || (when === 'suspicious' && !suspicious)) return undefined;
-    const picture = heatmap(frame, { map, level: normalLevel });
-    setImmediate(() => {
-      picture.read().catch((error: unknown) => this.#context.fail(error));
+  /**
+   * Pictures for people, made after the part has gone on; one that cannot be made is reported, without the
+   * part. Where nobody reads the explanation it is never made.
+   */
+  #explain(message: Message, frame: Frame, scored: Scored, { normalLevel }: Scorer): void {
+    const wants = (when: PictureConfig['heatmap']): boolean =>
+      when === 'always' || (when === 'suspicious' && scored.suspicious);
+    const { boxes } = scored.section;
+    const heat = { map: scored.map, level: normalLevel };
+    if (wants(this.#config.heatmap)) {
+      const picture = heatmap(frame, heat);
+      message['heatmap'] = picture;
+      setImmediate(() => {
+        picture.read().catch((error: unknown) => this.#context.fail(error));
+      });
+    }
+    if (wants(this.#config.explain)) {
+      const nearest = (): Promise<Frame | undefined> => this.#goodParts.mostLike(frame);
+      const picture = explanationPicture({ frame, heat, boxes, nearest });
+      message['explanation'] = { defects: defectsOf(boxes, frame), picture };
+    }
+  }
+
+  #remember(inspection: Inspection, frame: Frame, scored: Scored, { normalLevel }: Scorer): void {
+    const { section, suspicious, map } = scored;
+    this.#learner.recent.take({
+      partId: inspection.part.id,
+      at: frame.capturedAt.toISOString(),
+      section,
+      suspicious,
+      frame,
+      heat: { map, level: normalLevel },
     });
-    return picture;
   }
 }

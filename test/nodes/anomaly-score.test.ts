@@ -47,7 +47,12 @@ describe('anomaly-score', function () {
       nextPart: () =>
         Promise.resolve(openInspection({ station: 'press 4', sequence: 1, deadlineMs: 60_000 })),
       journal: () =>
-        Promise.resolve({ appendLedger: (entry: LedgerEntry) => Promise.resolve(void ledger.push(entry)) }),
+        Promise.resolve({
+          appendLedger: (entry: LedgerEntry) => Promise.resolve(void ledger.push(entry)),
+          labels: () => Promise.resolve([]),
+          getValue: () => Promise.resolve(undefined),
+        }),
+      onLabel: () => () => undefined,
       offerCalibration: (calibration: Calibration) => {
         offered.push(calibration);
         return () => (withdrawn += 1);
@@ -167,11 +172,23 @@ describe('anomaly-score', function () {
     assert.deepEqual((await readdir(join(folder, 'models', 'top'))).sort(), ['1', '2', 'parts']);
   });
 
-  it('leaves nothing half-made behind when it is closed while teaching', async () => {
+  it('goes on with a lesson after a restart, from the parts it had', async () => {
     await deploy({ parts: '12' });
+    // The sixth is asked for when the five before it are on disk.
     for (const frame of parts.good.slice(0, 5)) await send({ frame });
+    for (;;) {
+      const { done } = (await event('jidoka/teaching')).payload as { done: number };
+      if (done >= 4) break;
+      await send({ frame: parts.good[4] as Frame });
+    }
     await unload();
-    assert.deepEqual(await readdir(join(folder, 'models', 'top')), []);
+    await deploy({ teaching: 'none' });
+    const model = event('jidoka/model');
+    for (const frame of parts.good) await send({ frame });
+    assert.equal(((await model).payload as { parts: number }).parts, 12);
+  });
+
+  it('ends parts in a coded error where there is no model and nothing to teach from', async () => {
     await deploy({ teaching: 'none' });
     assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'MODEL_MISSING');
   });

@@ -170,6 +170,29 @@ describe('a station', () => {
     assert.equal((await station.arm(anna)).state, 'ARMED');
   });
 
+  it('says why it stepped down, each cause once, until a person resets it', async () => {
+    assert.deepEqual(station.concerns(), []);
+    station.degrade('CONSERVATIVE', { code: 'DRIFT', message: 'scores drift' });
+    station.degrade('CONSERVATIVE', { code: 'DRIFT', message: 'still' });
+    station.degrade('CONSERVATIVE', { code: 'CAMERA_UNWELL', message: 'too dark' });
+    assert.deepEqual(station.concerns(), [
+      { code: 'DRIFT', message: 'scores drift' },
+      { code: 'CAMERA_UNWELL', message: 'too dark' },
+    ]);
+    await station.reset(anna);
+    assert.deepEqual(station.concerns(), []);
+    station.degrade('NORMAL', { code: 'NOTHING', message: 'no step at all' });
+    assert.deepEqual(station.concerns(), []);
+  });
+
+  it('does not forget a cause that came while a person was resetting it', async () => {
+    const reset = station.reset(anna);
+    station.degrade('CONSERVATIVE', { code: 'DRIFT', message: 'scores drift' });
+    await assert.rejects(reset, { code: 'ARM_REFUSED' });
+    assert.equal(station.mode, 'CONSERVATIVE');
+    assert.equal(station.concerns().length, 1);
+  });
+
   it('tells its listeners of every change, whatever one of them throws', async () => {
     const seen: string[] = [];
     station.onChange(() => {
