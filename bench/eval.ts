@@ -1,17 +1,25 @@
 /**
- * `npm run eval [-- --only images,… --images DIR --series DIR --seed N --json FILE]`: how right the
+ * `npm run eval [-- --only images,… --images DIR --series DIR --parts N --seed N --json FILE]`: how right the
  * verdicts are, on real and drawn data with known truth. Each evaluation is a file in `bench/eval/`.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { evaluateAlignment } from './eval/alignment.ts';
 import type { EvalChoice } from './eval/choice.ts';
+import { evaluateCoverage } from './eval/coverage.ts';
+import { evaluateDrift } from './eval/drift.ts';
 import { evaluateImages } from './eval/images.ts';
+import { evaluateIncremental } from './eval/incremental.ts';
+import { evaluateLine } from './eval/line.ts';
 import { evaluateSignals } from './eval/signals.ts';
 import { meetsGoal, report, type Figure, type Section } from './figures.ts';
 
 const SECTIONS: Readonly<Record<string, (choice: EvalChoice) => Promise<Section>>> = {
   images: evaluateImages,
+  incremental: evaluateIncremental,
+  coverage: evaluateCoverage,
+  drift: evaluateDrift,
+  line: evaluateLine,
   alignment: evaluateAlignment,
   signals: evaluateSignals,
 };
@@ -21,6 +29,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     images: { type: 'string' },
     series: { type: 'string' },
+    parts: { type: 'string' },
     seed: { type: 'string', default: '1' },
     json: { type: 'string' },
   },
@@ -40,6 +49,7 @@ for (const name of names) {
     seed: Number(values.seed),
     ...(images === undefined ? {} : { images }),
     ...(series === undefined ? {} : { series }),
+    ...(values.parts === undefined ? {} : { parts: Number(values.parts) }),
   });
   report(section.title, section.figures, undefined);
   figures.push(...section.figures);

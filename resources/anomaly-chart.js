@@ -62,7 +62,8 @@
       // Budgets that lie on one another are told in the table.
       if (x - free < 36) continue;
       free = x;
-      svg.append(shape('text', { x, y: HEAD - 4, 'text-anchor': 'middle' }, Jidoka.percent(alpha)));
+      const anchor = x > WIDTH - 30 ? 'end' : 'middle';
+      svg.append(shape('text', { x, y: HEAD - 4, 'text-anchor': anchor }, Jidoka.percent(alpha)));
     }
     svg.append(
       shape('text', { x: 10, y: HEIGHT - 4 }, Jidoka.numberText(from, 3)),

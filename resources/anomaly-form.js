@@ -35,7 +35,7 @@
       this.#root.find('.jidoka-check').on('click', () => {
         const folder = String(field('folder').val()).trim();
         if (folder === '') field('folder').trigger('focus');
-        else void this.#panel.check(folder);
+        else void this.#panel.check(folder, this.#root.find('.jidoka-checked'));
       });
     }
 

@@ -62,7 +62,7 @@
           $('<small>', { text: said.filter(Boolean).join(' · ') }),
         ),
       );
-      if (isServing) item.append($('<span>', { class: 'jidoka-badge', text: text('versions.serving') }));
+      if (isServing) item.append($('<span>', { class: 'jidoka-serving', text: text('versions.serving') }));
       else item.append(this.#rollback(version, item));
       return item;
     }

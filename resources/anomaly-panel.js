@@ -45,11 +45,9 @@
       clearTimeout(this.#timer);
     }
 
-    /** Looks at the pictures of a folder before anything is taught from them. */
-    async check(folder) {
-      const place = this.#part('checked')
-        .empty()
-        .append($('<p>', { text: this.#text('check.busy') }));
+    /** Looks at the pictures of a folder before anything is taught from them; what is to be said goes to `place`. */
+    async check(folder, place) {
+      place.empty().append($('<p>', { text: this.#text('check.busy') }));
       try {
         const { pictures, parts, findings } = await this.#runtime.post('check', { folder });
         place.empty().append($('<p>', { text: this.#text('check.found', { pictures, parts }) }));
@@ -226,7 +224,7 @@
 
     #findings(findings) {
       const text = this.#text;
-      const list = $('<ul>', { class: 'jidoka-findings' });
+      const list = $('<ul>', { class: 'jidoka-pointed' });
       for (const { kind, part, source, ofSource, leftOut } of findings) {
         const short = (path) => String(path).split(/[/\\]/).pop();
         const said = text(`findings.${kind}`, { of: short(ofSource ?? '') });
@@ -284,14 +282,9 @@
       if (recent.length === 0) return $('<p>', { class: 'jidoka-hint', text: text('recent.none') });
       const select = $('<select>', { 'aria-label': text('recent.part') });
       for (const { partId, at, score, suspicious } of recent) {
-        const words = [
-          Jidoka.anomalyDate(at),
-          Jidoka.numberText(score, 3),
-          suspicious && text('recent.suspicious'),
-        ];
-        $('<option>', { value: partId, text: [...words.filter(Boolean), partId].join(' · ') }).appendTo(
-          select,
-        );
+        const time = new Date(at).toLocaleTimeString(window.RED.i18n.lang());
+        const words = [time, Jidoka.numberText(score, 3), suspicious && text('recent.suspicious')];
+        $('<option>', { value: partId, text: words.filter(Boolean).join(' · ') }).appendTo(select);
       }
       const image = $('<img>', { class: 'jidoka-explained', alt: text('recent.explained') });
       const facts = $('<p>', { class: 'jidoka-facts' });
@@ -305,7 +298,7 @@
           pValue: Jidoka.numberText(pValue, 2),
           count: boxes.length,
         };
-        facts.text(text('recent.facts', figures));
+        facts.text(`${part.partId} · ${text('recent.facts', figures)}`);
       };
       if (recent.some(({ partId }) => partId === this.#shownPart)) select.val(this.#shownPart);
       select.on('change', show);

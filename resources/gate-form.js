@@ -26,6 +26,14 @@
 
   /** What a node that was saved before a field was there gets. */
   const DEFAULTS = {
+    mode: 'budget',
+    scoreProperty: 'inspection.anomaly.score',
+    alphaPercent: '5',
+    confidencePercent: '95',
+    reviewPercent: '0',
+    tolerancePercent: '25',
+    hysteresisPercent: '0',
+    fallback: 'review',
     reviewBy: 'share',
     combineBy: 'any',
     chart: 'shewhart',

@@ -27,6 +27,8 @@ export interface Scored {
   section: AnomalySection;
   /** Distance from normal per patch, a square, row by row. Never for a wire. */
   map: Float32Array;
+  /** Mean feature vector of the picture, for watching drift; absent for a model that gives none. */
+  embedding?: ArrayLike<number>;
   /** True when fewer than 5 % of good parts score as high. */
   suspicious: boolean;
   timings: InferenceTimings;
@@ -67,6 +69,7 @@ export class Scorer {
     const { prediction, tensors, provider, timings } = await this.#opened.run(frame, options);
     const { score } = prediction;
     const map = tensors['map']?.data;
+    const embedding = tensors['embedding']?.data;
     if (typeof score !== 'number' || map === undefined) {
       throw new AnomalyError('SCORE_MAP_INVALID', 'the model gave no score and map');
     }
@@ -82,6 +85,7 @@ export class Scorer {
         boxes: boxesAbove(map, { level: this.normalLevel, width, height }),
       },
       map,
+      ...(embedding === undefined ? {} : { embedding }),
       suspicious: score > this.normalLevel,
       timings,
     };

@@ -24,12 +24,13 @@ function checkContrast(gray: Gray): void {
 
 /** A reference, and what finds parts on it in pictures of the size that came last. */
 export class AlignReference {
-  readonly #gray: Gray;
+  /** The picture itself: what is to be seen where a frame shows nothing. */
+  readonly gray: Gray;
   readonly #limits: AlignLimits;
   #last: { size: Size; aligner: Aligner } | undefined;
 
   private constructor(gray: Gray, limits: AlignLimits) {
-    this.#gray = gray;
+    this.gray = gray;
     this.#limits = limits;
   }
 
@@ -51,7 +52,7 @@ export class AlignReference {
   alignerFor({ width, height }: Size): Aligner {
     if (this.#last?.size.width !== width || this.#last.size.height !== height) {
       const size = { width, height };
-      this.#last = { size, aligner: new Aligner(this.#gray, size, this.#limits) };
+      this.#last = { size, aligner: new Aligner(this.gray, size, this.#limits) };
     }
     return this.#last.aligner;
   }

@@ -4,6 +4,7 @@
  * picture's pixels along each side; what is larger is first averaged down to twice the target, as
  * `resize.ts` does and for its reason, and read at two by two places for each pixel.
  */
+import type { Gray } from './gray-pyramid.ts';
 import { PADDING, placedIn, resizeRgb, strideOf } from './resize.ts';
 import type { ResizedImage, RgbWindow, Target } from './resize.ts';
 import { turnOf, type Similarity, type Size } from './similarity.ts';
@@ -20,23 +21,23 @@ export function warpSource(image: RgbWindow, target: Target): RgbWindow {
   return resizeRgb(image, { width, height, fit: 'stretch' });
 }
 
-/** Beyond the edge the picture is mirrored: a strip of repeated pixels looks like nothing a camera sees. */
 function inside(index: number, side: number): number {
-  const mirrored = index < 0 ? -index - 1 : index >= side ? 2 * side - 1 - index : index;
-  return Math.min(Math.max(mirrored, 0), side - 1);
+  return Math.min(Math.max(index, 0), side - 1);
 }
 
 /**
  * `source` is of {@link warpSource}, for the same target; `frame` is the size of the picture that came, in
  * whose pixels `similarity` says where the part lies. `scaleX` and `scaleY` lead to pixels of the frame as
- * it would be with the part in its place.
+ * it would be with the part in its place. What lies beyond the edge of the picture is taken from `beyond`,
+ * which covers the frame: always the same at the same place, where mirrored or repeated pixels would be
+ * another flaw in each picture. Without it the edge repeats.
  */
 export function warpRgb(
   source: RgbWindow,
   frame: Size,
   similarity: Similarity,
   target: Target,
-  output?: Buffer,
+  { beyond, output }: { beyond?: Gray; output?: Buffer | undefined } = {},
 ): ResizedImage {
   const placed = placedIn(frame, target);
   const across = source.width > placed.width ? MOST_SAMPLES : 1;
@@ -74,6 +75,15 @@ export function warpRgb(
           const fromY = startY + column * columnY + row * rowY;
           const left = Math.floor(fromX);
           const top = Math.floor(fromY);
+          if (beyond !== undefined && !(left >= -1 && top >= -1 && left < width && top < height)) {
+            const row = Math.floor(((y + 0.5) * beyond.height) / placed.height);
+            const column = Math.floor(((x + 0.5) * beyond.width) / placed.width);
+            const level = share * (beyond.data[row * beyond.width + column] as number);
+            red += level;
+            green += level;
+            blue += level;
+            continue;
+          }
           const isInside = left >= 0 && top >= 0 && left < width - 1 && top < height - 1;
           const firstRow = (isInside ? top : inside(top, height)) * sourceStride;
           const secondRow = isInside ? firstRow + sourceStride : inside(top + 1, height) * sourceStride;

@@ -7,6 +7,7 @@ import { Frame } from '../../lib/frame/frame.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { StationControl } from '../../lib/station/station.ts';
 import type { Message, Outputs } from '../runtime/types.ts';
+import { DriftWatch } from './drift-watch.ts';
 import { GoodParts } from './good-parts.ts';
 import { Learner } from './learner.ts';
 import { ModelKeeper } from './model-keeper.ts';
@@ -29,6 +30,7 @@ export class PictureSubject implements Subject {
   readonly #keeper: ModelKeeper;
   readonly #learner: Learner;
   readonly #goodParts: GoodParts;
+  readonly #drift: DriftWatch;
 
   constructor(context: SubjectContext, station: StationControl, config: PictureConfig) {
     this.#context = context;
@@ -37,6 +39,7 @@ export class PictureSubject implements Subject {
     this.#keeper = new ModelKeeper(context, station, config);
     this.#learner = new Learner(context, station, this.#keeper, config);
     this.#goodParts = new GoodParts(this.#keeper);
+    this.#drift = new DriftWatch(context, station);
     const panel = new PicturePanel({
       context,
       station,
@@ -75,12 +78,16 @@ export class PictureSubject implements Subject {
     message.payload = scored.section.score;
     this.#explain(message, frame, scored, scorer);
     this.#remember(inspection, frame, scored, scorer);
+    const { embedding } = scored;
+    const { score } = scored.section;
+    this.#drift.take(scorer.model, embedding === undefined ? { score } : { score, embedding });
     this.#context.status.show('ready', 'scored', { ms: ms.toFixed(1) });
     return [message, null];
   }
 
   async close(): Promise<void> {
     await this.#learner.close();
+    await this.#drift.close();
     await this.#keeper.close();
   }
 
@@ -123,7 +130,7 @@ export class PictureSubject implements Subject {
     const { section, suspicious, map } = scored;
     this.#learner.recent.take({
       partId: inspection.part.id,
-      at: frame.capturedAt.toISOString(),
+      at: new Date().toISOString(),
       section,
       suspicious,
       frame,

@@ -24,11 +24,11 @@ function objectsOf({ task, objects }: Prediction): Found[] | undefined {
   return (objects as Found[]).map(({ label, score, box }) => ({ label, score, box }));
 }
 
-type Ran = Pick<InferenceResult, 'model' | 'provider'> & { ms: number };
+type Ran = Pick<InferenceResult, 'model' | 'provider' | 'alignment'> & { ms: number };
 
 /** Of a model that looked at the whole frame. */
 export function sectionOf(ran: Ran, prediction: Prediction): InferenceSection {
-  const { model, provider, ms } = ran;
+  const { model, provider, ms, alignment } = ran;
   const objects = objectsOf(prediction)?.slice(0, MAX_OBJECTS);
   return {
     model,
@@ -37,6 +37,7 @@ export function sectionOf(ran: Ran, prediction: Prediction): InferenceSection {
     task: String(prediction['task']),
     count: countOf(prediction),
     ...(objects === undefined ? {} : { objects }),
+    ...(alignment === undefined ? {} : { alignment }),
   };
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { teach } from '../../lib/anomaly/teach.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import { acquireHost } from '../../lib/inference/host/host.ts';
@@ -9,6 +10,7 @@ import { openInspection } from '../../lib/inspection/inspection.ts';
 import type { LedgerEntry } from '../../lib/journal/types.ts';
 import type { Calibration, Station } from '../../lib/station/types.ts';
 import register from '../../nodes/anomaly-score/anomaly-score.ts';
+import type { PicturePanel } from '../../nodes/anomaly-score/picture-panel.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
 import { realParts, type RealParts } from '../support/good-parts.ts';
 import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
@@ -23,9 +25,15 @@ describe('anomaly-score', function () {
   let ledger: LedgerEntry[];
   let trips: { code: string; message: string }[];
 
+  /** A model that was taught once, for tests of what comes after. */
+  let taughtFolder: string;
+
   before(async function () {
     parts = await realParts(this);
+    taughtFolder = await mkdtemp(join(tmpdir(), 'jidoka-taught-'));
+    await teach({ frames: parts.good, folder: taughtFolder, name: 'top', coresetSize: 50 });
   });
+  after(() => rm(taughtFolder, { recursive: true, force: true }));
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'jidoka-score-'));
     offered = [];
@@ -62,10 +70,10 @@ describe('anomaly-score', function () {
       [stationStandIn(station), register],
       [
         { id: 'station', type: 'inspection-station' },
-        ...flowAround({ id: 'score', type: 'anomaly-score', station: 'station', model: 'top', ...config }, [
-          'scored',
-          'events',
-        ]),
+        ...flowAround(
+          { id: 'score', type: 'anomaly-score', station: 'station', model: 'top', version: 1, ...config },
+          ['scored', 'events'],
+        ),
       ],
     );
   }
@@ -82,6 +90,10 @@ describe('anomaly-score', function () {
       const message = await nextMessage('events');
       if (message.topic === topic) return message;
     }
+  }
+
+  function putModel(): Promise<void> {
+    return cp(taughtFolder, join(folder, 'models'), { recursive: true });
   }
 
   async function putGoodPictures(name: string): Promise<void> {
@@ -144,8 +156,7 @@ describe('anomaly-score', function () {
   });
 
   it('uses the model that is there, and teaches again when told to', async () => {
-    const models = join(folder, 'models');
-    await teach({ frames: parts.good, folder: models, name: 'top', coresetSize: 50 });
+    await putModel();
     await deploy({ teaching: 'none', parts: '12' });
     const first = await send({ frame: parts.good[0] as Frame });
     assert.equal(first.inspection?.anomaly?.model.version, '1');
@@ -162,7 +173,7 @@ describe('anomaly-score', function () {
   });
 
   it('gives up the first lesson when it is told to teach twice at once', async () => {
-    await teach({ frames: parts.good, folder: join(folder, 'models'), name: 'top', coresetSize: 20 });
+    await putModel();
     await putGoodPictures('good');
     await deploy({ teaching: 'folder', folder: 'good' });
     await send({ frame: parts.good[0] as Frame });
@@ -174,17 +185,13 @@ describe('anomaly-score', function () {
 
   it('goes on with a lesson after a restart, from the parts it had', async () => {
     await deploy({ parts: '12' });
-    // The sixth is asked for when the five before it are on disk.
     for (const frame of parts.good.slice(0, 5)) await send({ frame });
-    for (;;) {
-      const { done } = (await event('jidoka/teaching')).payload as { done: number };
-      if (done >= 4) break;
-      await send({ frame: parts.good[4] as Frame });
-    }
+    const { panel } = node('score') as unknown as { panel: PicturePanel };
+    while ((panel.state()['work'] as { done: number }).done < 5) await setTimeout(20);
     await unload();
     await deploy({ teaching: 'none' });
     const model = event('jidoka/model');
-    for (const frame of parts.good) await send({ frame });
+    for (const frame of parts.good.slice(5)) await send({ frame });
     assert.equal(((await model).payload as { parts: number }).parts, 12);
   });
 
@@ -194,7 +201,7 @@ describe('anomaly-score', function () {
   });
 
   it('reports a heatmap that cannot be made without the part, which goes on with its score', async () => {
-    await teach({ frames: parts.good, folder: join(folder, 'models'), name: 'top', coresetSize: 20 });
+    await putModel();
     await deploy({ teaching: 'none', heatmap: 'always' });
     const caught = nextMessage('caught');
     // Taller than a JPEG may be.
@@ -208,7 +215,7 @@ describe('anomaly-score', function () {
   });
 
   it('trips the station, once, when the inference process keeps crashing', async () => {
-    await teach({ frames: parts.good, folder: join(folder, 'models'), name: 'top', coresetSize: 20 });
+    await putModel();
     await deploy({ teaching: 'none' });
     const host = acquireHost('cpu');
     try {
@@ -232,9 +239,8 @@ describe('anomaly-score', function () {
   });
 
   it('refuses a model that was changed after teaching', async () => {
-    const models = join(folder, 'models');
-    const { graph } = await teach({ frames: parts.good, folder: models, name: 'top', coresetSize: 20 });
-    await writeFile(graph, 'not the graph');
+    await putModel();
+    await writeFile(join(folder, 'models', 'top', '1', 'model.onnx'), 'not the graph');
     await deploy({ teaching: 'none' });
     assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'MODEL_DIGEST_MISMATCH');
   });

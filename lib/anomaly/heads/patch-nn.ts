@@ -103,7 +103,7 @@ export async function extendBanks(
 
 /**
  * The banks without what came from the parts that `placeOf` gives no new index, the rest under the new one, and
- * filled up again with what that leaves uncovered of `kept`, good parts under their new indices.
+ * filled up again with what is farthest from that in `kept`, good parts under their new indices.
  */
 export async function forgetInBanks(
   shape: HeadShape,
@@ -127,18 +127,14 @@ export async function forgetInBanks(
       if (missing === 0) return bank;
       const places = regions[index] ?? [];
       const patches = candidates(shape, options, features, { places, regions: regions.length });
-      const { chosen } = await coreset(patches.rows, {
+      const { chosen, radius } = await coreset(patches.rows, {
         dimensions: shape.channels,
         size: missing,
         held: bank.rows,
-        within: bank.radius,
       });
       const { rows, parts } = choose(shape, patches, chosen);
-      const filled = joinPatches(bank, {
-        rows,
-        parts: parts.map((source) => sources[source]?.part ?? 0),
-      });
-      return { ...filled, radius: bank.radius };
+      const filled = joinPatches(bank, { rows, parts: parts.map((source) => sources[source]?.part ?? 0) });
+      return { ...filled, radius };
     }),
   );
 }

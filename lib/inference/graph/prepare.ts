@@ -54,6 +54,6 @@ export async function preparePicture(
   const alignment = reference.alignerFor(picture).measure(source);
   const prepared = alignment.lost
     ? resizeRgb(picture, recipe, reuse)
-    : warpRgb(source, picture, alignment, recipe, reuse);
+    : warpRgb(source, picture, alignment, recipe, { beyond: reference.gray, output: reuse });
   return { ...prepared, alignment };
 }

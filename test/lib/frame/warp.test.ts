@@ -45,4 +45,15 @@ describe('warping', () => {
     const copied = warpRgb({ data: Buffer.concat(rows), width, height }, { width, height }, move, target);
     assert.deepEqual(there.data, copied.data);
   });
+
+  it('shows what the reference shows where the picture ends', () => {
+    const frame = { width: 20, height: 10 };
+    const data = Buffer.alloc(600, 200);
+    const beyond = { data: Float32Array.from({ length: 8 }, (_, i) => 10 * i), width: 4, height: 2 };
+    const target = { ...frame, fit: 'stretch' } as const;
+    const { data: warped } = warpRgb({ data, ...frame }, frame, { ...AT_REST, x: 10 }, target, { beyond });
+    assert.deepEqual([warped[0], warped[8 * 3]], [200, 200]);
+    // columns 10…14 and 15…19 of the reference's four, in its upper and its lower row
+    assert.deepEqual([warped[12 * 3], warped[19 * 3], warped[(9 * 20 + 19) * 3]], [20, 30, 70]);
+  });
 });

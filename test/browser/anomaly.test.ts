@@ -1,0 +1,201 @@
+/** The dialog of anomaly-score: teaching from a folder, what came out, forgetting a part, and going back. */
+import assert from 'node:assert/strict';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { sharedSet } from '../../bench/eval/image-sets.ts';
+import { complaints, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
+import { startNodeRed, type FlowNode, type NodeRed, type NodeRedVersion } from '../support/node-red.ts';
+import { requirePath, shared } from '../support/shared.ts';
+
+const GOOD_PARTS = 12;
+const LONG_NAME = 'Cookies of press line 4, station 12, upper camera after the washer';
+
+describe('the dialog of anomaly-score', function () {
+  this.timeout(120_000);
+  let folder: string;
+  let bad: string;
+  let nodeRed: NodeRed;
+  let browser: Browser;
+  let page: Page;
+  let errors: string[];
+
+  before(async function () {
+    const images = shared('data', 'images');
+    requirePath(this, images, 'the sets of real pictures');
+    browser = await launchBrowser(this);
+    folder = await mkdtemp(join(tmpdir(), 'jidoka-anomaly-'));
+    const { train_good: good, test_bad } = sharedSet(images, 'cookies');
+    bad = test_bad[0] ?? '';
+    await mkdir(join(folder, 'good'));
+    for (const [index, path] of good.slice(0, GOOD_PARTS).entries()) {
+      await cp(path, join(folder, 'good', `cookie ${String(index).padStart(2, '0')}.jpg`));
+    }
+    // The same part twice: something to point out.
+    await cp(good[0] ?? '', join(folder, 'good', 'cookie 99 again.jpg'));
+  });
+  after(async () => {
+    await browser.close();
+    await rm(folder, { recursive: true });
+  });
+  afterEach(async () => {
+    await nodeRed.stop();
+  });
+
+  function flows(): FlowNode[] {
+    const score = { type: 'anomaly-score', z: 'tab', version: 2, station: 'station', looks: 'pictures' };
+    return [
+      { id: 'tab', type: 'tab', label: 'Cookies' },
+      {
+        ...{ id: 'station', type: 'inspection-station', version: 1, name: 'Press 4' },
+        ...{ folder, deadlineMs: 60_000, leaseHours: 8 },
+      },
+      {
+        ...{ id: 'camera', type: 'camera-capture', z: 'tab', version: 1, x: 120, y: 100, name: 'Camera' },
+        ...{
+          station: 'station',
+          source: 'file',
+          file: bad,
+          trigger: 'message',
+          health: false,
+          wires: [['score']],
+        },
+      },
+      {
+        ...{ ...score, id: 'score', x: 320, y: 100, name: LONG_NAME, model: 'cookies', teaching: 'folder' },
+        ...{ folder: 'good', method: 'patch-nn', resolution: '224', parts: '60', learn: 'ask' },
+        ...{ providers: 'cpu', queue: 'latest-wins', heatmap: 'suspicious', explain: 'suspicious' },
+        wires: [['scored'], []],
+      },
+      {
+        ...{ ...score, id: 'empty', x: 320, y: 200, name: '', model: 'nothing yet', teaching: 'none' },
+        wires: [[], []],
+      },
+      { id: 'scored', type: 'debug', z: 'tab', x: 540, y: 100, active: true, complete: 'true', wires: [] },
+    ];
+  }
+
+  async function openEditor(version: NodeRedVersion, locale: string): Promise<void> {
+    const settings = { jidokaAllowAnonymousArming: true };
+    nodeRed = await startNodeRed({ version, flows: flows(), settings });
+    page = await browser.newPage({ viewport: { width: 1440, height: 1200 }, locale });
+    page.setDefaultTimeout(60_000);
+    errors = complaints(page);
+    await page.goto(nodeRed.url);
+    await page.waitForSelector('.red-ui-flow-node');
+    await page.waitForSelector('#red-ui-loading-progress', { state: 'hidden' });
+  }
+
+  async function openDialog(id: string): Promise<void> {
+    await page.evaluate(`RED.editor.edit(RED.nodes.node('${id}'))`);
+    await page.waitForSelector('#node-dialog-cancel');
+    await page.waitForFunction(`(() => {
+      const tray = [...document.querySelectorAll('.red-ui-tray')].at(-1);
+      return tray.getAnimations().length === 0 && Math.abs(parseFloat(getComputedStyle(tray).right)) < 1;
+    })()`);
+  }
+
+  async function closeDialog(): Promise<void> {
+    await page.click('#node-dialog-cancel');
+    await page.waitForSelector('.red-ui-tray', { state: 'detached' });
+  }
+
+  async function confirm(reason: string): Promise<void> {
+    const yes = page.locator('.jidoka-confirm .jidoka-yes');
+    assert.equal(await yes.isDisabled(), true, 'a reason is asked for');
+    await page.fill('.jidoka-confirm input', reason);
+    await page.press('.jidoka-confirm input', 'Enter');
+  }
+
+  function versionsShown(): Promise<string[]> {
+    return page.locator('.jidoka-versions > li > div > strong').allInnerTexts();
+  }
+
+  async function scrollTo(selector: string): Promise<void> {
+    await page
+      .locator(selector)
+      .first()
+      .evaluate((element) => {
+        (element as unknown as { scrollIntoView(to: object): void }).scrollIntoView({ block: 'start' });
+      });
+  }
+
+  async function picturesSeen(selector: string): Promise<void> {
+    await page.waitForFunction(`[...document.querySelectorAll(${JSON.stringify(selector)})]
+      .every((image) => image.complete && image.naturalWidth > 0)`);
+  }
+
+  it('shows a lesson under way, what came of it, forgets a part and goes back', async () => {
+    await openEditor('5', 'en-US');
+    await openDialog('score');
+    await page.waitForSelector('.jidoka-panel[data-state=busy] progress');
+    assert.deepEqual(await unreadableIn(page, LONG_NAME), []);
+    await scrollTo('.jidoka-panel');
+    await screenshot(page, 'anomaly-teaching');
+
+    await page.waitForSelector('.jidoka-panel[data-state=ready] .jidoka-chart', { timeout: 100_000 });
+    assert.deepEqual(await versionsShown(), ['1 · taught']);
+    await page.waitForSelector('.jidoka-parts > li');
+    assert.equal(await page.locator('.jidoka-parts > li').count(), GOOD_PARTS);
+    await picturesSeen('.jidoka-parts img');
+    assert.match(
+      await page.locator('.jidoka-model .jidoka-pointed').innerText(),
+      /the same as cookie 00\.jpg/,
+    );
+
+    nodeRed.send('camera', {});
+    await page.waitForSelector('.jidoka-recent .jidoka-explained[src]');
+    await picturesSeen('.jidoka-explained');
+    assert.deepEqual(await unreadableIn(page, LONG_NAME), []);
+    await scrollTo('.jidoka-model');
+    await screenshot(page, 'anomaly-model');
+    await scrollTo('.jidoka-recent');
+    await screenshot(page, 'anomaly-parts');
+
+    await page.locator('.jidoka-parts input').first().check();
+    await page.click('.jidoka-unteach');
+    await confirm('a fingerprint on it');
+    await page.waitForSelector('.jidoka-versions > li[data-version="2"] .jidoka-serving');
+    assert.deepEqual(await versionsShown(), ['2 · parts forgotten: 1', '1 · taught']);
+    await page.waitForFunction(
+      `document.querySelectorAll('.jidoka-parts > li').length === ${GOOD_PARTS - 1}`,
+    );
+
+    await page.click('.jidoka-versions > li[data-version="1"] button');
+    await page.press('.jidoka-confirm input', 'Escape');
+    assert.equal(await page.locator('.jidoka-confirm').count(), 0);
+    assert.equal(await page.locator('.red-ui-tray').count(), 1, 'Escape leaves the question, not the dialog');
+    await page.click('.jidoka-versions > li[data-version="1"] button');
+    await confirm('it was good after all');
+    await page.waitForSelector('.jidoka-versions > li[data-version="3"] .jidoka-serving');
+    assert.deepEqual(await versionsShown(), ['3 · gone back', '2 · parts forgotten: 1', '1 · taught']);
+    await scrollTo('.jidoka-history');
+    await screenshot(page, 'anomaly-versions');
+    await closeDialog();
+
+    await openDialog('empty');
+    await page.waitForSelector('.jidoka-panel[data-state=empty]');
+    assert.deepEqual(await unreadableIn(page, LONG_NAME), []);
+    await closeDialog();
+    assert.deepEqual(errors, []);
+  });
+
+  it('says the same in German and in Node-RED 4.1, and what is wrong with a folder', async () => {
+    await openEditor('4.1', 'de');
+    await openDialog('score');
+    await page.waitForSelector('.jidoka-panel[data-state=ready] .jidoka-chart');
+    await page.waitForSelector('.jidoka-versions > li');
+    assert.equal((await versionsShown()).at(-1), '1 · eingelernt');
+    await page.click('.jidoka-check');
+    await page.waitForSelector('.jidoka-checked .jidoka-pointed');
+    assert.match(await page.locator('.jidoka-checked').innerText(), /13 Bilder, 12 verschiedene Teile/);
+    await page.fill('#node-input-folder', 'nowhere');
+    await page.click('.jidoka-check');
+    await page.waitForSelector('.jidoka-checked .jidoka-problem');
+    assert.deepEqual(await unreadableIn(page, LONG_NAME), []);
+    await screenshot(page, 'anomaly-41-de');
+    await closeDialog();
+    assert.deepEqual(errors, []);
+  });
+});
