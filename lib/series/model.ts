@@ -93,6 +93,11 @@ export function digestOf(normal: Normal): string {
   return `sha256:${createHash('sha256').update(canonicalJson(normal)).digest('hex')}`;
 }
 
+/** Names the folder that becomes a version, so that whoever ends a teaching can sweep it. */
+export function newDraft(): string {
+  return `.teaching-${randomUUID()}`;
+}
+
 /**
  * Stores what was learnt as the next version of `name`. It appears on disk whole or not at all.
  * Throws `MODEL_NAME_INVALID`.
@@ -100,10 +105,10 @@ export function digestOf(normal: Normal): string {
 export async function storeModel(
   folder: string,
   name: string,
-  { normal, rows }: { normal: Normal; rows: number },
+  { normal, rows, draft: draftName = newDraft() }: { normal: Normal; rows: number; draft?: string },
 ): Promise<SeriesModel> {
   const versions = modelFolder(folder, name);
-  const draft = join(versions, `.teaching-${randomUUID()}`);
+  const draft = join(versions, draftName);
   await mkdir(draft, { recursive: true });
   try {
     const shared = {

@@ -3,14 +3,14 @@
  * free, and cancelling is ending that process.
  */
 import { fork } from 'node:child_process';
-import { extname } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { modelFolder } from '../anomaly/model.ts';
 import { CodedError } from '../errors.ts';
 import { SeriesError } from './errors.ts';
-import { storeModel, type SeriesModel } from './model.ts';
-import type { Normal } from './normal.ts';
-import type { FromTeacher, Lesson } from './teach-protocol.ts';
+import { newDraft, type SeriesModel } from './model.ts';
+import type { FromTeacher, Lesson, ToTeacher } from './teach-protocol.ts';
 
 const PROCESS = fileURLToPath(new URL(`./teach-process${extname(import.meta.url)}`, import.meta.url));
 
@@ -29,16 +29,22 @@ export interface TeachOptions extends Lesson {
  */
 export async function teach(options: TeachOptions): Promise<SeriesModel> {
   const { folder, name, signal, onProgress, ...lesson } = options;
-  modelFolder(folder, name);
-  const normal = await learnInProcess(lesson, signal, onProgress);
-  return storeModel(folder, name, { normal, rows: lesson.rows.length });
+  const draft = newDraft();
+  const versions = modelFolder(folder, name);
+  try {
+    return await teachInProcess({ folder, name, draft, lesson }, signal, onProgress);
+  } catch (error) {
+    // A process that was ended could not sweep behind itself.
+    await rm(join(versions, draft), { recursive: true, force: true });
+    throw error;
+  }
 }
 
-async function learnInProcess(
-  lesson: Lesson,
+async function teachInProcess(
+  order: ToTeacher,
   signal: AbortSignal | undefined,
   onProgress: TeachOptions['onProgress'],
-): Promise<Normal> {
+): Promise<SeriesModel> {
   if (signal?.aborted === true) throw cancelled();
   const child = fork(PROCESS, [], {
     execArgv: [],
@@ -51,7 +57,7 @@ async function learnInProcess(
   });
   const giveUp = new AbortController();
   try {
-    return await new Promise<Normal>((resolve, reject) => {
+    return await new Promise<SeriesModel>((resolve, reject) => {
       let complaint = '';
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
         complaint = (complaint + text).slice(-1000);
@@ -74,14 +80,14 @@ async function learnInProcess(
       child.on('message', (message) => {
         const answer = message as FromTeacher;
         if (answer.type === 'progress') onProgress?.(answer.done, answer.total);
-        else if (answer.type === 'taught') resolve(answer.normal);
+        else if (answer.type === 'taught') resolve(answer.model);
         else {
           const { code, message: text, hint } = answer;
           reject(new CodedError(code, text, hint === undefined ? {} : { hint }));
         }
       });
       // A failure to send shows as the end of the child as well, and is reported there.
-      child.send(lesson, () => undefined);
+      child.send(order, () => undefined);
     });
   } finally {
     giveUp.abort();

@@ -22,6 +22,14 @@ interface Service {
   reference: ModelReference;
   watch: Watch;
   withdraw: () => void;
+  /** Of the window judged last, where windows say when they were. */
+  newest?: Span | undefined;
+}
+
+interface Span {
+  fromMs: number;
+  toMs: number;
+  sampleMs: number;
 }
 
 /** Rows being collected from the machine, or what was collected being taught. */
@@ -120,7 +128,9 @@ export class SignalSubject implements Subject {
 
   #judge(service: Service, message: Message, inspection: Inspection, row: number[]): void {
     const startedAt = performance.now();
-    if (isAfterGap(message.payload)) service.watch.reset();
+    const span = spanOf(message.payload);
+    if (!follows(service.newest, span)) service.watch.reset();
+    service.newest = span;
     inspection.anomaly = sectionOf(service, service.watch.judge(row));
     const ms = performance.now() - startedAt;
     inspection.timings['score'] = ms;
@@ -194,11 +204,23 @@ function featuresIn(payload: unknown): unknown {
   return payload.features;
 }
 
-/** Windows before and after a gap are no neighbours. */
-function isAfterGap(payload: unknown): boolean {
-  return (
-    typeof payload === 'object' && payload !== null && 'afterGap' in payload && payload.afterGap === true
-  );
+/**
+ * When a window began and ended, in milliseconds, as sensor-window says it. One that does not follow
+ * on the one before is no neighbour of it: a hop is never longer than a window.
+ */
+function spanOf(payload: unknown): Span | undefined {
+  const { window } = Object(payload) as {
+    window?: { startedAtMs?: unknown; rateHz?: unknown; samples?: unknown };
+  };
+  const { startedAtMs, rateHz, samples } = window ?? {};
+  if (typeof startedAtMs !== 'number' || typeof rateHz !== 'number' || typeof samples !== 'number')
+    return undefined;
+  return { fromMs: startedAtMs, toMs: startedAtMs + (1000 * samples) / rateHz, sampleMs: 1000 / rateHz };
+}
+
+function follows(before: Span | undefined, span: Span | undefined): boolean {
+  if (before === undefined || span === undefined) return true;
+  return span.fromMs > before.fromMs && span.fromMs <= before.toMs + span.sampleMs / 2;
 }
 
 function sectionOf({ model, reference }: Service, { score, method, shares }: Judgement): AnomalySection {

@@ -156,10 +156,13 @@ describe('anomaly-score on signals', function () {
     await taughtFromTheMachine({ smoothing: 10 });
     const [first = [], second = []] = pumpRows(2, 4);
     const odd = { ...featuresOf(first), temperature: 200 };
-    for (let more = 0; more < 10; more += 1) await send({ features: odd });
-    const after = (await send({ features: featuresOf(second), afterGap: true })).payload as number;
-    const without = (await send({ features: featuresOf(second) })).payload as number;
-    assert.ok(after < 2 && without < 2, 'what was before the gap no longer counts');
+    const windowAt = (second: number): object => ({ startedAtMs: 1000 * second, rateHz: 100, samples: 100 });
+    for (let more = 0; more < 10; more += 1) await send({ features: odd, window: windowAt(more) });
+    const features = featuresOf(second);
+    const next = await send({ features, window: windowAt(10) });
+    assert.ok((next.payload as number) > 2, 'the mean of ten holds the windows before');
+    const after = await send({ features, window: windowAt(15) });
+    assert.ok((after.payload as number) < 2, 'what was before the gap no longer counts');
   });
 
   it('says that there is no model, and that a file teaches nothing', async () => {
