@@ -101,6 +101,8 @@ export interface AnomalySection {
   model: ModelReference;
   provider: string;
   boxes: Box[];
+  /** Of signals: the features that make the score what it is, the most telling first; shares of 1. */
+  contributions?: { name: string; share: number }[];
   /** Where the part lay against where it lay when it was taught; boxes are in the frame as it came. */
   alignment?: Alignment;
 }

@@ -147,7 +147,8 @@ export class Watch {
  * row that is not what was taught has no score, rather than one that means something else.
  */
 export function rowOf(columns: readonly string[], features: unknown): number[] {
-  if (typeof features !== 'object' || features === null || Array.isArray(features)) {
+  const empty = typeof features !== 'object' || features === null || Array.isArray(features);
+  if (empty || Object.keys(features).length === 0) {
     throw new SeriesError('FEATURES_INVALID', 'there are no features in the message', {
       hint: 'Send msg.payload = {features: {name: number}}, for example from a sensor-window node.',
     });

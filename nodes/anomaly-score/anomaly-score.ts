@@ -7,6 +7,8 @@ import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
 import { pictureConfig } from './picture-config.ts';
 import { PictureSubject } from './picture-subject.ts';
 import { anomalyRoutes } from './routes.ts';
+import { signalConfig } from './signal-config.ts';
+import { SignalSubject } from './signal-subject.ts';
 import type { Subject, SubjectMaker } from './subject.ts';
 
 interface Config {
@@ -21,6 +23,10 @@ const SUBJECTS = {
   pictures: (config: ConfigReader): SubjectMaker => {
     const pictures = pictureConfig(config);
     return (context, station) => new PictureSubject(context, station, pictures);
+  },
+  signals: (config: ConfigReader): SubjectMaker => {
+    const signals = signalConfig(config);
+    return (context, station) => new SignalSubject(context, station, signals);
   },
 };
 const LOOKS = Object.keys(SUBJECTS) as (keyof typeof SUBJECTS)[];

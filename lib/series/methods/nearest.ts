@@ -4,7 +4,7 @@
  */
 import type { Row } from '../scaling.ts';
 import type { Method } from './method.ts';
-import { distance, spread } from './spread.ts';
+import { distance, remember } from './similarity.ts';
 
 export interface Stretches {
   /** Rows of a stretch. */
@@ -20,7 +20,7 @@ export const nearest: Method<Stretches> = {
   learn(rows) {
     const length = Math.min(LENGTH, rows.length);
     const stretches = rows.slice(length - 1).map((_, end) => rows.slice(end, end + length).flat());
-    return { length, rows: spread(stretches) };
+    return { length, rows: remember(stretches) };
   },
 
   open({ length, rows }) {

@@ -5,9 +5,9 @@
  * Source: J. Garvey, D. Garvey, R. Seibert, J. W. Hines, Ann. Nucl. Energy 34 (2007) 133–142;
  * MSET itself: R. Singer, K. Gross et al., 9th Intl. Conf. on Intelligent Systems Applications to Power Systems (1997).
  */
+import { farthestPoints } from '../../statistics/farthest-points.ts';
 import { median, type Row } from '../scaling.ts';
 import type { Evidence, Method } from './method.ts';
-import { distance, spread } from './spread.ts';
 
 export interface Remembered {
   rows: number[][];
@@ -15,11 +15,13 @@ export interface Remembered {
   bandwidth: number;
 }
 
+const MOST_ROWS = 500;
+
 export const similarity: Method<Remembered> = {
   memory: 0,
 
   learn(rows) {
-    const kept = spread(rows);
+    const kept = remember(rows);
     const nearest = kept.map((row, index) =>
       kept.reduce(
         (least, other, at) => (at === index ? least : Math.min(least, distance(row, other))),
@@ -34,6 +36,20 @@ export const similarity: Method<Remembered> = {
     return { step: (row) => evidenceOf(remembered, row), reset: () => undefined };
   },
 };
+
+/** Rows spread over everything that was seen; all of them while there are few. */
+export function remember(rows: readonly Row[]): number[][] {
+  const kept =
+    rows.length <= MOST_ROWS ? rows : farthestPoints(rows, MOST_ROWS).map((row) => rows[row] ?? []);
+  return kept.map((row) => [...row]);
+}
+
+export function distance(one: Row, other: Row): number {
+  let sum = 0;
+  for (let column = 0; column < one.length; column += 1)
+    sum += ((one[column] ?? 0) - (other[column] ?? 0)) ** 2;
+  return Math.sqrt(sum);
+}
 
 function evidenceOf({ rows, bandwidth }: Remembered, row: Row): Evidence {
   const distances = rows.map((other) => distance(row, other));

@@ -144,7 +144,7 @@ describe('normal operation', () => {
     assert.equal(await codeOf(() => rowOf(['a'], { a: 1, b: 2 })), 'FEATURE_UNKNOWN');
     assert.equal(await codeOf(() => rowOf(['a'], { a: NaN })), 'FEATURES_INVALID');
     assert.equal(await codeOf(() => rowOf(['a'], { a: '1' })), 'FEATURES_INVALID');
-    for (const nothing of [undefined, null, 7, [1], 'a'])
+    for (const nothing of [undefined, null, 7, [1], 'a', {}])
       assert.equal(await codeOf(() => rowOf(['a'], nothing)), 'FEATURES_INVALID');
   });
 });
