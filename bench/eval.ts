@@ -9,6 +9,7 @@ import type { EvalChoice } from './eval/choice.ts';
 import { evaluateCoverage } from './eval/coverage.ts';
 import { evaluateDrift } from './eval/drift.ts';
 import { evaluateImages } from './eval/images.ts';
+import { evaluateTeaching } from './eval/teach.ts';
 import { evaluateIncremental } from './eval/incremental.ts';
 import { evaluateLine } from './eval/line.ts';
 import { evaluateSignals } from './eval/signals.ts';
@@ -16,6 +17,7 @@ import { meetsGoal, report, type Figure, type Section } from './figures.ts';
 
 const SECTIONS: Readonly<Record<string, (choice: EvalChoice) => Promise<Section>>> = {
   images: evaluateImages,
+  teach: evaluateTeaching,
   incremental: evaluateIncremental,
   coverage: evaluateCoverage,
   drift: evaluateDrift,

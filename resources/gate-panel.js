@@ -200,7 +200,7 @@
       return this.#row('panel.threshold', ...lines);
     }
 
-    #realised({ realised, settings }) {
+    #realised({ realised, settings, concerns }) {
       if (!realised) return undefined;
       const { state, lower, upper, falseRejects, good, unlabelled } = realised;
       const sure = percent(1 - settings.settings.delta, 3);
@@ -212,6 +212,7 @@
       return this.#row(
         'panel.realisedRate',
         mark,
+        ...concerns.map(({ code, message }) => `${code}: ${message}`),
         this.#text('panel.interval', interval),
         this.#text('panel.counted', { falseRejects, good, unlabelled }),
       );

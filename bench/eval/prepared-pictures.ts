@@ -30,12 +30,12 @@ export class PreparedPictures {
   }
 }
 
-/** What `read` makes of each, one after the other. */
-export async function each<Read>(
-  paths: readonly string[],
-  read: (path: string) => Promise<Read>,
-): Promise<Read[]> {
-  const results: Read[] = [];
-  for (const path of paths) results.push(await read(path));
+/** What `make` makes of each, one after the other. */
+export async function each<Item, Made>(
+  items: readonly Item[],
+  make: (item: Item) => Promise<Made>,
+): Promise<Made[]> {
+  const results: Made[] = [];
+  for (const item of items) results.push(await make(item));
   return results;
 }

@@ -6,12 +6,11 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { decodeRgb, type RgbImage } from '../frame/decode.ts';
 import { measurePixels } from '../frame/luminance.ts';
-import { preparePicture } from '../inference/graph/prepare.ts';
+import { preparePicture, type PictureRecipe } from '../inference/graph/prepare.ts';
 import { findingsAmong, signatureOf, type Finding, type FindingKind, type PartLook } from './findings.ts';
 import { formatOf } from './folder-frames.ts';
 import { partIdOf, type PartLabel, type PartStore, type StoredPart } from './parts.ts';
 import type { ToTeacher } from './teach-protocol.ts';
-import type { LessonSettings } from './unfinished.ts';
 
 export type Offered = Omit<Extract<ToTeacher, { type: 'frame' }>, 'type'>;
 
@@ -32,9 +31,15 @@ export async function offeredFrom(path: string): Promise<Offered | undefined> {
   return { bytes, format, width: 0, height: 0, source: path };
 }
 
+/** Undefined where it cannot be. An encoded picture says its own size. */
+export async function decoded({ bytes, format, width, height }: Offered): Promise<RgbImage | undefined> {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return decodeRgb(buffer, format, width, height).catch(() => undefined);
+}
+
 export class Collector {
   readonly #store: PartStore | undefined;
-  readonly #settings: Pick<LessonSettings, 'width' | 'height'>;
+  readonly #recipe: PictureRecipe;
   readonly #onFinding: (finding: Finding) => void;
   readonly #looks: PartLook[] = [];
   readonly #sources = new Map<string, string>();
@@ -43,11 +48,11 @@ export class Collector {
   /** @param store where pictures are kept; nothing is when absent */
   constructor(
     store: PartStore | undefined,
-    settings: Pick<LessonSettings, 'width' | 'height'>,
+    recipe: PictureRecipe,
     onFinding: (finding: Finding) => void = () => undefined,
   ) {
     this.#store = store;
-    this.#settings = settings;
+    this.#recipe = recipe;
     this.#onFinding = onFinding;
   }
 
@@ -67,12 +72,8 @@ export class Collector {
    * @throws AnomalyError `PARTS_FULL`, `MODELS_UNWRITABLE`
    */
   async take(offered: Offered): Promise<Collected | undefined> {
-    const { bytes, format, source, label = 'good', partId } = offered;
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    const { width, height } = offered;
-    const frame = await (
-      width > 0 ? decodeRgb(buffer, format, width, height) : decodeRgb(buffer, format)
-    ).catch(() => undefined);
+    const { bytes, source, label = 'good', partId } = offered;
+    const frame = await decoded(offered);
     if (frame === undefined) {
       this.unreadable(source);
       return undefined;
@@ -88,7 +89,7 @@ export class Collector {
       label,
       ...(partId === undefined ? {} : { partId }),
       source,
-      frameSha256: createHash('sha256').update(buffer).digest('hex'),
+      frameSha256: createHash('sha256').update(bytes).digest('hex'),
       width: frame.width,
       height: frame.height,
       measures: { sharpness, fineness, clippedDark, clippedBright },
@@ -120,8 +121,8 @@ export class Collector {
   }
 
   async #prepared(frame: RgbImage): Promise<RgbImage> {
-    const { width, height } = this.#settings;
-    const { data } = await preparePicture(frame, { width, height, fit: 'stretch' });
+    const { width, height } = this.#recipe;
+    const { data } = await preparePicture(frame, this.#recipe);
     return { data, width, height };
   }
 

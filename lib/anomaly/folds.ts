@@ -41,13 +41,21 @@ interface FoldInput extends BankOptions {
   onFold: (done: number, total: number) => void;
 }
 
+/** One of each five parts in a row is in each fold, by chance; the folds of parts do not change where more follow. */
+function foldsOf(parts: number, seed: number): number[] {
+  const random = seededRandom(seed);
+  const folds: number[] = [];
+  while (folds.length < parts) folds.push(...shuffledIndices(FOLDS, random));
+  return folds;
+}
+
 /** Gives the event loop a turn between folds. */
 export async function scoreOutOfFold(set: FeatureSet, input: FoldInput): Promise<OutOfFold> {
   const { methods, painted, onFold, ...options } = input;
   const bases = [...new Set(methods.flatMap(basesOf))];
   const scores = new Map<Method, FoldScores>(bases.map((base) => [base, { good: [], painted: [] }]));
-  const order = shuffledIndices(set.parts.length, seededRandom(options.seed));
-  const foldOf = (part: number): number => (order[part] ?? 0) % FOLDS;
+  const folds = foldsOf(set.parts.length, options.seed);
+  const foldOf = (part: number): number => folds[part] ?? 0;
   const all = bases.includes('padim') ? fitGaussians(set, options.seed) : undefined;
   onFold(0, FOLDS);
   for (let fold = 0; fold < FOLDS; fold += 1) {

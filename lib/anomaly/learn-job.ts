@@ -5,17 +5,31 @@ import { readFile } from 'node:fs/promises';
 import { Collector, type Offered } from './collect.ts';
 import { AnomalyError } from './errors.ts';
 import { MINIMUM_PARTS } from './manifest-of.ts';
-import { readModel, type AnomalyModel } from './model.ts';
+import type { Features } from './backbone.ts';
+import { embeddingsOf } from './nearest.ts';
+import { readModel, readSideFile, type AnomalyModel } from './model.ts';
 import { PartStore, partIdOf, type PartLabel } from './parts.ts';
 import type { Learned, LearnJob, Taught } from './teach-protocol.ts';
-import type { TeachingProgress } from './teaching.ts';
-import { FeatureReader, lookAt, train } from './training.ts';
+import { extendTeaching, type TeachingProgress } from './teaching.ts';
+import { embeddingOf, FeatureReader, inputOf, lookAt, train, writeVersion } from './training.ts';
 import type { LessonSettings } from './unfinished.ts';
 import { copyVersion } from './versions.ts';
 
-function settingsOf({ input, method, seed, coresetSize, mask }: AnomalyModel): LessonSettings {
-  const { width, height } = input;
-  return { width, height, method, seed, coresetSize, ...(mask === undefined ? {} : { mask }) };
+function settingsOf({ input, method, seed, coresetSize, ...model }: AnomalyModel): LessonSettings {
+  const { mask, tiles } = model;
+  const { width, height, align } = input;
+  const { path } = model.backbone;
+  return {
+    width,
+    height,
+    method,
+    seed,
+    coresetSize,
+    ...(path === undefined ? {} : { backbone: path }),
+    ...(mask === undefined ? {} : { mask }),
+    ...(tiles === undefined ? {} : { tiles }),
+    ...(align === undefined ? {} : { align }),
+  };
 }
 
 /** Ids of the parts to add, by label; each is in the store when this returns. */
@@ -25,7 +39,7 @@ async function collect(
   store: PartStore,
   settings: LessonSettings,
 ): Promise<{ added: { id: string; label: PartLabel }[]; collector: Collector }> {
-  const collector = new Collector(store, settings);
+  const collector = new Collector(store, inputOf(settings));
   const added: { id: string; label: PartLabel }[] = [];
   for (const { id, label, partId } of add) {
     const { part, image } = await store.read(id);
@@ -98,7 +112,7 @@ export async function learnOnce(
   const defects = [...model.defects.filter((id) => !gone.has(id)), ...newDefects];
   const changesBank = goods.length > 0 || left.length < model.parts.length;
   const taught = changesBank
-    ? await retaught(job, { store, settings, parts: [...left, ...goods], defects }, onProgress)
+    ? await changedGraph(job, model, { store, settings, left, goods, defects }, onProgress)
     : await sameGraph(job, model, { store, defects });
   const findings = collector.findings();
   const change = { added: goods, removed, defects: newDefects };
@@ -107,22 +121,90 @@ export async function learnOnce(
 
 type Kept = Omit<Taught, 'findings' | 'skipped'>;
 
-async function retaught(
-  { draft }: LearnJob,
-  change: { store: PartStore; settings: LessonSettings; parts: string[]; defects: string[] },
+interface BankChange {
+  store: PartStore;
+  settings: LessonSettings;
+  /** Ids of good parts that stay, and of those that come. */
+  left: readonly string[];
+  goods: readonly string[];
+  defects: readonly string[];
+}
+
+/** Extends what is remembered; a backbone that is another by now, or a lost memory, means teaching anew. */
+async function changedGraph(
+  job: LearnJob,
+  model: AnomalyModel,
+  change: BankChange,
   onProgress: (progress: TeachingProgress) => void,
 ): Promise<Kept> {
-  const { store, settings, parts, defects } = change;
-  const reader = await FeatureReader.open(settings);
+  const reader = await FeatureReader.open(change.settings);
+  try {
+    const memory = await readSideFile(model, 'memory');
+    const canExtend = memory !== undefined && reader.backbone.digest === model.backbone.digest;
+    return canExtend
+      ? await extended(job, model, { ...change, reader, memory }, onProgress)
+      : await retaught(job, reader, change, onProgress);
+  } finally {
+    await reader.release();
+  }
+}
+
+async function extended(
+  { draft }: LearnJob,
+  model: AnomalyModel,
+  change: BankChange & { reader: FeatureReader; memory: Buffer },
+  onProgress: (progress: TeachingProgress) => void,
+): Promise<Kept> {
+  const { reader, store, settings, memory, left, goods, defects } = change;
+  const featuresOf = async (id: string): Promise<Features> => reader.read((await store.read(id)).image);
+  const memorised = model.parts.slice(0, model.memorised);
+  const stays = new Set(left);
+  const add: Features[] = [];
+  for (const id of goods) {
+    add.push(await featuresOf(id));
+    onProgress({ stage: 'features', done: add.length, total: goods.length });
+  }
+  const teaching = await extendTeaching({
+    memory,
+    backbone: reader.backbone,
+    add,
+    remove: [...memorised.keys()].filter((part) => !stays.has(memorised[part] as string)),
+    featuresOf: (part) => featuresOf(memorised[part] as string),
+    onProgress,
+  });
+  const known = await embeddingsOf(model);
+  const ids = memorised.filter((id) => stays.has(id));
+  const embeddings = [
+    ...ids.map((id) => known[model.parts.indexOf(id)] as Float32Array),
+    ...add.map((features) => embeddingOf(reader.shape, features)),
+  ];
+  const rest = model.parts.slice(model.memorised).filter((id) => stays.has(id));
+  return writeVersion(teaching, {
+    draft,
+    store,
+    reader,
+    settings,
+    embeddings,
+    ids: [...ids, ...goods],
+    rest,
+    defects,
+  });
+}
+
+async function retaught(
+  { draft }: LearnJob,
+  reader: FeatureReader,
+  { store, settings, left, goods, defects }: BankChange,
+  onProgress: (progress: TeachingProgress) => void,
+): Promise<Kept> {
   const sample = reader.sample(settings.seed);
+  const parts = [...left, ...goods];
   for (const [index, id] of parts.entries()) {
     const { image } = await store.read(id);
     await sample.add(id, () => reader.read(image));
     onProgress({ stage: 'features', done: index + 1, total: parts.length });
   }
-  const taught = await train(reader, sample, settings, { draft, store, defects }, onProgress);
-  await reader.release();
-  return taught;
+  return train(reader, sample, settings, { draft, store, defects }, onProgress);
 }
 
 /** Only the acceptance test changes. */
@@ -136,13 +218,14 @@ async function sameGraph(
   const looks = await lookAt(await readFile(model.graph), store, unknown);
   unknown.forEach((id, index) => known.set(id, looks[index]?.score ?? NaN));
   await copyVersion(model, draft);
-  const { digest, method, why, candidates, backbone, bankSize, parts, memorised, scores, embedding, files } =
-    model;
+  const { digest, method, why, candidates, input, backbone, bankSize } = model;
+  const { parts, memorised, scores, embedding, files } = model;
   return {
     digest,
     method,
     why,
     candidates,
+    input,
     backbone,
     bankSize,
     parts,

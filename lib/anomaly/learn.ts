@@ -49,7 +49,8 @@ export async function learn(options: LearnOptions): Promise<AnomalyModel> {
   const release = await holdModel(folder, name);
   const draft = newDraftPath(folder, name);
   try {
-    const { path, version } = await currentVersion(folder, name);
+    const before = await currentVersion(folder, name);
+    const { path, version } = before;
     const stored = add.flatMap((part) => {
       if (!('pictureId' in part)) return [];
       const { pictureId, label, partId } = part;
@@ -59,11 +60,8 @@ export async function learn(options: LearnOptions): Promise<AnomalyModel> {
     const frames = add.filter((part) => 'frame' in part)[Symbol.iterator]();
     const { learned } = (await doJob(job, frames, options)) as { learned: Learned };
     throwIfCancelled(signal);
-    const before = await currentVersion(folder, name);
-    const { width, height } = before.input;
-    const settings = { ...before, width, height };
     const lineage = { name, parent: version, change: changeOf(learned, actor, reason) };
-    const model = await publish(draft, folder, name, manifestOf(learned.taught, settings, lineage));
+    const model = await publish(draft, folder, name, manifestOf(learned.taught, before, lineage));
     options.onProgress?.({ stage: 'saving', done: 1, total: 1 });
     return model;
   } finally {

@@ -27,17 +27,17 @@ export function acceptanceOf(goodScores: readonly number[], defectScores: readon
 
 export function manifestOf(
   taught: Taught,
-  settings: Pick<LessonSettings, 'width' | 'height' | 'seed' | 'coresetSize' | 'mask'>,
+  settings: Pick<LessonSettings, 'seed' | 'coresetSize' | 'mask' | 'tiles'>,
   lineage: { name: string; parent: number | null; change: Change },
 ): Omit<ModelManifest, 'version'> {
-  const { width, height, seed, coresetSize, mask } = settings;
+  const { seed, coresetSize, mask, tiles } = settings;
   const goodScores = taught.scores.toSorted((one, other) => one - other);
   return {
     format: 2,
     ...lineage,
     ...taught,
-    input: { width, height, colour: 'rgb', fit: 'stretch' },
     ...(mask === undefined ? {} : { mask }),
+    ...(tiles === undefined ? {} : { tiles }),
     coresetSize,
     seed,
     goodScores,

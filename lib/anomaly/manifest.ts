@@ -4,9 +4,11 @@
  * are read as format 2.
  */
 import { Ajv, type JSONSchemaType } from 'ajv';
+import { checkedAlign, type AlignRecipe } from '../frame/align-recipe.ts';
 import { METHODS, type Method } from './heads/head.ts';
 import type { Finding } from './findings.ts';
 import type { Candidate } from './choice.ts';
+import type { Tiling } from './tiles.ts';
 
 /** A threshold that at most the share `alpha` of fresh good parts exceeds; null: too few parts to say. */
 interface ThresholdCandidate {
@@ -44,6 +46,8 @@ export interface ModelInput {
   height: number;
   colour: 'rgb';
   fit: 'stretch';
+  /** Brings a part that lies a little otherwise to where it lay when the model was taught. */
+  align?: AlignRecipe;
 }
 
 /** Corners of an area in shares of the picture's width and height, 0…1. */
@@ -70,7 +74,10 @@ export interface ModelManifest {
   input: ModelInput;
   /** Where is looked; everywhere when absent. */
   mask?: MaskArea[];
-  backbone: { digest: string; name: string };
+  /** For large parts: each tile has a bank of its own. */
+  tiles?: Tiling;
+  /** `path` of one of the user's own. */
+  backbone: { digest: string; name: string; path?: string };
   /** Patches of good parts in the graph. */
   bankSize: number;
   coresetSize: number;
@@ -136,11 +143,29 @@ const thresholds = {
     threshold: { type: 'number', nullable: true },
   }),
 };
-const input = exactly({
-  width: { type: 'integer', minimum: 1, maximum: 8192 },
-  height: { type: 'integer', minimum: 1, maximum: 8192 },
-  colour: { type: 'string', const: 'rgb' },
-  fit: { type: 'string', const: 'stretch' },
+const SIDE = { type: 'integer', minimum: 1, maximum: 8192 };
+const STARTS = { type: 'array', minItems: 1, maxItems: 256, items: { ...SIDE, minimum: 0 } };
+const input = exactly(
+  {
+    width: SIDE,
+    height: SIDE,
+    colour: { type: 'string', const: 'rgb' },
+    fit: { type: 'string', const: 'stretch' },
+    align: exactly({
+      reference: { type: 'string', maxLength: 32_768 },
+      maxShift: { type: 'number' },
+      maxAngle: { type: 'number' },
+    }),
+  },
+  ['align'],
+);
+/** Also of an unfinished lesson. */
+export const TILES = exactly({
+  width: SIDE,
+  height: SIDE,
+  tile: exactly({ width: SIDE, height: SIDE }),
+  lefts: STARTS,
+  tops: STARTS,
 });
 const common = {
   name: { type: 'string', minLength: 1, maxLength: 64 },
@@ -183,7 +208,8 @@ const second = exactly(
         items: { type: 'array', minItems: 2, maxItems: 2, items: SHARE },
       },
     },
-    backbone: exactly({ digest: DIGEST, name: { type: 'string', maxLength: 256 } }),
+    tiles: TILES,
+    backbone: exactly({ digest: DIGEST, name: { type: 'string', maxLength: 256 }, path: TEXT }, ['path']),
     coresetSize: { type: 'integer', minimum: 1 },
     parts: PART_IDS,
     memorised: COUNT,
@@ -226,7 +252,7 @@ const second = exactly(
       reason: TEXT,
     }),
   },
-  ['mask', 'embedding'],
+  ['mask', 'tiles', 'embedding'],
 );
 
 /** As format 1 was written: only nearest neighbours, and the number of its parts. */
@@ -290,13 +316,19 @@ function fromFirst(manifest: FirstFormat): ModelManifest {
 }
 
 /** What the parts of a file must agree on; undefined where they do. */
-function contradictionIn({ goodScores, parts, scores, memorised, defects, defectScores }: ModelManifest) {
+function contradictionIn(manifest: ModelManifest): string | undefined {
+  const { input, goodScores, parts, scores, memorised, defects, defectScores } = manifest;
   if (goodScores.some((score, index) => score < (goodScores[index - 1] ?? 0))) {
     return '/goodScores must be ascending';
   }
   if (parts.length !== scores.length || memorised > parts.length) return '/scores must be of /parts';
   if (parts.length > 0 && parts.length !== goodScores.length) return '/goodScores must be of /parts';
   if (defects.length !== defectScores.length) return '/defectScores must be of /defects';
+  try {
+    if (input.align !== undefined) checkedAlign(input.align);
+  } catch (error) {
+    return `/input/align: ${(error as Error).message}`;
+  }
   return undefined;
 }
 

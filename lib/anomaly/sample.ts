@@ -5,9 +5,6 @@
 import { seededRandom, type Random } from '../statistics/random.ts';
 import type { Features } from './backbone.ts';
 
-/** 400 parts of 224×224 pixels, 100 of 448×448, with our own backbone. */
-const MAX_BYTES = 400 * 4 * 128 * 28 ** 2;
-
 export class FeatureSample {
   readonly #random: Random;
   readonly #maxParts: number;
@@ -17,10 +14,10 @@ export class FeatureSample {
   /** In the order in which they were put aside. */
   #rest: string[] = [];
 
-  /** @param length numbers of the features of one part */
-  constructor(length: number, seed: number) {
+  /** @param maxParts whose features are held */
+  constructor(maxParts: number, seed: number) {
     this.#random = seededRandom(seed);
-    this.#maxParts = Math.max(1, Math.floor(MAX_BYTES / (4 * length)));
+    this.#maxParts = maxParts;
   }
 
   get features(): readonly Features[] {

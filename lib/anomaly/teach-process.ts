@@ -5,15 +5,17 @@
  */
 import { constants, setPriority } from 'node:os';
 import { asCodedError, CodedError } from '../errors.ts';
-import { Collector, offeredFrom, type Collected, type Offered } from './collect.ts';
+import { drawReference } from '../frame/align-reference.ts';
+import type { RgbImage } from '../frame/decode.ts';
+import { Collector, decoded, offeredFrom, type Collected, type Offered } from './collect.ts';
 import { AnomalyError } from './errors.ts';
 import { learnOnce } from './learn-job.ts';
 import { MINIMUM_PARTS } from './manifest-of.ts';
 import { PartStore } from './parts.ts';
 import type { CheckJob, FromTeacher, Job, TeachJob, ToTeacher } from './teach-protocol.ts';
 import type { TeachingProgress } from './teaching.ts';
-import { FeatureReader, train } from './training.ts';
-import { LessonLog } from './unfinished.ts';
+import { FeatureReader, inputOf, train } from './training.ts';
+import { LessonLog, noteSettings, type LessonSettings } from './unfinished.ts';
 
 function say(message: FromTeacher): void {
   process.send?.(message);
@@ -46,7 +48,12 @@ async function* framesFrom(incoming: AsyncGenerator<ToTeacher>): AsyncGenerator<
   }
 }
 
-type Source = AsyncGenerator<{ source: string; offered: Offered | undefined }>;
+interface Item {
+  source: string;
+  offered: Offered | undefined;
+}
+
+type Source = AsyncGenerator<Item>;
 
 /** Pictures on disk that were not taken yet, or what the parent sends. */
 async function* sourceOf(
@@ -63,12 +70,45 @@ async function* sourceOf(
   }
 }
 
+/** Parts an alignment is drawn from; they are held until it is, and lost with a process that ends before. */
+const REFERENCE_PARTS = 10;
+
+/** Draws the reference that pictures are aligned with from the first of them, which are given back. */
+async function withReference(
+  settings: LessonSettings,
+  source: Source,
+  wanted: number,
+): Promise<{ settings: LessonSettings; first: Item[] }> {
+  const { align } = settings;
+  if (align === undefined || align.reference !== undefined) return { settings, first: [] };
+  const first: Item[] = [];
+  const pictures: RgbImage[] = [];
+  while (pictures.length < Math.min(REFERENCE_PARTS, wanted)) {
+    const next = await source.next();
+    if (next.done === true) break;
+    first.push(next.value);
+    const picture = next.value.offered && (await decoded(next.value.offered));
+    if (picture !== undefined) pictures.push(picture);
+  }
+  const reference = await drawReference(pictures, align);
+  return { settings: { ...settings, align: { ...align, reference } }, first };
+}
+
+async function* chained(first: readonly Item[], rest: Source): Source {
+  yield* first;
+  yield* rest;
+}
+
 async function teachOnce(job: TeachJob, incoming: AsyncGenerator<ToTeacher>): Promise<void> {
-  const { folder, name, settings, wanted = Infinity, pictures, parts, resumed, leaveOut, draft } = job;
+  const { folder, name, wanted = Infinity, pictures, parts, resumed, leaveOut, draft } = job;
   const store = new PartStore(folder, name);
+  const taken = new Set((resumed ?? []).map(({ source }) => source));
+  const offers = sourceOf(pictures, taken, incoming);
+  const { settings, first } = await withReference(job.settings, offers, wanted);
+  if (first.length > 0) await noteSettings(folder, name, settings);
   const reader = await FeatureReader.open(settings);
   const sample = reader.sample(settings.seed);
-  const collector = new Collector(store, settings, (finding) => say({ type: 'finding', finding }));
+  const collector = new Collector(store, inputOf(settings), (finding) => say({ type: 'finding', finding }));
   const total = Number.isFinite(wanted) ? wanted : (pictures?.length ?? parts?.length ?? 0);
   const keep = async (part: Collected | undefined): Promise<void> => {
     if (part?.isNew !== true) return;
@@ -82,9 +122,8 @@ async function teachOnce(job: TeachJob, incoming: AsyncGenerator<ToTeacher>): Pr
     else await keep(await collector.takeStored(store, id));
   }
   for (const id of parts ?? []) await keep(await collector.takeStored(store, id));
-  const taken = new Set((resumed ?? []).map(({ source }) => source));
   if (parts === undefined && collector.count < wanted) {
-    for await (const { source, offered } of sourceOf(pictures, taken, incoming)) {
+    for await (const { source, offered } of chained(first, offers)) {
       if (offered === undefined) collector.unreadable(source);
       const part = offered && (await collector.take(offered));
       await log?.add({ id: part?.id ?? '', source });
@@ -115,7 +154,7 @@ async function checkOnce(
   { settings, pictures }: CheckJob,
   incoming: AsyncGenerator<ToTeacher>,
 ): Promise<void> {
-  const collector = new Collector(undefined, settings);
+  const collector = new Collector(undefined, { ...settings, fit: 'stretch' });
   let done = 0;
   for await (const { source, offered } of sourceOf(pictures, new Set(), incoming)) {
     if (offered === undefined) collector.unreadable(source);

@@ -69,6 +69,7 @@ export type Taught = Pick<
   | 'candidates'
   | 'backbone'
   | 'bankSize'
+  | 'input'
   | 'parts'
   | 'memorised'
   | 'scores'

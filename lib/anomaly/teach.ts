@@ -4,6 +4,7 @@
  * `unfinished.ts`.
  */
 import { rm } from 'node:fs/promises';
+import type { AlignLimits } from '../frame/align.ts';
 import type { Frame } from '../frame/frame.ts';
 import { AnomalyError } from './errors.ts';
 import type { FindingKind } from './findings.ts';
@@ -24,8 +25,15 @@ import {
   type JobOptions,
 } from './teacher.ts';
 import type { TeachingProgress, TeachingStage } from './teaching.ts';
-import { readUnfinished, removeUnfinished, writeUnfinished, type UnfinishedLesson } from './unfinished.ts';
-import { newDraftPath, publish, sweep } from './versions.ts';
+import { tilingOf, type TileOptions } from './tiles.ts';
+import {
+  readUnfinished,
+  removeUnfinished,
+  writeUnfinished,
+  type LessonSettings,
+  type UnfinishedLesson,
+} from './unfinished.ts';
+import { currentVersion, newDraftPath, publish, sweep } from './versions.ts';
 
 export interface TeachOptions extends JobOptions {
   /** Folder of all models. */
@@ -50,8 +58,14 @@ export interface TeachOptions extends JobOptions {
   resolution?: Resolution;
   /** Patches the model remembers. */
   coresetSize?: number;
+  /** Path of a backbone of the user's own. */
+  backbone?: string;
   /** Where is looked; everywhere when absent. */
   mask?: MaskArea[];
+  /** For parts that lie otherwise by so much; they are brought to where the first ones lay. */
+  align?: AlignLimits;
+  /** For large parts: the picture is not made smaller than this, and cut into tiles. */
+  tiles?: TileOptions;
   /** Findings for which a part is not taught from; duplicates unless told. What cannot be read never is. */
   leaveOut?: readonly FindingKind[];
   actor?: string;
@@ -159,16 +173,22 @@ async function lessonOf(options: TeachOptions): Promise<UnfinishedLesson> {
       hint: 'Begin a new one.',
     });
   }
-  const { resolution = 224, method = 'patch-nn', seed = 1, coresetSize = 1000, mask } = options;
+  const { resolution = 224, method = 'patch-nn', seed = 1, coresetSize = 1000 } = options;
+  const { backbone, mask, align } = options;
+  const tiles = options.tiles === undefined ? undefined : tilingOf(options.tiles);
   const record = {
     format: 1,
     settings: {
-      width: resolution,
-      height: resolution,
+      width: tiles?.width ?? resolution,
+      height: tiles?.height ?? resolution,
       method,
       seed,
       coresetSize,
+      ...(backbone === undefined ? {} : { backbone }),
       ...(mask === undefined ? {} : { mask }),
+      ...(tiles === undefined ? {} : { tiles }),
+      ...(align === undefined ? {} : { align }),
+      ...(parts === undefined ? {} : await pictureOf(folder, name)),
     },
     ...(wanted === undefined ? {} : { wanted }),
     ...(pictures === undefined ? {} : { pictures: [...pictures] }),
@@ -178,6 +198,18 @@ async function lessonOf(options: TeachOptions): Promise<UnfinishedLesson> {
   await sweep(folder, name);
   if (parts === undefined) await writeUnfinished(folder, name, record);
   return { ...record, collected: [] };
+}
+
+/** Stored parts are pictures as the newest version sees them, and no others can be made of them. */
+async function pictureOf(folder: string, name: string): Promise<Partial<LessonSettings>> {
+  const { input, tiles } = await currentVersion(folder, name);
+  const { width, height, align } = input;
+  return {
+    width,
+    height,
+    ...(align === undefined ? {} : { align }),
+    ...(tiles === undefined ? {} : { tiles }),
+  };
 }
 
 async function taughtBy(

@@ -17,12 +17,14 @@ import {
 } from './backbone.ts';
 import { makeFolder, writeFlushed } from './durable.ts';
 import { activePatches, type HeadShape } from './heads/head.ts';
+import type { ModelInput } from './manifest.ts';
 import { SIDE_FILES } from './model.ts';
 import { patchMask } from './mask.ts';
+import { paintParts } from './painted.ts';
 import type { PartStore } from './parts.ts';
 import { FeatureSample } from './sample.ts';
 import type { Taught } from './teach-protocol.ts';
-import { teachFromFeatures, type Teaching, type TeachingProgress } from './teaching.ts';
+import { partsInMemory, teachFromFeatures, type Teaching, type TeachingProgress } from './teaching.ts';
 import type { LessonSettings } from './unfinished.ts';
 
 /** The backbone at work. */
@@ -42,18 +44,22 @@ export class FeatureReader {
   }
 
   static async open(settings: LessonSettings): Promise<FeatureReader> {
-    const backbone = await readBackbone();
+    const backbone = await readBackbone(settings.backbone);
     return new FeatureReader(backbone, settings, await openSession(backbone.bytes));
   }
 
   /** An empty sample for features of this backbone. */
   sample(seed: number): FeatureSample {
-    const { channels, grid } = this.shape;
-    return new FeatureSample(channels * grid.columns * grid.rows, seed);
+    return new FeatureSample(partsInMemory(this.shape), seed);
   }
 
   read({ data }: RgbImage): Promise<Features> {
-    return extractFeatures(this.#session, this.backbone, data, this.#size);
+    return this.readPixels(data);
+  }
+
+  /** `pixels` of a picture of the size in the settings. */
+  readPixels(pixels: Uint8Array): Promise<Features> {
+    return extractFeatures(this.#session, this.backbone, pixels, this.#size);
   }
 
   async release(): Promise<void> {
@@ -62,13 +68,27 @@ export class FeatureReader {
 }
 
 /** Mean of the features of the patches that are looked at: what the graph gives as `embedding`. */
-function embeddingOf(shape: HeadShape, features: Features): Float32Array {
+export function embeddingOf(shape: HeadShape, features: Features): Float32Array {
   const patches = activePatches(shape);
   const inPart = shape.grid.columns * shape.grid.rows;
   return Float32Array.from({ length: shape.channels }, (_, channel) => {
     const sum = patches.reduce((total, patch) => total + (features[channel * inPart + patch] as number), 0);
     return sum / Math.max(1, patches.length);
   });
+}
+
+/** How frames become pictures; alignment needs its reference by now. */
+export function inputOf({ width, height, align }: LessonSettings): ModelInput {
+  const reference = align?.reference;
+  return {
+    width,
+    height,
+    colour: 'rgb',
+    fit: 'stretch',
+    ...(align === undefined || reference === undefined
+      ? {}
+      : { align: { reference, maxShift: align.maxShift, maxAngle: align.maxAngle } }),
+  };
 }
 
 /** What a model says of a picture. */
@@ -122,7 +142,8 @@ function rowsOf(embeddings: readonly Float32Array[]): Buffer {
 export interface VersionSource {
   draft: string;
   store: PartStore;
-  backbone: Backbone;
+  reader: FeatureReader;
+  settings: LessonSettings;
   /** Embeddings of the memorised parts, in their order. */
   embeddings: readonly Float32Array[];
   /** Ids of the memorised parts, and of those that only calibrate. */
@@ -139,12 +160,14 @@ export interface VersionSource {
  */
 export async function writeVersion(
   teaching: Teaching,
-  { draft, store, backbone, embeddings, ids, rest, defects }: VersionSource,
+  { draft, store, reader, settings, embeddings, ids, rest, defects }: VersionSource,
 ): Promise<Omit<Taught, 'findings' | 'skipped'>> {
   const { graph, method, why, candidates, bankSize, memory } = teaching;
   const looks = await lookAt(graph, store, [...rest, ...defects]);
   const all = [...embeddings, ...looks.slice(0, rest.length).map(({ embedding }) => embedding)];
   const rows = rowsOf(all);
+  const { digest, name } = reader.backbone;
+  const path = settings.backbone;
   await makeFolder(draft);
   await writeFlushed(join(draft, 'model.onnx'), graph);
   await writeFlushed(join(draft, SIDE_FILES.embeddings), rows);
@@ -155,7 +178,8 @@ export async function writeVersion(
     method,
     why,
     candidates,
-    backbone: { digest: backbone.digest, name: backbone.name },
+    input: inputOf(settings),
+    backbone: { digest, name, ...(path === undefined ? {} : { path }) },
     bankSize,
     parts: [...ids, ...rest],
     memorised: ids.length,
@@ -180,6 +204,19 @@ export async function train(
 ): Promise<Omit<Taught, 'findings' | 'skipped'>> {
   const { backbone, shape } = reader;
   const { features, ids, rest } = sample;
+  const { store } = version;
+  const painted =
+    settings.method === 'auto'
+      ? await paintParts({
+          ...shape,
+          width: settings.width,
+          height: settings.height,
+          parts: ids.length,
+          seed: settings.seed,
+          pixelsOf: async (part) => (await store.read(ids[part] ?? '')).image.data,
+          featuresOf: (pixels) => reader.readPixels(pixels),
+        })
+      : [];
   const teaching = await teachFromFeatures({
     features,
     grid: shape.grid,
@@ -188,8 +225,10 @@ export async function train(
     seed: settings.seed,
     coresetSize: settings.coresetSize,
     ...(shape.mask === undefined ? {} : { mask: shape.mask }),
+    ...(settings.tiles === undefined ? {} : { tiles: settings.tiles }),
+    painted,
     onProgress,
   });
   const embeddings = features.map((part) => embeddingOf(shape, part));
-  return writeVersion(teaching, { ...version, backbone, embeddings, ids, rest });
+  return writeVersion(teaching, { ...version, reader, settings, embeddings, ids, rest });
 }

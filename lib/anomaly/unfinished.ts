@@ -8,9 +8,11 @@ import { join } from 'node:path';
 import { Ajv, type JSONSchemaType } from 'ajv';
 import { writeDurably } from './durable.ts';
 import { METHODS, type Method } from './heads/head.ts';
-import type { MaskArea } from './manifest.ts';
+import type { AlignLimits } from '../frame/align.ts';
+import { TILES, type MaskArea } from './manifest.ts';
 import { modelFolder } from './model.ts';
 import { PART_ID } from './parts.ts';
+import type { Tiling } from './tiles.ts';
 
 /** What a lesson teaches, whatever it is taught from. */
 export interface LessonSettings {
@@ -24,6 +26,9 @@ export interface LessonSettings {
   /** Path of a backbone of the user's own. */
   backbone?: string;
   mask?: MaskArea[];
+  tiles?: Tiling;
+  /** How far parts may lie otherwise; the reference is drawn from the first parts. */
+  align?: AlignLimits & { reference?: string };
 }
 
 export interface LessonRecord {
@@ -74,6 +79,18 @@ const validate = new Ajv().compile({
           nullable: true,
           maxItems: 64,
           items: { type: 'array', items: { type: 'array', minItems: 2, maxItems: 2, items: SHARE } },
+        },
+        tiles: { ...TILES, nullable: true },
+        align: {
+          type: 'object',
+          nullable: true,
+          additionalProperties: false,
+          required: ['maxShift', 'maxAngle'],
+          properties: {
+            maxShift: { type: 'number', exclusiveMinimum: 0, maximum: 0.25 },
+            maxAngle: { type: 'number', minimum: 0, maximum: 30 },
+            reference: { type: 'string', maxLength: 32_768, nullable: true },
+          },
         },
       },
     },
@@ -132,6 +149,15 @@ export async function writeUnfinished(folder: string, name: string, record: Less
   const { record: file, parts } = paths(folder, name);
   await rm(parts, { force: true });
   await writeDurably(file, `${JSON.stringify(record)}\n`);
+}
+
+/** What was settled while it collects. Throws `MODELS_UNWRITABLE`. */
+export async function noteSettings(folder: string, name: string, settings: LessonSettings): Promise<void> {
+  const lesson = await readUnfinished(folder, name);
+  if (lesson === undefined) return;
+  const record: Partial<UnfinishedLesson> = { ...lesson, settings };
+  delete record.collected;
+  await writeDurably(paths(folder, name).record, `${JSON.stringify(record)}\n`);
 }
 
 export async function removeUnfinished(folder: string, name: string): Promise<void> {

@@ -5,6 +5,7 @@
 import { readSideFile, type AnomalyModel } from '../../lib/anomaly/model.ts';
 import { learnBaseline } from '../../lib/drift/learn-baseline.ts';
 import { DriftMonitor, type DriftReading, type DriftState } from '../../lib/drift/monitor.ts';
+import type { Mode } from '../../lib/inspection/inspection.ts';
 import type { Station } from '../../lib/station/types.ts';
 import type { SubjectContext } from './subject.ts';
 
@@ -26,6 +27,7 @@ export class DriftWatch {
   readonly #key: string;
   #digest = '';
   #monitor: DriftMonitor | undefined;
+  #mode: Mode = 'NORMAL';
 
   constructor(context: SubjectContext, station: Station) {
     this.#context = context;
@@ -42,6 +44,10 @@ export class DriftWatch {
     }
     const monitor = this.#monitor;
     if (monitor === undefined) return;
+    // A person who resets the station says that the cause is gone: parts before that prove nothing any more.
+    const { mode } = this.#station;
+    if (mode === 'NORMAL' && this.#mode !== 'NORMAL') monitor.restart();
+    this.#mode = mode;
     try {
       const finding = monitor.add(reading);
       if (finding !== undefined) {

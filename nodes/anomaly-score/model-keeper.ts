@@ -19,10 +19,8 @@ import { TeachingReport } from './teaching-report.ts';
 export interface KeeperOptions extends ScorerOptions {
   model: string;
   teaching: 'first-parts' | 'folder' | 'none';
-  /** These count for the next lesson: how patches are compared, what the features come from, … */
+  /** These count for the next lesson: how patches are compared, … */
   method: Method | 'auto';
-  /** Of a backbone of the user's own, in the model folder. */
-  backbone?: string;
   /** … where is looked, … */
   mask?: MaskArea[];
   /** … and the side of the square that pictures are scaled to, in pixels. */

@@ -43,13 +43,11 @@ export function pictureConfig(config: ConfigReader): PictureConfig {
     throw new ConfigError('model', (error as Error).message);
   }
   const providers = config.text('providers', 'cpu').split(',');
-  const backbone = config.text('backbone', '');
   const mask = maskOf(config);
   return {
     model,
     teaching,
     method: config.choice('method', METHOD_CHOICES, 'auto'),
-    ...(backbone === '' ? {} : { backbone }),
     ...(mask.length === 0 ? {} : { mask }),
     parts: config.number('parts', { fallback: 60, min: 10, max: 400, integer: true }),
     resolution: Number(config.choice('resolution', ['224', '320', '448'], '224')) as Resolution,

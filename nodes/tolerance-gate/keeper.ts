@@ -107,6 +107,11 @@ export class GateKeeper {
     return { scores, missing: partsMissing(scores.length, this.settings.settings) };
   }
 
+  /** Why the station trusts itself less than fully. */
+  get concerns(): readonly { code: string; message: string }[] {
+    return this.#station?.concerns() ?? [];
+  }
+
   tolerance(): Tolerance {
     return this.limits?.tolerance() ?? { threshold: null, min: null, max: null, calibration: 'none' };
   }
@@ -125,6 +130,12 @@ export class GateKeeper {
     if (change.reviewsPerHour !== undefined && reviewsPerHour !== null) {
       this.capacity?.setReviewsPerHour(reviewsPerHour);
     }
+    if (change.alpha !== undefined || change.delta !== undefined) {
+      // The last word counts: a threshold that was moved under another budget is not kept.
+      this.#moved = null;
+      this.#calibrate(this.#calibration?.model.digest);
+      await this.#memory.save('tolerance', null);
+    }
     await this.#memory.save('settings', this.settings.state());
   }
 
@@ -141,7 +152,8 @@ export class GateKeeper {
       this.limits?.limits?.calibration === this.tolerance().calibration;
     const expected = isBudget ? expectedRejects(length, { alpha, delta }) : undefined;
     const least = expected === undefined ? 0 : foretoldRate(expected.above, length, 1 - delta).least;
-    const isVoid = this.#station !== undefined && this.#station.mode !== 'NORMAL';
+    const isVoid =
+      this.#station !== undefined && (this.#station.mode !== 'NORMAL' || this.concerns.length > 0);
     const state: RealisedState = realisedState(rate, { alpha, least, isVoid });
     return {
       ...rate,

@@ -33,6 +33,7 @@ function panelOf({ config, keeper, station }: RunningGate): object {
   return {
     kind: config.rule.kind,
     station: station === undefined ? null : { id: station.id, mode: station.mode },
+    concerns: keeper.concerns,
     goodParts: scores.length,
     needed: partsNeeded(keeper.settings.settings),
     missing,

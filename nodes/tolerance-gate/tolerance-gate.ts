@@ -89,7 +89,7 @@ class GateHandler implements Handlers, Adjustable {
       return;
     }
     const state = this.#keeper.realised()?.state;
-    if (state === 'over' || state === 'under') status.show('degraded', state);
+    if (state === 'over' || state === 'under' || state === 'void') status.show('degraded', state);
     else if (this.#keeper.capacity?.isOver === true) status.show('degraded', 'capacity');
     else if (score !== null || rules !== undefined) {
       const parameters = { score: score === null ? '' : score.toPrecision(3) };

@@ -71,6 +71,7 @@ describe('tolerance-gate', () => {
           ? { model: MODEL, goodScores: Array.from({ length: 60 }, (_, index) => index / 20) }
           : undefined,
       onLabel: () => () => undefined,
+      concerns: () => [],
       addAdjustable: (added: Adjustable) => {
         adjustable = added;
         return () => (adjustable = undefined);
@@ -326,11 +327,22 @@ describe('tolerance-gate in a station with a journal', () => {
     assert.deepEqual([realised?.falseRejects, realised?.unlabelled, realised?.good], [1, 1, 8]);
   });
 
+  it('says that the budget is void while the station has doubts', async () => {
+    station.offerCalibration(calibration(100));
+    await load([stationStandIn(station), register], nodes({}));
+    await judge(0.1, 'accept');
+    assert.equal((await panel()).realised?.state, 'open');
+    station.degrade('CONSERVATIVE', { code: 'DRIFT', message: 'the light has dimmed' });
+    assert.equal((await panel()).realised?.state, 'void');
+  });
+
   it('is changed by a person within its bounds: on record, disarmed, numbered, and kept over a restart', async () => {
     station.offerCalibration(calibration(100));
     const gate = { alphaPercent: '5', alphaMaxPercent: '10' };
     await load([stationStandIn(station), register], nodes(gate));
     await judge(0.5, 'accept');
+    await station.setTolerance({ threshold: 1.1, ...person });
+    await judge(1.05, 'accept');
     await station.arm(person);
     const change = { gate: 'Surface gate', ...person };
     await assert.rejects(station.setGate({ ...change, change: { alpha: 0.2 } }), {
@@ -343,13 +355,13 @@ describe('tolerance-gate in a station with a journal', () => {
     const [entry] = (await (await station.journal()).ledger()).filter(({ type }) => type === 'gate.settings');
     assert.deepEqual([entry?.actor, entry?.reason], [person.actor, person.reason]);
     const { verdict } = await judge(0.97, 'reject');
-    assert.equal(verdict?.settings, 2);
+    assert.equal(verdict?.settings, 3);
     await restart(gate);
     const again = await judge(0.97, 'reject');
-    assert.deepEqual([again.verdict?.settings, again.verdict?.threshold], [2, verdict.threshold]);
+    assert.deepEqual([again.verdict?.settings, again.verdict?.threshold], [3, verdict.threshold]);
     assert.equal((await panel()).settings.settings.alpha, 0.1);
     await restart({ ...gate, alphaPercent: '4' });
-    assert.equal((await judge(0.97, 'accept')).verdict?.settings, 3);
+    assert.equal((await judge(0.97, 'accept')).verdict?.settings, 4);
   });
 
   it('remembers over a restart what its rules have seen', async () => {

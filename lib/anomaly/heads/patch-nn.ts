@@ -219,7 +219,7 @@ export function bankDistances(shape: HeadShape, banks: readonly Bank[], options:
     constants.push(integers(`${prefix}_places`, ...places), ...nearest.constants);
     outputs.push(output);
   });
-  const most = Math.max(...answers.map((list) => list.length));
+  const most = answers.reduce((longest, list) => Math.max(longest, list.length), 0);
   const padded = answers.flatMap((list) =>
     Array.from({ length: most }, (_, index) => list[index] ?? answered),
   );

@@ -1,5 +1,5 @@
 /** Patches of good parts as rows, one after the other, and the part each came from. */
-import { seededRandom, shuffledIndices } from '../../statistics/random.ts';
+import { seededRandom } from '../../statistics/random.ts';
 import type { Features } from '../backbone.ts';
 
 export interface Patches {
@@ -9,9 +9,22 @@ export interface Patches {
 }
 
 /**
+ * The `limit` indices below `count` that a lottery draws first, in the order of the draw. Each index draws its lot from
+ * the seed alone, so a few more indices change little of what was drawn before.
+ */
+function drawn(count: number, limit: number, seed: number): number[] {
+  const random = seededRandom(seed);
+  const lots = Float64Array.from({ length: count }, () => random.uniform());
+  const last = lots.length > limit ? (lots.slice().sort()[limit - 1] as number) : 1;
+  return [...lots.keys()]
+    .filter((index) => (lots[index] as number) <= last)
+    .sort((one, other) => (lots[one] as number) - (lots[other] as number) || one - other)
+    .slice(0, limit);
+}
+
+/**
  * At most `limit` rows, in random order: of all patches at `places` (indices within the grid) of all
- * parts, or, where they are more, of a sample. So long as there are fewer parts than `limit` the memory
- * it takes does not go with their number.
+ * parts, or, where they are more, of a sample.
  */
 export function samplePatches(
   parts: readonly Features[],
@@ -22,7 +35,7 @@ export function samplePatches(
     seed,
   }: { channels: number; places: readonly number[]; limit: number; seed: number },
 ): Patches {
-  const picked = shuffledIndices(parts.length * places.length, seededRandom(seed)).subarray(0, limit);
+  const picked = drawn(parts.length * places.length, limit, seed);
   const rows = new Float32Array(picked.length * channels);
   const origins = new Uint32Array(picked.length);
   picked.forEach((index, row) => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
 import sharp from 'sharp';
+import { drawReference } from '../../../../lib/frame/align-reference.ts';
 import type { RgbImage } from '../../../../lib/frame/decode.ts';
 import { resizeRgb } from '../../../../lib/frame/resize.ts';
 import {
@@ -15,6 +16,8 @@ import {
 import type { SessionRequest } from '../../../../lib/inference/graph/open-graph.ts';
 import { GraphSession } from '../../../../lib/inference/graph/session.ts';
 import type { Box } from '../../../../lib/inspection/inspection.ts';
+import { drawPart } from '../../../../plant/part-image.ts';
+import { moved } from '../../../support/moved.ts';
 import { requirePath, shared } from '../../../support/shared.ts';
 import { colourModel, FLOAT, floats, meanModel, model, node, nonZeroModel, value } from '../onnx.ts';
 
@@ -133,6 +136,31 @@ describe('graph session', () => {
     assert.match(first.info.recipe, /^sha256:[0-9a-f]{64}$/);
     assert.equal(again.info.recipe, first.info.recipe);
     assert.notEqual(other.info.recipe, first.info.recipe);
+  });
+
+  it('looks at an aligned part and says where it is in the picture as it came', async () => {
+    const { rgb, ...size } = drawPart({ seed: 4, defect: null, width: 320, height: 240 });
+    const picture = { data: rgb, width: size.width, height: size.height };
+    const limits = { maxShift: 0.15, maxAngle: 10 };
+    const align = { reference: await drawReference([picture], limits), ...limits };
+    // the brightness of each pixel as its anomaly: boxed is what shines
+    const shine = model(
+      value(11, 'x', FLOAT, [1, 3, 60, 80]),
+      node('ReduceMean', ['x'], ['map'], { axes: [1], keepdims: 1 }),
+      value(12, 'map', FLOAT, [1, 1, 60, 80]),
+    );
+    const session = await load(shine, requestOf({ task: 'anomaly-map', level: 0.3 }, { align }));
+    const boxOf = async (seen: RgbImage): Promise<{ box: Box; x: number }> => {
+      const [result] = (await session.run(seen)).results;
+      const [largest] = result?.prediction['boxes'] as { box: Box }[];
+      assert.equal(result?.alignment?.lost, false);
+      return { box: largest?.box as Box, x: result.alignment.x };
+    };
+    const still = await boxOf(picture);
+    const there = await boxOf(moved(picture, { x: 24, y: 12, angle: 0, scale: 1 }));
+    assert.ok(Math.abs(there.x - 24) < 1 && Math.abs(still.x) < 1);
+    const [dx, dy] = [there.box[0] - still.box[0], there.box[1] - still.box[1]];
+    assert.ok(Math.abs(dx - 24) <= 5 && Math.abs(dy - 12) <= 5, `the box moved by ${dx}, ${dy}`);
   });
 
   it('settles the same for a graph whose values are known from an earlier load', async () => {
