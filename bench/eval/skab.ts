@@ -95,7 +95,7 @@ interface Experiment {
 }
 
 /** Every file of the folders `valve1`, `valve2` and `other` that is there. */
-export async function experimentsIn(folder: string): Promise<Experiment[]> {
+async function experimentsIn(folder: string): Promise<Experiment[]> {
   const files = ['valve1', 'valve2', 'other'].flatMap((group) => {
     try {
       return readdirSync(join(folder, group))

@@ -15,7 +15,7 @@ import { doJob, throwIfCancelled, type JobOptions } from './teacher.ts';
 import { currentVersion, newDraftPath, publish, sweep } from './versions.ts';
 
 /** A part as it came from the camera, or one that is kept. */
-export type Correction = { label: PartLabel; partId?: string } & ({ frame: Frame } | { pictureId: string });
+type Correction = { label: PartLabel; partId?: string } & ({ frame: Frame } | { pictureId: string });
 
 export interface LearnOptions extends JobOptions {
   /** Folder of all models. */

@@ -15,7 +15,7 @@ const NOTE =
   'goodScores are out-of-fold: each part was scored by a head that had not seen it. Scores of the same parts by this model itself are lower; a threshold must never come from those.';
 
 /** Known defects against the threshold that good parts alone have set. `goodScores` ascending. */
-export function acceptanceOf(goodScores: readonly number[], defectScores: readonly number[]): Acceptance {
+function acceptanceOf(goodScores: readonly number[], defectScores: readonly number[]): Acceptance {
   const budget = conformalThreshold(goodScores, ACCEPTANCE_ALPHA);
   const threshold = budget ?? goodScores.at(-1) ?? 0;
   const alpha = budget === null ? 1 / (goodScores.length + 1) : ACCEPTANCE_ALPHA;

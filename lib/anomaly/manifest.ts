@@ -17,7 +17,7 @@ interface ThresholdCandidate {
   threshold: number | null;
 }
 
-export type ChangeKind = 'teach' | 'add' | 'remove' | 'defect' | 'rollback';
+type ChangeKind = 'teach' | 'add' | 'remove' | 'defect' | 'rollback';
 
 /** What makes a version differ from its parent. */
 export interface Change {
@@ -55,7 +55,7 @@ export interface ModelInput {
 export type MaskArea = [x: number, y: number][];
 
 /** A file beside `model.json`. */
-export interface SideFile {
+interface SideFile {
   /** `sha256:` and 64 hexadecimal digits. */
   digest: string;
 }

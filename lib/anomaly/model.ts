@@ -10,7 +10,7 @@ import { sha256 } from './backbone.ts';
 import { AnomalyError } from './errors.ts';
 import { parseManifest, type ModelManifest } from './manifest.ts';
 
-export type { Acceptance, Change, ChangeKind, MaskArea, ModelManifest } from './manifest.ts';
+export type { Change, MaskArea, ModelManifest } from './manifest.ts';
 
 export interface AnomalyModel extends ModelManifest {
   /** Absolute path of the version's folder. */

@@ -16,7 +16,7 @@ import type { TeachingProgress } from './teaching.ts';
 const PROCESS = fileURLToPath(new URL(`./teach-process${extname(import.meta.url)}`, import.meta.url));
 
 /** A frame, and what it is said to be; good unless told. */
-export interface LabelledFrame {
+interface LabelledFrame {
   frame: Frame;
   label?: PartLabel;
   partId?: string;

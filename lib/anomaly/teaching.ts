@@ -23,8 +23,6 @@ import {
 import { appendToModel } from './onnx-graph.ts';
 import { regionsOf, type Tiling } from './tiles.ts';
 
-export type { Candidate, PaintedPart };
-
 /** Features are held up to this size while teaching. */
 const MAX_FEATURE_BYTES = 400e6;
 

@@ -56,7 +56,7 @@ export async function featureExtractor(
  * Throws `FEATURE_UNSUITED`: a band beyond half the sampling rate, a velocity that cannot be told
  * (see `velocityRms`).
  */
-export function featuresOf(
+function featuresOf(
   { channels, rateHz, units }: SeriesWindow,
   options: FeatureOptions,
   analyser: SpectrumAnalyser,

@@ -13,7 +13,7 @@ import { SeriesError } from './errors.ts';
 import { METHOD_NAMES } from './methods/methods.ts';
 import type { Normal } from './normal.ts';
 
-export interface SeriesManifest {
+interface SeriesManifest {
   /** Version of this file format. */
   format: 1;
   looks: 'signals';
@@ -89,7 +89,7 @@ const schema = {
 const validate = new Ajv({ allErrors: true }).compile(schema);
 
 /** `sha256:` and 64 hexadecimal digits of what was learnt. */
-export function digestOf(normal: Normal): string {
+function digestOf(normal: Normal): string {
   return `sha256:${createHash('sha256').update(canonicalJson(normal)).digest('hex')}`;
 }
 

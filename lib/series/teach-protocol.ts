@@ -5,7 +5,7 @@ import type { LearnOptions } from './normal.ts';
 export type Lesson = Omit<LearnOptions, 'onProgress'>;
 
 /** Where the model goes. */
-export interface Place {
+interface Place {
   folder: string;
   name: string;
   draft: string;

@@ -25,7 +25,7 @@ export interface RemainingLife {
 /** Fewer points say nothing about a slope's interval. */
 const LEAST_POINTS = 5;
 /** All pairs of so many points are 125 000 slopes and take about 20 ms; of more, the newest are used. */
-export const MOST_POINTS = 500;
+const MOST_POINTS = 500;
 
 /**
  * Slope after P. K. Sen, J. Am. Stat. Assoc. 63 (1968) 1379–1389; its interval from Kendall's S under

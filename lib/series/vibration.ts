@@ -3,8 +3,8 @@ import { SeriesError } from './errors.ts';
 import { weighted, type SpectrumAnalyser } from './spectrum.ts';
 
 /** Of ISO 10816-3:2009, clause 4: group 1 is above 300 kW (or shafts of 315 mm and more), group 2 is 15 to 300 kW. */
-export type MachineGroup = 1 | 2;
-export type Support = 'rigid' | 'flexible';
+type MachineGroup = 1 | 2;
+type Support = 'rigid' | 'flexible';
 /** A as newly commissioned, B for unrestricted long-term operation, C for a limited time, D does damage. */
 export type Zone = 'A' | 'B' | 'C' | 'D';
 
@@ -38,11 +38,6 @@ export function zoneOf(velocityRms: number, { group, support }: Machine): Zone {
   if (velocityRms <= a) return 'A';
   if (velocityRms <= b) return 'B';
   return velocityRms <= c ? 'C' : 'D';
-}
-
-/** True where {@link velocityRms} understands the unit. */
-export function isVibration(unit: string | undefined): boolean {
-  return unit !== undefined && (unit in ACCELERATIONS || unit in VELOCITIES);
 }
 
 /**

@@ -15,7 +15,7 @@ export interface ChangeDetector<State> {
   toJSON(): State;
 }
 
-export class StatisticsError extends CodedError<'NOT_FINITE' | 'OPTION_INVALID'> {}
+class StatisticsError extends CodedError<'NOT_FINITE' | 'OPTION_INVALID'> {}
 
 /** One NaN in a running sum would silence a detector for good, so none is let in. */
 export function finite(value: number): number {

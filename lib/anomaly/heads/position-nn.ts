@@ -22,7 +22,7 @@ export interface PositionModel {
 }
 
 /** Parts that fit. */
-export function partsWithin({ channels }: HeadShape, patches: number): number {
+function partsWithin({ channels }: HeadShape, patches: number): number {
   return Math.max(1, Math.floor(MAX_BYTES / (2 * patches * channels)));
 }
 

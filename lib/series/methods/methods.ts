@@ -5,7 +5,7 @@ import { nearest } from './nearest.ts';
 import { pca } from './pca.ts';
 import { similarity } from './similarity.ts';
 
-export const METHODS = { nearest, similarity, pca, ewma, cusum, 'page-hinkley': pageHinkley } as const;
+const METHODS = { nearest, similarity, pca, ewma, cusum, 'page-hinkley': pageHinkley } as const;
 export type MethodName = keyof typeof METHODS;
 export const METHOD_NAMES = Object.keys(METHODS) as MethodName[];
 
