@@ -3,9 +3,10 @@
  * journal's worker; durability (transactions, group commit) is the caller's, and every method is
  * safe to run again after a rollback. Values that are any JSON travel as JSON text.
  */
-import type { Database, Statement } from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import type { Inspection } from '../inspection/inspection.ts';
-import { keepEvidence, readEvidence } from './evidence.ts';
+import { Commands } from './commands.ts';
+import { readEvidence } from './evidence.ts';
 import { JournalError } from './journal-error.ts';
 import {
   INSERT_LABEL,
@@ -16,29 +17,21 @@ import {
   type LabelRow,
 } from './labels.ts';
 import { chain, FIRST_PREVIOUS_HASH, follows, type LedgerRow } from './ledger.ts';
+import { Outbox } from './outbox.ts';
+import { Tables } from './tables.ts';
 import type {
-  CommandIntent,
   CommandRecord,
-  CommandResult,
   JournalCounts,
   Label,
   LabelQuery,
   LedgerEntry,
   LedgerRecord,
   NewLabel,
-  OutboxDelivery,
   OutboxDue,
-  OutboxEntry,
   OutboxRecord,
   PartQuery,
   PartRecord,
 } from './types.ts';
-
-/** Most rows one answer holds, whatever was asked for. */
-const MAX_ROWS = 10_000;
-const DEFAULT_ROWS = 100;
-/** Streams offered for delivery at once. */
-const MAX_DUE = 64;
 
 export interface StoreOptions {
   folder: string;
@@ -47,74 +40,36 @@ export interface StoreOptions {
   now?: () => Date;
 }
 
-interface CommandRow {
-  id: string;
-  part_id: string | null;
-  endpoint: string;
-  tag: string;
-  value: string;
-  actor: string;
-  at: string;
-  outcome: CommandRecord['outcome'];
-  reason: string | null;
-  read_back: string;
-  ms: number | null;
-}
-
-interface OutboxRow {
-  row_id: number;
-  key: string;
-  stream: string;
-  part_id: string | null;
-  body: string;
-  sha256: string | null;
-  media_type: string | null;
-  state: OutboxRecord['state'];
-  attempts: number;
-  delay_ms: number;
-  answer: string;
-  accepted_at: string;
-}
-
 type ChainRow = Omit<LedgerRow, 'previousHash'> & { previous_hash: string };
 
 export class Store {
-  readonly #database: Database;
+  readonly #tables: Tables;
+  readonly #commands: Commands;
+  readonly #outbox: Outbox;
   readonly #folder: string;
-  readonly #maxWaiting: number;
-  readonly #monotonicNow: () => number;
   readonly #now: () => Date;
-  readonly #statements = new Map<string, Statement>();
-  /** When a delayed entry is due, by the monotonic clock of this run; the row keeps only the delay. */
-  readonly #dueAt = new Map<string, number>();
-  #waiting: number | undefined;
 
   constructor(
     database: Database,
     { folder, maxWaiting, monotonicNow = () => performance.now(), now = () => new Date() }: StoreOptions,
   ) {
-    this.#database = database;
+    this.#tables = new Tables(database);
     this.#folder = folder;
-    this.#maxWaiting = maxWaiting;
-    this.#monotonicNow = monotonicNow;
     this.#now = now;
-    for (const { key, delay_ms: delayMs } of this.#all<{ key: string; delay_ms: number }>(
-      `SELECT key, delay_ms FROM outbox WHERE state = 'waiting' AND delay_ms > 0`,
-    )) {
-      this.#dueAt.set(key, monotonicNow() + delayMs);
-    }
+    this.#commands = new Commands(this.#tables, now);
+    this.#outbox = new Outbox(this.#tables, { folder, maxWaiting, monotonicNow, now });
   }
 
   recordPart(json: string): void {
     const inspection = JSON.parse(json) as Inspection;
     const { id, sequence, capturedAt } = inspection.part;
-    const row = this.#all<{ inspection: string }>('SELECT inspection FROM parts WHERE id = ?', id)[0];
+    const row = this.#tables.all<{ inspection: string }>('SELECT inspection FROM parts WHERE id = ?', id)[0];
     const known = row === undefined ? undefined : (JSON.parse(row.inspection) as Inspection);
     const same = known?.part.sequence === sequence && known.part.capturedAt === capturedAt;
     const merged: Inspection = same
       ? { ...known, ...inspection, timings: { ...known.timings, ...inspection.timings } }
       : inspection;
-    this.#run(
+    this.#tables.run(
       `INSERT INTO parts (id, sequence, decision, inspection) VALUES (?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, decision = excluded.decision,
          inspection = excluded.inspection`,
@@ -129,7 +84,7 @@ export class Store {
   parts({ limit, decision, after, unlabelled = false }: PartQuery): PartRecord[] {
     const decided = decision === undefined ? '? IS NULL' : 'decision = ?';
     const where = unlabelled ? `${decided} AND ${IS_UNLABELLED}` : decided;
-    const rows = this.#page<{ row_id: number; inspection: string }>(
+    const rows = this.#tables.page<{ row_id: number; inspection: string }>(
       'SELECT row_id, inspection FROM parts',
       where,
       'row_id',
@@ -143,15 +98,17 @@ export class Store {
   }
 
   lastSequence(): number {
-    return this.#all<{ last: number | null }>('SELECT MAX(sequence) AS last FROM parts')[0]?.last ?? 0;
+    return this.#tables.all<{ last: number | null }>('SELECT MAX(sequence) AS last FROM parts')[0]?.last ?? 0;
   }
 
   counts(): JournalCounts {
     const tally = (table: string, column: string): Map<string, number> =>
       new Map(
-        this.#all<{ name: string | null; count: number }>(
-          `SELECT ${column} AS name, COUNT(*) AS count FROM ${table} GROUP BY ${column}`,
-        ).map(({ name, count }) => [name ?? '', count]),
+        this.#tables
+          .all<{ name: string | null; count: number }>(
+            `SELECT ${column} AS name, COUNT(*) AS count FROM ${table} GROUP BY ${column}`,
+          )
+          .map(({ name, count }) => [name ?? '', count]),
       );
     const parts = tally('parts', 'decision');
     const commands = tally('commands', 'outcome');
@@ -178,7 +135,7 @@ export class Store {
 
   recordLabel(json: string): Label {
     const label = JSON.parse(json) as NewLabel;
-    const row = this.#all<{ inspection: string }>(
+    const row = this.#tables.all<{ inspection: string }>(
       'SELECT inspection FROM parts WHERE id = ?',
       label.partId,
     )[0];
@@ -186,7 +143,7 @@ export class Store {
       throw new JournalError('JOURNAL_NOT_FOUND', `no part ${label.partId} is on record`);
     }
     const values = labelValues(JSON.parse(row.inspection) as Inspection, label, this.#now().toISOString());
-    const [stored] = this.#all<LabelRow>(INSERT_LABEL, ...values);
+    const [stored] = this.#tables.all<LabelRow>(INSERT_LABEL, ...values);
     if (stored === undefined) throw new JournalError('JOURNAL_NOT_FOUND', 'the label was not stored');
     const { partId, truth, decision, score } = labelRecord(stored);
     this.#chain({
@@ -201,13 +158,15 @@ export class Store {
 
   /** Newest last; without `after`, the newest `limit` labels. */
   labels(query: LabelQuery): Label[] {
-    return this.#page<LabelRow>(
-      'SELECT * FROM labels',
-      labelCondition(query),
-      'row_id',
-      query,
-      query.sinceSequence ?? 0,
-    ).map(labelRecord);
+    return this.#tables
+      .page<LabelRow>(
+        'SELECT * FROM labels',
+        labelCondition(query),
+        'row_id',
+        query,
+        query.sinceSequence ?? 0,
+      )
+      .map(labelRecord);
   }
 
   appendLedger(json: string): LedgerRecord {
@@ -217,14 +176,14 @@ export class Store {
   #chain(entry: LedgerEntry): LedgerRecord {
     const head = this.#ledgerHead();
     const row = chain(entry, this.#now().toISOString(), head);
-    this.#run(
+    this.#tables.run(
       'INSERT INTO ledger (sequence, record, previous_hash, hash) VALUES (?, ?, ?, ?)',
       row.sequence,
       row.record,
       row.previousHash,
       row.hash,
     );
-    this.#run(
+    this.#tables.run(
       `INSERT INTO ledger_head (only, sequence, hash) VALUES (1, ?, ?)
        ON CONFLICT (only) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash`,
       row.sequence,
@@ -235,9 +194,9 @@ export class Store {
 
   /** Newest last; without `after`, the newest `limit` records. */
   ledger(query: { limit?: number; after?: number }): LedgerRecord[] {
-    return this.#page<ChainRow>('SELECT * FROM ledger', '? IS NULL', 'sequence', query, null).map((row) =>
-      ledgerRecord({ ...row, previousHash: row.previous_hash }),
-    );
+    return this.#tables
+      .page<ChainRow>('SELECT * FROM ledger', '? IS NULL', 'sequence', query, null)
+      .map((row) => ledgerRecord({ ...row, previousHash: row.previous_hash }));
   }
 
   /**
@@ -248,7 +207,7 @@ export class Store {
     head: Pick<LedgerRow, 'sequence' | 'hash'>,
     limit: number,
   ): { head: Pick<LedgerRow, 'sequence' | 'hash'>; brokenAt: number | null; end: boolean } {
-    const rows = this.#all<ChainRow>(
+    const rows = this.#tables.all<ChainRow>(
       'SELECT * FROM ledger WHERE sequence > ? ORDER BY sequence LIMIT ?',
       head.sequence,
       limit,
@@ -267,145 +226,44 @@ export class Store {
   }
 
   recordCommand(json: string): void {
-    const intent = JSON.parse(json) as CommandIntent;
-    const { changes } = this.#run(
-      `INSERT INTO commands (id, part_id, endpoint, tag, value, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO NOTHING`,
-      intent.id,
-      intent.partId,
-      intent.endpoint,
-      intent.tag,
-      JSON.stringify(intent.value ?? null),
-      intent.actor,
-      this.#now().toISOString(),
-    );
-    if (changes === 0) {
-      throw new JournalError('JOURNAL_DUPLICATE', `the command ${intent.id} was recorded before`, {
-        hint: 'A command is sent once; make a new one.',
-      });
-    }
+    this.#commands.record(json);
   }
 
   recordCommandResult(json: string): void {
-    const result = JSON.parse(json) as CommandResult;
-    const { changes } = this.#run(
-      'UPDATE commands SET outcome = ?, reason = ?, read_back = ?, ms = ? WHERE id = ?',
-      result.outcome,
-      result.reason ?? null,
-      JSON.stringify(result.readBack ?? null),
-      result.ms,
-      result.id,
-    );
-    if (changes === 0) {
-      throw new JournalError('JOURNAL_NOT_FOUND', `no command ${result.id} was recorded`);
-    }
+    this.#commands.recordResult(json);
   }
 
   command(id: string): CommandRecord | undefined {
-    const row = this.#all<CommandRow>('SELECT * FROM commands WHERE id = ?', id)[0];
-    return row === undefined ? undefined : commandRecord(row);
+    return this.#commands.get(id);
   }
 
   openCommands(): CommandRecord[] {
-    return this.#all<CommandRow>(
-      'SELECT * FROM commands WHERE outcome IS NULL ORDER BY row_id LIMIT ?',
-      MAX_ROWS,
-    ).map(commandRecord);
+    return this.#commands.open();
   }
 
   /** Newest last. */
   commands(query: { limit?: number }): CommandRecord[] {
-    return this.#page<CommandRow>('SELECT * FROM commands', '? IS NULL', 'row_id', query, null).map(
-      commandRecord,
-    );
+    return this.#commands.list(query);
   }
 
   acceptOutbox(
     json: string,
     attachment: { bytes: Uint8Array; mediaType: string } | null,
   ): { accepted: boolean; record: OutboxRecord } {
-    const entry = JSON.parse(json) as Omit<OutboxEntry, 'attachment'>;
-    const known = this.#outboxRow(entry.key);
-    if (known !== undefined) return { accepted: false, record: outboxRecord(known) };
-    const waiting = this.#countWaiting();
-    if (waiting >= this.#maxWaiting) {
-      throw new JournalError('JOURNAL_OUTBOX_FULL', `${waiting} entries wait for delivery already`, {
-        hint: 'Bring the receiver back; nothing that was accepted is dropped.',
-      });
-    }
-    const sha256 = attachment === null ? null : keepEvidence(this.#folder, attachment.bytes);
-    this.#run(
-      `INSERT INTO outbox (key, stream, part_id, body, sha256, media_type, accepted_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      entry.key,
-      entry.stream,
-      entry.partId,
-      JSON.stringify(entry.body ?? null),
-      sha256,
-      attachment?.mediaType ?? null,
-      this.#now().toISOString(),
-    );
-    this.#waiting = waiting + 1;
-    const row = this.#outboxRow(entry.key);
-    if (row === undefined) throw new JournalError('JOURNAL_NOT_FOUND', `${entry.key} was not stored`);
-    return { accepted: true, record: outboxRecord(row) };
+    return this.#outbox.accept(json, attachment);
   }
 
   dueOutbox(streamPrefix: string): OutboxDue {
-    const end = `${streamPrefix}\u{10FFFF}`;
-    const firsts = this.#all<{ row_id: number; key: string; waiting: number }>(
-      `SELECT MIN(row_id) AS row_id, key, COUNT(*) AS waiting FROM outbox
-       WHERE state = 'waiting' AND stream >= ? AND stream < ? GROUP BY stream ORDER BY 1`,
-      streamPrefix,
-      end,
-    );
-    const due: OutboxDue = { records: [], waiting: 0, dead: 0, nextDueMs: null };
-    const now = this.#monotonicNow();
-    for (const { row_id: rowId, key, waiting } of firsts) {
-      due.waiting += waiting;
-      const delayMs = (this.#dueAt.get(key) ?? now) - now;
-      if (delayMs > 0) {
-        due.nextDueMs = Math.min(due.nextDueMs ?? Infinity, delayMs);
-      } else if (due.records.length < MAX_DUE) {
-        const row = this.#all<OutboxRow>('SELECT * FROM outbox WHERE row_id = ?', rowId)[0];
-        if (row !== undefined) due.records.push(outboxRecord(row));
-      }
-    }
-    due.dead =
-      this.#all<{ count: number }>(
-        `SELECT COUNT(*) AS count FROM outbox WHERE state = 'dead' AND stream >= ? AND stream < ?`,
-        streamPrefix,
-        end,
-      )[0]?.count ?? 0;
-    return due;
+    return this.#outbox.due(streamPrefix);
   }
 
   settleOutbox(json: string): void {
-    const { key, result, delayMs = 0, answer } = JSON.parse(json) as OutboxDelivery;
-    const row = this.#outboxRow(key);
-    if (row === undefined) throw new JournalError('JOURNAL_NOT_FOUND', `no entry ${key} is in the outbox`);
-    if (row.state !== 'waiting') return;
-    const state = { done: 'delivered', dead: 'dead', retry: 'waiting', progress: 'waiting' }[result];
-    const retryMs = result === 'retry' ? delayMs : 0;
-    this.#run(
-      'UPDATE outbox SET state = ?, attempts = ?, delay_ms = ?, answer = ? WHERE row_id = ?',
-      state,
-      row.attempts + (result === 'progress' ? 0 : 1),
-      retryMs,
-      JSON.stringify(answer ?? null),
-      row.row_id,
-    );
-    this.#waiting = undefined;
-    if (retryMs > 0) this.#dueAt.set(key, this.#monotonicNow() + retryMs);
-    else this.#dueAt.delete(key);
+    this.#outbox.settle(json);
   }
 
   /** Newest last. */
-  outbox({ limit, state }: { limit?: number; state?: OutboxRecord['state'] }): OutboxRecord[] {
-    const where = state === undefined ? '? IS NULL' : 'state = ?';
-    return this.#page<OutboxRow>('SELECT * FROM outbox', where, 'row_id', { limit }, state ?? null).map(
-      outboxRecord,
-    );
+  outbox(query: { limit?: number; state?: OutboxRecord['state'] }): OutboxRecord[] {
+    return this.#outbox.list(query);
   }
 
   /** Bytes of their own, so that they can be handed to another thread. */
@@ -414,12 +272,12 @@ export class Store {
   }
 
   getValue(key: string): unknown {
-    const row = this.#all<{ value: string }>('SELECT value FROM stored_values WHERE key = ?', key)[0];
+    const row = this.#tables.all<{ value: string }>('SELECT value FROM stored_values WHERE key = ?', key)[0];
     return row === undefined ? undefined : JSON.parse(row.value);
   }
 
   setValue(key: string, json: string): void {
-    this.#run(
+    this.#tables.run(
       `INSERT INTO stored_values (key, value) VALUES (?, ?)
        ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
       key,
@@ -429,106 +287,23 @@ export class Store {
 
   /** What was counted in memory may be wrong after a rollback. */
   forget(): void {
-    this.#waiting = undefined;
+    this.#outbox.forget();
   }
 
   /** Keeps what is left of the delays for the next run. */
   saveDelays(): void {
-    const now = this.#monotonicNow();
-    for (const [key, dueAt] of this.#dueAt) {
-      this.#run(
-        `UPDATE outbox SET delay_ms = ? WHERE key = ? AND state = 'waiting'`,
-        Math.max(0, dueAt - now),
-        key,
-      );
-    }
+    this.#outbox.saveDelays();
   }
 
   #ledgerHead(): Pick<LedgerRow, 'sequence' | 'hash'> {
-    const head = this.#all<{ sequence: number; hash: string }>('SELECT sequence, hash FROM ledger_head')[0];
+    const head = this.#tables.all<{ sequence: number; hash: string }>(
+      'SELECT sequence, hash FROM ledger_head',
+    )[0];
     return head ?? { sequence: 0, hash: FIRST_PREVIOUS_HASH };
-  }
-
-  #outboxRow(key: string): OutboxRow | undefined {
-    return this.#all<OutboxRow>('SELECT * FROM outbox WHERE key = ?', key)[0];
-  }
-
-  #countWaiting(): number {
-    this.#waiting ??=
-      this.#all<{ count: number }>(`SELECT COUNT(*) AS count FROM outbox WHERE state = 'waiting'`)[0]
-        ?.count ?? 0;
-    return this.#waiting;
-  }
-
-  /** Ascending from `after`, or the newest rows, ascending too. */
-  #page<Row>(
-    select: string,
-    where: string,
-    order: string,
-    { limit = DEFAULT_ROWS, after }: { limit?: number | undefined; after?: number | undefined },
-    parameter: string | number | null,
-  ): Row[] {
-    const rows = Math.max(0, Math.min(Math.trunc(limit), MAX_ROWS));
-    if (after !== undefined) {
-      const sql = `${select} WHERE ${where} AND ${order} > ? ORDER BY ${order} LIMIT ?`;
-      return this.#all<Row>(sql, parameter, after, rows);
-    }
-    return this.#all<Row>(
-      `${select} WHERE ${where} ORDER BY ${order} DESC LIMIT ?`,
-      parameter,
-      rows,
-    ).reverse();
-  }
-
-  #statement(sql: string): Statement {
-    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
-  }
-
-  #run(sql: string, ...parameters: unknown[]): { changes: number } {
-    return this.#statement(sql).run(...parameters);
-  }
-
-  #all<Row>(sql: string, ...parameters: unknown[]): Row[] {
-    return this.#statement(sql).all(...parameters) as Row[];
   }
 }
 
 function ledgerRecord(row: LedgerRow): LedgerRecord {
   const record = JSON.parse(row.record) as Omit<LedgerRecord, 'hash' | 'previousHash'>;
   return { ...record, hash: row.hash, previousHash: row.previousHash };
-}
-
-function commandRecord(row: CommandRow): CommandRecord {
-  return {
-    id: row.id,
-    partId: row.part_id,
-    endpoint: row.endpoint,
-    tag: row.tag,
-    value: JSON.parse(row.value),
-    actor: row.actor,
-    at: row.at,
-    outcome: row.outcome,
-    reason: row.reason,
-    readBack: JSON.parse(row.read_back),
-    ms: row.ms,
-  };
-}
-
-function outboxRecord(row: OutboxRow): OutboxRecord {
-  return {
-    key: row.key,
-    stream: row.stream,
-    partId: row.part_id,
-    body: JSON.parse(row.body),
-    attachment:
-      row.sha256 === null
-        ? null
-        : { sha256: row.sha256, mediaType: row.media_type ?? 'application/octet-stream' },
-    state: row.state,
-    attempts: row.attempts,
-    answer: JSON.parse(row.answer),
-    acceptedAt: row.accepted_at,
-  };
 }

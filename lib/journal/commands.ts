@@ -1,0 +1,97 @@
+/** Commands to the line: the intent before anything is sent, the result after it. */
+import { JournalError } from './journal-error.ts';
+import { MAX_ROWS, type Tables } from './tables.ts';
+import type { CommandIntent, CommandRecord, CommandResult } from './types.ts';
+
+interface CommandRow {
+  id: string;
+  part_id: string | null;
+  endpoint: string;
+  tag: string;
+  value: string;
+  actor: string;
+  at: string;
+  outcome: CommandRecord['outcome'];
+  reason: string | null;
+  read_back: string;
+  ms: number | null;
+}
+
+export class Commands {
+  readonly #tables: Tables;
+  readonly #now: () => Date;
+
+  constructor(tables: Tables, now: () => Date) {
+    this.#tables = tables;
+    this.#now = now;
+  }
+
+  record(json: string): void {
+    const intent = JSON.parse(json) as CommandIntent;
+    const { changes } = this.#tables.run(
+      `INSERT INTO commands (id, part_id, endpoint, tag, value, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO NOTHING`,
+      intent.id,
+      intent.partId,
+      intent.endpoint,
+      intent.tag,
+      JSON.stringify(intent.value ?? null),
+      intent.actor,
+      this.#now().toISOString(),
+    );
+    if (changes === 0) {
+      throw new JournalError('JOURNAL_DUPLICATE', `the command ${intent.id} was recorded before`, {
+        hint: 'A command is sent once; make a new one.',
+      });
+    }
+  }
+
+  recordResult(json: string): void {
+    const result = JSON.parse(json) as CommandResult;
+    const { changes } = this.#tables.run(
+      'UPDATE commands SET outcome = ?, reason = ?, read_back = ?, ms = ? WHERE id = ?',
+      result.outcome,
+      result.reason ?? null,
+      JSON.stringify(result.readBack ?? null),
+      result.ms,
+      result.id,
+    );
+    if (changes === 0) {
+      throw new JournalError('JOURNAL_NOT_FOUND', `no command ${result.id} was recorded`);
+    }
+  }
+
+  get(id: string): CommandRecord | undefined {
+    const row = this.#tables.all<CommandRow>('SELECT * FROM commands WHERE id = ?', id)[0];
+    return row === undefined ? undefined : commandRecord(row);
+  }
+
+  open(): CommandRecord[] {
+    return this.#tables
+      .all<CommandRow>('SELECT * FROM commands WHERE outcome IS NULL ORDER BY row_id LIMIT ?', MAX_ROWS)
+      .map(commandRecord);
+  }
+
+  /** Newest last. */
+  list(query: { limit?: number }): CommandRecord[] {
+    return this.#tables
+      .page<CommandRow>('SELECT * FROM commands', '? IS NULL', 'row_id', query, null)
+      .map(commandRecord);
+  }
+}
+
+function commandRecord(row: CommandRow): CommandRecord {
+  return {
+    id: row.id,
+    partId: row.part_id,
+    endpoint: row.endpoint,
+    tag: row.tag,
+    value: JSON.parse(row.value),
+    actor: row.actor,
+    at: row.at,
+    outcome: row.outcome,
+    reason: row.reason,
+    readBack: JSON.parse(row.read_back),
+    ms: row.ms,
+  };
+}
