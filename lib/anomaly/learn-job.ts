@@ -20,7 +20,7 @@ const MAX_LEARNED = 500;
 function settingsOf({ input, method, seed, coresetSize, ...model }: AnomalyModel): LessonSettings {
   const { mask, tiles } = model;
   const { width, height, align } = input;
-  const { path } = model.backbone;
+  const { path, normalise } = model.backbone;
   return {
     width,
     height,
@@ -28,6 +28,7 @@ function settingsOf({ input, method, seed, coresetSize, ...model }: AnomalyModel
     seed,
     coresetSize,
     ...(path === undefined ? {} : { backbone: path }),
+    ...(normalise === undefined ? {} : { normalise }),
     ...(mask === undefined ? {} : { mask }),
     ...(tiles === undefined ? {} : { tiles }),
     ...(align === undefined ? {} : { align }),
