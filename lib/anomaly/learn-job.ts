@@ -18,7 +18,7 @@ import { copyVersion } from './versions.ts';
 function settingsOf({ input, method, seed, coresetSize, ...model }: AnomalyModel): LessonSettings {
   const { mask, tiles } = model;
   const { width, height, align } = input;
-  const { path } = model.backbone;
+  const { path, normalise } = model.backbone;
   return {
     width,
     height,
@@ -26,6 +26,7 @@ function settingsOf({ input, method, seed, coresetSize, ...model }: AnomalyModel
     seed,
     coresetSize,
     ...(path === undefined ? {} : { backbone: path }),
+    ...(normalise === undefined ? {} : { normalise }),
     ...(mask === undefined ? {} : { mask }),
     ...(tiles === undefined ? {} : { tiles }),
     ...(align === undefined ? {} : { align }),

@@ -5,6 +5,7 @@
  */
 import { Ajv, type JSONSchemaType } from 'ajv';
 import { checkedAlign, type AlignRecipe } from '../frame/align-recipe.ts';
+import { NORMALISATIONS, type Normalisation } from './backbone/normalisation.ts';
 import { METHODS, type Method } from './heads/head.ts';
 import type { Finding } from './findings.ts';
 import type { Candidate } from './choice.ts';
@@ -76,8 +77,8 @@ export interface ModelManifest {
   mask?: MaskArea[];
   /** For large parts: each tile has a bank of its own. */
   tiles?: Tiling;
-  /** `path` of one of the user's own. */
-  backbone: { digest: string; name: string; path?: string };
+  /** `path` of one of the user's own, and how it is fed where that was said. */
+  backbone: { digest: string; name: string; path?: string; normalise?: Normalisation };
   /** Patches of good parts in the graph. */
   bankSize: number;
   coresetSize: number;
@@ -209,7 +210,15 @@ const second = exactly(
       },
     },
     tiles: TILES,
-    backbone: exactly({ digest: DIGEST, name: { type: 'string', maxLength: 256 }, path: TEXT }, ['path']),
+    backbone: exactly(
+      {
+        digest: DIGEST,
+        name: { type: 'string', maxLength: 256 },
+        path: TEXT,
+        normalise: { type: 'string', enum: [...NORMALISATIONS] },
+      },
+      ['path', 'normalise'],
+    ),
     coresetSize: { type: 'integer', minimum: 1 },
     parts: PART_IDS,
     memorised: COUNT,

@@ -44,7 +44,7 @@ export class FeatureReader {
   }
 
   static async open(settings: LessonSettings): Promise<FeatureReader> {
-    const backbone = await readBackbone(settings.backbone);
+    const backbone = await readBackbone(settings.backbone, settings);
     return new FeatureReader(backbone, settings, await openSession(backbone.bytes));
   }
 
@@ -167,7 +167,7 @@ export async function writeVersion(
   const all = [...embeddings, ...looks.slice(0, rest.length).map(({ embedding }) => embedding)];
   const rows = rowsOf(all);
   const { digest, name } = reader.backbone;
-  const path = settings.backbone;
+  const { backbone: path, normalise } = settings;
   await makeFolder(draft);
   await writeFlushed(join(draft, 'model.onnx'), graph);
   await writeFlushed(join(draft, SIDE_FILES.embeddings), rows);
@@ -179,7 +179,11 @@ export async function writeVersion(
     why,
     candidates,
     input: inputOf(settings),
-    backbone: { digest, name, ...(path === undefined ? {} : { path }) },
+    backbone: {
+      ...{ digest, name },
+      ...(path === undefined ? {} : { path }),
+      ...(normalise === undefined ? {} : { normalise }),
+    },
     bankSize,
     parts: [...ids, ...rest],
     memorised: ids.length,

@@ -443,9 +443,7 @@ class LocalStation implements StationControl {
     if (this.#movable().length === 0) {
       throw new StationError('NOT_FOUND', 'no gate of this station has a tolerance that can be moved');
     }
-    for (const adjustable of this.#movable()) {
-      const { name } = adjustable;
-      const { min, max } = adjustable.tolerance();
+    for (const [{ name }, { min, max }] of this.#movable()) {
       if (Number.isFinite(threshold) && threshold >= (min ?? -Infinity) && threshold <= (max ?? Infinity))
         continue;
       throw new StationError(
@@ -456,18 +454,23 @@ class LocalStation implements StationControl {
     }
   }
 
-  /** A gate without a threshold, e.g. one that is not calibrated yet, has none that could be moved. */
-  #movable(): Adjustable[] {
-    return [...this.#adjustables].filter((adjustable) => adjustable.tolerance().threshold !== null);
-  }
-
   #toleranceChange(threshold: number): Record<string, unknown> {
-    const from = this.#movable().map((gate) => ({ name: gate.name, from: gate.tolerance().threshold }));
+    const from = this.#movable().map(([{ name }, tolerance]) => ({ name, from: tolerance.threshold }));
     return { to: threshold, from };
   }
 
   async #applyTolerance(threshold: number, by: By): Promise<void> {
-    for (const adjustable of this.#movable()) await adjustable.setTolerance(threshold, by);
+    for (const [adjustable] of this.#movable()) await adjustable.setTolerance(threshold, by);
+  }
+
+  /** A gate that has no threshold, or none yet, has nothing to move. */
+  #movable(): [Adjustable, ReturnType<Adjustable['tolerance']>][] {
+    return [...this.#adjustables]
+      .map((adjustable): [Adjustable, ReturnType<Adjustable['tolerance']>] => [
+        adjustable,
+        adjustable.tolerance(),
+      ])
+      .filter(([, { threshold }]) => threshold !== null);
   }
 
   #apply(event: ArmingEvent): void {

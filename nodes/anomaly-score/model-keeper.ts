@@ -1,34 +1,22 @@
-/** Which model a node scores with: the newest on disk, or the one it is being taught. */
-import { join, resolve } from 'node:path';
-import { picturesIn } from '../../lib/anomaly/folder-frames.ts';
+/** Which model a node scores with: the newest on disk, or the one it is being taught. One lesson or change at a time. */
+import { join } from 'node:path';
 import type { Finding } from '../../lib/anomaly/findings.ts';
-import type { Resolution } from '../../lib/anomaly/head.ts';
-import type { Method } from '../../lib/anomaly/heads/head.ts';
 import { Lesson, type LessonOptions } from '../../lib/anomaly/lesson.ts';
-import { latestModel, referenceOf, type AnomalyModel, type MaskArea } from '../../lib/anomaly/model.ts';
-import { Scorer, type ScorerOptions } from '../../lib/anomaly/scorer.ts';
+import { latestModel, type AnomalyModel } from '../../lib/anomaly/model.ts';
+import type { Scorer, ScorerOptions } from '../../lib/anomaly/scorer.ts';
 import { unfinishedLesson, type UnfinishedSummary } from '../../lib/anomaly/teach.ts';
 import type { TeachingProgress } from '../../lib/anomaly/teaching.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import type { Station } from '../../lib/station/types.ts';
 import type { Message } from '../runtime/types.ts';
+import { lessonSettings, lessonSource, type LessonConfig } from './lesson-config.ts';
+import { ServedScorer } from './served-scorer.ts';
 import type { SubjectContext } from './subject.ts';
 import { TeachingReport } from './teaching-report.ts';
 
-export interface KeeperOptions extends ScorerOptions {
+export interface KeeperOptions extends ScorerOptions, LessonConfig {
   model: string;
-  teaching: 'first-parts' | 'folder' | 'none';
-  /** These count for the next lesson: how patches are compared, … */
-  method: Method | 'auto';
-  /** … where is looked, … */
-  mask?: MaskArea[];
-  /** … and the side of the square that pictures are scaled to, in pixels. */
-  resolution: Resolution;
-  /** Parts of a lesson from the running line. */
-  parts: number;
-  /** Of the pictures; absolute, or below the station's folder. */
-  folder: string;
 }
 
 /** Who wants a model changed, and why. */
@@ -52,9 +40,6 @@ interface Job {
   onProgress: (progress: TeachingProgress) => void;
 }
 
-/** Where the pictures of a lesson come from. */
-type Source = Pick<LessonOptions, 'parts' | 'pictures' | 'collected' | 'resume'>;
-
 const SYSTEM: By = { actor: 'system', reason: 'told by the flow' };
 const RESUMED: By = { actor: 'system', reason: 'went on after a restart' };
 
@@ -63,8 +48,7 @@ export class ModelKeeper {
   readonly #station: Station;
   readonly #config: KeeperOptions;
   readonly #report: TeachingReport;
-  #scorer: Scorer | undefined;
-  #withdraw: (() => void) | undefined;
+  readonly #served: ServedScorer;
   #lesson: Lesson | undefined;
   #lessonEnded: Promise<void> = Promise.resolve();
   #work: Work | undefined;
@@ -81,13 +65,14 @@ export class ModelKeeper {
     this.#station = station;
     this.#config = config;
     this.#report = new TeachingReport(context);
+    this.#served = new ServedScorer(context, station, config);
   }
 
   /** Loads the newest model; where there is none, teaching begins as configured. */
   async start(): Promise<void> {
     const { model: name, teaching } = this.#config;
     const model = await latestModel(this.folder, name);
-    if (model !== undefined) await this.#use(model);
+    if (model !== undefined) await this.#served.use(model);
     const unfinished = await unfinishedLesson(this.folder, name);
     if (unfinished !== undefined) this.#resume(unfinished);
     else if (model !== undefined) return;
@@ -104,7 +89,7 @@ export class ModelKeeper {
   cancel(): Promise<void> {
     return this.#inTurn(async () => {
       await this.#cancel();
-      if (this.#scorer === undefined) this.#context.status.fail('MODEL_MISSING');
+      if (this.#served.scorer === undefined) this.#context.status.fail('MODEL_MISSING');
       else this.#context.status.show('ready', 'ready');
     });
   }
@@ -141,7 +126,7 @@ export class ModelKeeper {
       const onProgress = (progress: TeachingProgress): void => this.#progress(progress);
       const model = await run({ signal: change.signal, onProgress });
       await this.#record(kind, model, by);
-      await this.#use(model);
+      await this.#served.use(model);
       return model;
     } catch (error) {
       this.#problem = error;
@@ -157,11 +142,12 @@ export class ModelKeeper {
    * longer fits, or has a folder and no model before; it takes the frame if it still needs it.
    */
   scorerFor(frame: Frame): Scorer | undefined {
-    if (this.#lesson !== undefined && (this.#scorer === undefined || this.#takesParts)) {
+    const { scorer } = this.#served;
+    if (this.#lesson !== undefined && (scorer === undefined || this.#takesParts)) {
       this.#lesson.offer(frame);
       return undefined;
     }
-    if (this.#scorer !== undefined) return this.#scorer;
+    if (scorer !== undefined) return scorer;
     throw new CodedError('MODEL_MISSING', `there is no model “${this.#config.model}” to score with`, {
       hint: 'Send a message with topic jidoka/teach to teach one from the next parts.',
     });
@@ -170,8 +156,7 @@ export class ModelKeeper {
   /** What was collected for a lesson stays: the next start goes on with it. */
   async close(): Promise<void> {
     await this.#inTurn(() => this.#cancel('suspend'));
-    this.#withdraw?.();
-    await this.#scorer?.close();
+    await this.#served.close();
   }
 
   /** Of all models of the station. */
@@ -181,7 +166,7 @@ export class ModelKeeper {
 
   /** The model that serves. */
   get model(): AnomalyModel | undefined {
-    return this.#scorer?.model;
+    return this.#served.scorer?.model;
   }
 
   /** What is under way. */
@@ -208,10 +193,9 @@ export class ModelKeeper {
 
   async #begin(by: By): Promise<Message> {
     await this.#cancel();
-    const { teaching, parts, folder } = this.#config;
-    if (teaching !== 'folder') return this.#run({ parts, ...by }, by);
-    const pictures = await picturesIn(resolve(this.#station.folder, folder));
-    return this.#run({ parts: pictures.length, pictures, ...by }, by);
+    const settings = await lessonSettings(this.#config, this.#context.RED);
+    const source = await lessonSource(this.#config, this.#station.folder);
+    return this.#run({ ...settings, ...source, ...by }, by);
   }
 
   /** Goes on with a lesson that was cut off. */
@@ -219,15 +203,13 @@ export class ModelKeeper {
     this.#run({ parts: wanted, collected, resume: true }, RESUMED);
   }
 
-  #run(source: Source, by: By): Message {
-    const { model: name, method, resolution, mask } = this.#config;
-    const lesson = new Lesson({
-      ...{ folder: this.folder, name, method, resolution, ...source },
-      ...(mask === undefined ? {} : { mask }),
-      onProgress: (progress) => this.#progress(progress),
-    });
+  #run(options: Omit<LessonOptions, 'folder' | 'name'>, by: By): Message {
+    const { folder } = this;
+    const { model: name } = this.#config;
+    const onProgress = (progress: TeachingProgress): void => this.#progress(progress);
+    const lesson = new Lesson({ ...options, folder, name, onProgress });
     this.#lesson = lesson;
-    this.#takesParts = source.pictures === undefined;
+    this.#takesParts = options.pictures === undefined;
     this.#begun('teach');
     this.#lessonEnded = this.#finish(lesson, by);
     return this.#report.begin(lesson.parts);
@@ -259,7 +241,7 @@ export class ModelKeeper {
       const model = await lesson.model;
       if (this.#lesson !== lesson) return;
       await this.#record('teach', model, by);
-      await this.#use(model);
+      await this.#served.use(model);
     } catch (error) {
       if (this.#lesson !== lesson) return;
       this.#problem = error;
@@ -269,22 +251,6 @@ export class ModelKeeper {
     if (this.#lesson !== lesson) return;
     this.#lesson = undefined;
     this.#work = undefined;
-  }
-
-  /** Puts a model into service, and the one before it out of service once it has done its parts. */
-  async #use(model: AnomalyModel): Promise<void> {
-    const { status, signal } = this.#context;
-    const scorer = await Scorer.open(model, this.#config, { signal });
-    const [before, withdraw] = [this.#scorer, this.#withdraw];
-    this.#scorer = scorer;
-    const reference = referenceOf(model);
-    this.#withdraw = this.#station.offerCalibration({ model: reference, goodScores: model.goodScores });
-    withdraw?.();
-    await before?.close();
-    status.show('ready', 'ready');
-    const { goodScores, method } = model;
-    const payload = { ...reference, parts: goodScores.length, method };
-    this.#context.emit([null, { topic: 'jidoka/model', payload }]);
   }
 
   /** A journal that fails is reported; the model is good without it. */

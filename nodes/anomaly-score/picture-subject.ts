@@ -111,7 +111,7 @@ export class PictureSubject implements Subject {
     const wants = (when: PictureConfig['heatmap']): boolean =>
       when === 'always' || (when === 'suspicious' && scored.suspicious);
     const { boxes } = scored.section;
-    const heat = { map: scored.map, level: normalLevel };
+    const heat = { map: scored.map, columns: scored.columns, level: normalLevel };
     if (wants(this.#config.heatmap)) {
       const picture = heatmap(frame, heat);
       message['heatmap'] = picture;
@@ -127,14 +127,14 @@ export class PictureSubject implements Subject {
   }
 
   #remember(inspection: Inspection, frame: Frame, scored: Scored, { normalLevel }: Scorer): void {
-    const { section, suspicious, map } = scored;
+    const { section, suspicious, map, columns } = scored;
     this.#learner.recent.take({
       partId: inspection.part.id,
       at: new Date().toISOString(),
       section,
       suspicious,
       frame,
-      heat: { map, level: normalLevel },
+      heat: { map, columns, level: normalLevel },
     });
   }
 }

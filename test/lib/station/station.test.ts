@@ -238,21 +238,6 @@ describe('a station', () => {
     assert.equal(station.mode, 'RULES', 'what is kept is what it is');
   });
 
-  it('moves the gates that have a threshold and leaves those alone that have none yet', async () => {
-    const [one, other] = [gate('one', 1, 5), gate('other', 1, 5)];
-    const none = { threshold: null, min: null, max: null, calibration: 'missing' };
-    const uncalibrated: Adjustable = {
-      ...other,
-      tolerance: () => none,
-      setTolerance: () => Promise.reject(new Error('NOT_CALIBRATED')),
-    };
-    station.addAdjustable(uncalibrated);
-    await assert.rejects(station.setTolerance({ ...anna, threshold: 2 }), { code: 'NOT_FOUND' });
-    station.addAdjustable(one);
-    await station.setTolerance({ ...anna, threshold: 2 });
-    assert.equal(one.threshold, 2);
-  });
-
   it('says why it stepped down, each cause once, until a person resets it', async () => {
     assert.deepEqual(station.concerns(), []);
     station.degrade('CONSERVATIVE', { code: 'DRIFT', message: 'scores drift' });
@@ -317,6 +302,23 @@ describe('a station', () => {
     assert.deepEqual([top.threshold, side.threshold], [3, 3]);
     assert.equal(station.arming().state, 'DISARMED');
     assert.deepEqual(types(), []);
+  });
+
+  it('moves the gates that have a threshold, and only those', async () => {
+    const top = gate('top', 2, 5);
+    const none = { threshold: null, min: null, max: null, calibration: 'none' };
+    const learning: Adjustable = {
+      name: 'learning',
+      tolerance: () => none,
+      setTolerance: () => Promise.reject(new Error('nothing to move')),
+    };
+    station.addAdjustable(learning);
+    await assert.rejects(station.setTolerance({ ...anna, threshold: 4 }), { code: 'NOT_FOUND' });
+    assert.deepEqual(types(), []);
+    station.addAdjustable(top);
+    await station.setTolerance({ ...anna, threshold: 4 });
+    assert.equal(top.threshold, 4);
+    assert.deepEqual(types(), ['gate.tolerance']);
   });
 
   it('is disarmed by a new tolerance', async () => {
