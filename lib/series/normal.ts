@@ -4,7 +4,7 @@
  */
 import { methodOf, type MethodName } from './methods/methods.ts';
 import type { Detector } from './methods/method.ts';
-import { rankOf } from './rank.ts';
+import { highestRanks, rankOf } from './rank.ts';
 import { fitScaling, scaled, type Row, type Scaling } from './scaling.ts';
 import { SeriesError } from './errors.ts';
 
@@ -77,11 +77,13 @@ export async function learnNormal(options: LearnOptions): Promise<Normal> {
     members.push({ method, learnt, goodScores: ascending(scores) });
     await tick();
   }
-  // The combination is judged on the same rows, each by detectors that had not seen it.
-  const combined = rows.map((_, row) =>
-    Math.max(...members.map(({ goodScores }, member) => rankOf(goodScores, outOfFold[member]?.[row] ?? NaN))),
-  );
-  return { columns: [...columns], scaling, smoothing, members, goodScores: ascending(combined) };
+  return {
+    columns: [...columns],
+    scaling,
+    smoothing,
+    members,
+    goodScores: ascending(highestRanks(outOfFold)),
+  };
 }
 
 async function scoresOfFold(
@@ -111,13 +113,14 @@ export class Watch {
     this.reset();
   }
 
-  /** `row` in the order of the model's columns; see {@link rowOf}. */
+  /** `row` in the order of the model's columns; see {@link rowOf}. Throws `SCORE_NOT_FINITE`. */
   judge(row: Row): Judgement {
     const values = scaled(this.#normal.scaling, row);
     let worst: Judgement | undefined;
     for (const { member, detector, mean } of this.#detectors) {
       const { score, contributions } = detector.step(values);
       const rank = rankOf(member.goodScores, mean(score));
+      if (!Number.isFinite(rank)) throw notFinite(member.method);
       if (worst !== undefined && rank <= worst.score) continue;
       const total = contributions.reduce((sum, value) => sum + value, 0);
       const shares = contributions.map((value) => (total > 0 ? value / total : 0));
@@ -168,6 +171,12 @@ export function rowOf(columns: readonly string[], features: unknown): number[] {
       throw new SeriesError('FEATURES_INVALID', `“${name}” is not a number`);
     }
     return value;
+  });
+}
+
+function notFinite(method: MethodName): SeriesError {
+  return new SeriesError('SCORE_NOT_FINITE', `the score of ${method} is no finite number`, {
+    hint: 'The features are too far from those that were taught to be compared; look at the sensor.',
   });
 }
 

@@ -405,10 +405,10 @@ class LocalStation implements StationControl {
   }
 
   #assertWithinBounds(threshold: number): void {
-    if (this.#adjustables.size === 0) {
+    if (this.#movable().length === 0) {
       throw new StationError('NOT_FOUND', 'no gate of this station has a tolerance that can be moved');
     }
-    for (const { name, min, max } of this.tolerances()) {
+    for (const [{ name }, { min, max }] of this.#movable()) {
       if (Number.isFinite(threshold) && threshold >= (min ?? -Infinity) && threshold <= (max ?? Infinity))
         continue;
       throw new StationError(
@@ -420,11 +420,22 @@ class LocalStation implements StationControl {
   }
 
   #toleranceChange(threshold: number): Record<string, unknown> {
-    return { to: threshold, from: this.tolerances().map(({ name, threshold: from }) => ({ name, from })) };
+    const from = this.#movable().map(([{ name }, tolerance]) => ({ name, from: tolerance.threshold }));
+    return { to: threshold, from };
   }
 
   async #applyTolerance(threshold: number, by: By): Promise<void> {
-    for (const adjustable of this.#adjustables) await adjustable.setTolerance(threshold, by);
+    for (const [adjustable] of this.#movable()) await adjustable.setTolerance(threshold, by);
+  }
+
+  /** A gate that has no threshold, or none yet, has nothing to move. */
+  #movable(): [Adjustable, ReturnType<Adjustable['tolerance']>][] {
+    return [...this.#adjustables]
+      .map((adjustable): [Adjustable, ReturnType<Adjustable['tolerance']>] => [
+        adjustable,
+        adjustable.tolerance(),
+      ])
+      .filter(([, { threshold }]) => threshold !== null);
   }
 
   #apply(event: ArmingEvent): void {

@@ -20,6 +20,8 @@ const WHEN = ['never', 'suspicious', 'always'] as const satisfies readonly When[
 const METHOD_CHOICES: readonly (Method | 'auto')[] = ['auto', ...METHODS];
 const MAX_AREAS = 64;
 const MAX_CORNERS = 512;
+/** Parts that are only shifted lie as straight as a stop makes them; what is turned further is lost, not turned back. */
+const STRAIGHT_DEGREES = 3;
 /** Each has a bank of its own of 0.5 MB, in the graph and in memory. */
 const MAX_TILES = 64;
 
@@ -53,7 +55,7 @@ function alignOf(config: ConfigReader): Pick<LessonConfig, 'align'> {
   if (align === 'off') return {};
   const shift = config.number('maxShift', { fallback: 10, min: 1, max: 25 });
   const turn = config.number('maxAngle', { fallback: 10, min: 0.5, max: 30 });
-  return { align: { maxShift: shift / 100, maxAngle: align === 'turn' ? turn : 0 } };
+  return { align: { maxShift: shift / 100, maxAngle: align === 'turn' ? turn : STRAIGHT_DEGREES } };
 }
 
 /** Pixels. */

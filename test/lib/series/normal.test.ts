@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { conformalPValue } from '../../../lib/anomaly/p-value.ts';
 import { learnNormal, rowOf, Watch, type LearnOptions } from '../../../lib/series/normal.ts';
-import { rankOf } from '../../../lib/series/rank.ts';
+import { calibratedLimits } from '../../../lib/gate/limits.ts';
+import { METHOD_NAMES } from '../../../lib/series/methods/methods.ts';
+import { highestRanks, rankOf } from '../../../lib/series/rank.ts';
 import { fitScaling, scaled } from '../../../lib/series/scaling.ts';
+import { seededRandom } from '../../../lib/statistics/random.ts';
 import { PUMP, pumpRows } from './pump.ts';
 
 const lesson: LearnOptions = {
@@ -44,6 +47,66 @@ describe('ranks of scores', () => {
         if (one <= (goodScores.at(-1) ?? 0))
           assert.ok(10 ** -rankOf(goodScores, one) >= conformalPValue(goodScores, one) - 1e-12);
       }),
+    );
+  });
+});
+
+describe('the highest of several ranks', () => {
+  const budget = { alpha: 0.05, delta: 0.05 };
+  const TRIALS = 500;
+  /** Of 500 trials that break with 5 % each, more than this break once in ten thousand (binomial). */
+  const MOST_BROKEN = 44;
+  /** Scores of good rows by their upper tail: each turns a share in (0, 1) into a score. */
+  const tails: Record<string, { score: (tail: number) => number; tail: (score: number) => number }> = {
+    bounded: { score: (tail) => 1 - tail, tail: (score) => Math.max(1 - score, 0) },
+    exponential: { score: (tail) => -Math.log(tail), tail: (score) => Math.exp(-score) },
+    heavy: { score: (tail) => tail ** -0.5 - 1, tail: (score) => (score + 1) ** -2 },
+  };
+
+  /** The score whose rank is the limit, so that the share of fresh rows above it is known and not estimated. */
+  function scoreOfRank(good: readonly number[], limit: number): number {
+    let [low, high] = [0, 1];
+    while (rankOf(good, high) < limit) high *= 2;
+    for (let step = 0; step < 50; step += 1) {
+      const middle = (low + high) / 2;
+      if (rankOf(good, middle) <= limit) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  for (const [name, { score, tail }] of Object.entries(tails)) {
+    it(`keeps the gate's budget for one to six methods and 60 rows, scores ${name}`, () => {
+      const random = seededRandom(11);
+      for (let methods = 1; methods <= 6; methods += 1) {
+        let broken = 0;
+        for (let trial = 0; trial < TRIALS; trial += 1) {
+          const scores = Array.from({ length: methods }, () =>
+            Array.from({ length: 60 }, () => score(1 - random.uniform())),
+          );
+          const limit = calibratedLimits(highestRanks(scores), budget, 0, '')?.reject ?? NaN;
+          const passes = scores.reduce((product, each) => {
+            const good = each.toSorted((one, other) => one - other);
+            return product * (1 - tail(scoreOfRank(good, limit)));
+          }, 1);
+          if (1 - passes > budget.alpha) broken += 1;
+        }
+        assert.ok(broken <= MOST_BROKEN, `${methods} methods: ${broken} of ${TRIALS} broke it`);
+      }
+    });
+  }
+
+  it('is that of the row among those that are not its neighbours, and no row is its own measure', () => {
+    const scores = [
+      [1, 2, 3, 9],
+      [4, 3, 2, 1],
+    ];
+    const ranks = highestRanks(scores);
+    assert.equal(ranks[3], Math.log10(5) + 3.5);
+    assert.equal(ranks[0], Math.log10(5) + 1);
+    assert.deepEqual(
+      highestRanks([[1, 2, 3]]),
+      [1, 2, 3].map((value) => rankOf([1, 2, 3], value)),
     );
   });
 });
@@ -126,6 +189,11 @@ describe('normal operation', () => {
     const once = watch.judge(odd).score;
     for (let more = 0; more < 3; more += 1) watch.judge(odd);
     assert.ok(watch.judge(odd).score > once);
+  });
+
+  it('gives no score where the features are beyond numbers, whichever method it is', async () => {
+    const watch = new Watch(await learnNormal({ ...lesson, methods: METHOD_NAMES }));
+    assert.equal(await codeOf(() => watch.judge([1e200, 3.2, 40, 60])), 'SCORE_NOT_FINITE');
   });
 
   it('refuses rows that teach nothing or hold no numbers', async () => {

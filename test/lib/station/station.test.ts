@@ -236,6 +236,23 @@ describe('a station', () => {
     assert.deepEqual(types(), []);
   });
 
+  it('moves the gates that have a threshold, and only those', async () => {
+    const top = gate('top', 2, 5);
+    const none = { threshold: null, min: null, max: null, calibration: 'none' };
+    const learning: Adjustable = {
+      name: 'learning',
+      tolerance: () => none,
+      setTolerance: () => Promise.reject(new Error('nothing to move')),
+    };
+    station.addAdjustable(learning);
+    await assert.rejects(station.setTolerance({ ...anna, threshold: 4 }), { code: 'NOT_FOUND' });
+    assert.deepEqual(types(), []);
+    station.addAdjustable(top);
+    await station.setTolerance({ ...anna, threshold: 4 });
+    assert.equal(top.threshold, 4);
+    assert.deepEqual(types(), ['gate.tolerance']);
+  });
+
   it('is disarmed by a new tolerance', async () => {
     station.addAdjustable(gate('top', 2, 5));
     await station.arm(anna);
