@@ -72,16 +72,18 @@ export class ModelKeeper {
    * Loads the newest model; where there is none, teaching begins as configured. What goes wrong is reported:
    * people can teach another model all the same.
    */
-  async start(): Promise<void> {
-    try {
-      await this.#load();
-      await this.#teachAsConfigured();
-    } catch (error) {
-      this.#problem = error;
-      if (this.#context.signal.aborted) return;
-      this.#context.fail(error);
-      this.#context.status.fail(asCodedError(error).code);
-    }
+  start(): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        await this.#load();
+        await this.#teachAsConfigured();
+      } catch (error) {
+        this.#problem = error;
+        if (this.#context.signal.aborted) return;
+        this.#context.fail(error);
+        this.#context.status.fail(asCodedError(error).code);
+      }
+    });
   }
 
   /** Begins a lesson. Throws `TEACH_BUSY` while a model is being taught or changed. */
@@ -101,7 +103,8 @@ export class ModelKeeper {
    * Makes a new version of the model that serves, which goes on until then, and puts it into service.
    * Throws `TEACH_BUSY` while another one is being made.
    */
-  change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+  async change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+    await this.#turn;
     const changed = this.#make(kind, by, run);
     this.#changeEnded = changed.then(
       () => undefined,
@@ -131,7 +134,7 @@ export class ModelKeeper {
     const unfinished = await unfinishedLesson(this.folder, name);
     if (unfinished !== undefined) this.#resume(unfinished);
     else if (this.model !== undefined) return;
-    else if (teaching !== 'none') await this.teach();
+    else if (teaching !== 'none') await this.#begin(SYSTEM);
     else this.#showService();
   }
 

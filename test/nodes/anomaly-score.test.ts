@@ -197,6 +197,20 @@ describe('anomaly-score', function () {
     assert.deepEqual((await readdir(join(folder, 'models', 'top'))).sort(), ['1', '2', 'parts']);
   });
 
+  it('does not take a lesson that a person begins while it starts for one that was cut off', async () => {
+    await putModel();
+    await putGoodPictures('good');
+    await deploy({ teaching: 'folder', folder: 'good' });
+    const by = { actor: 'ann', reason: 'test' };
+    await panel().teach(by);
+    await send({ frame: parts.good[0] as Frame });
+    await panel().cancel(by);
+    const { problem, model } = panel().state();
+    assert.equal(problem, undefined);
+    assert.equal((model as { version: number }).version, 1);
+    assert.deepEqual((await readdir(join(folder, 'models', 'top'))).sort(), ['1', 'parts']);
+  });
+
   it('goes on with a lesson after a restart, from the parts it had', async () => {
     await deploy({ parts: '12' });
     for (const frame of parts.good.slice(0, 5)) await send({ frame });
