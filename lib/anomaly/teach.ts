@@ -232,7 +232,7 @@ async function taughtBy(
     settings,
     ...(wanted === undefined ? {} : { wanted }),
     ...(pictures === undefined ? {} : { pictures }),
-    ...(parts === undefined ? {} : { parts }),
+    ...(parts === undefined ? {} : { parts, learned: (await currentVersion(folder, name)).learned }),
     resumed: parts === undefined ? collected : undefined,
     leaveOut,
   };
