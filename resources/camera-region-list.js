@@ -31,9 +31,11 @@
     #root;
     #text;
     #on;
+    #isPlain;
 
     /** `on` has `select(index)`, `remove(index)` and `change()`; rows write into the regions themselves. */
-    constructor({ root, text, on }) {
+    constructor({ root, text, on, isPlain = false }) {
+      this.#isPlain = isPlain;
       this.#root = root;
       this.#text = text;
       this.#on = on;
@@ -58,6 +60,17 @@
         if (!row.is('.jidoka-selected')) this.#on.select(index);
       });
       const first = $('<div>', { class: 'jidoka-line' }).appendTo(row);
+      if (this.#isPlain) $('<span>', { class: 'jidoka-region-name', text: region.name }).appendTo(first);
+      else this.#drawNames(region, first);
+      this.#drawRemove(first, index);
+      const second = $('<div>', { class: 'jidoka-line' }).appendTo(row);
+      if (Jidoka.shapes.isRectangle(region.points)) this.#drawBox(region, second);
+      else this.#drawPoints(region, second);
+      $('<p>', { class: 'jidoka-fault', role: 'alert' }).appendTo(row);
+      row.appendTo(this.#root);
+    }
+
+    #drawNames(region, first) {
       const kind = $('<select>', { 'aria-label': this.#text('regions.kind') }).appendTo(first);
       for (const each of ['part', 'mask']) {
         $('<option>', { value: each, text: this.#text(`regions.${each}`) }).appendTo(kind);
@@ -73,16 +86,14 @@
           region.name = event.target.value.trim();
           this.#on.change();
         });
+    }
+
+    #drawRemove(first, index) {
       $('<button>', { type: 'button', class: 'red-ui-button', 'aria-label': this.#text('regions.delete') })
         .attr('title', this.#text('regions.delete'))
         .append($('<i>', { class: 'fa fa-trash-o', 'aria-hidden': 'true' }))
         .appendTo(first)
         .on('click', () => this.#on.remove(index));
-      const second = $('<div>', { class: 'jidoka-line' }).appendTo(row);
-      if (Jidoka.shapes.isRectangle(region.points)) this.#drawBox(region, second);
-      else this.#drawPoints(region, second);
-      $('<p>', { class: 'jidoka-fault', role: 'alert' }).appendTo(row);
-      row.appendTo(this.#root);
     }
 
     #drawBox(region, line) {

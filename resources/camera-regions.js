@@ -27,12 +27,15 @@
     #mode;
     #draft = [];
     #drag;
+    #prefix;
 
-    constructor({ svg, list, buttons, text, regions, onChange }) {
+    /** `isPlain` where regions are outlines alone: then neither kind nor name is asked for. */
+    constructor({ svg, list, buttons, text, regions, onChange, isPlain = false }) {
       this.#svg = svg[0];
       this.#list = new Jidoka.RegionList({
         root: list,
         text,
+        isPlain,
         on: {
           select: (index) => this.#select(index),
           remove: (index) => this.#remove(index),
@@ -40,6 +43,7 @@
         },
       });
       this.#buttons = buttons;
+      this.#prefix = isPlain ? '' : 'part ';
       this.#text = text;
       this.#onChange = onChange || (() => undefined);
       this.#regions = (regions || []).map((region) => ({
@@ -105,8 +109,8 @@
     #add(points) {
       const names = new Set(this.#regions.map(({ name }) => name));
       let number = this.#regions.length + 1;
-      while (names.has(`part ${number}`)) number += 1;
-      this.#regions.push({ name: `part ${number}`, kind: 'part', points });
+      while (names.has(`${this.#prefix}${number}`)) number += 1;
+      this.#regions.push({ name: `${this.#prefix}${number}`, kind: 'part', points });
       this.#select(this.#regions.length - 1);
       this.#showList();
       this.#changed();

@@ -83,7 +83,6 @@ async function compare(
     });
   const few = good.slice(0, good.length - CHANGED);
   const [whole, without] = [await teach(good), await teach(few)];
-  const featuresOf = (part: number): Promise<Features> => Promise.resolve(good[part] as Features);
   const seconds: number[] = [];
   const extend = async (from: Teaching, add: Features[], remove: number[]): Promise<Teaching> => {
     const startedAt = performance.now();
@@ -92,7 +91,7 @@ async function compare(
       backbone,
       add,
       remove,
-      featuresOf,
+      features: good.slice(0, from.scores.length),
       onProgress,
     });
     seconds.push((performance.now() - startedAt) / 1000);

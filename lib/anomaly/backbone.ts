@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { readModel } from '../inference/model/model.ts';
 import { adoptBackbone } from './backbone/adopt.ts';
 import { probe, sha256, type Backbone } from './backbone/features.ts';
-import type { Normalisation } from './backbone/feeding.ts';
+import type { Normalisation } from './backbone/normalisation.ts';
 
-export type { Normalisation } from './backbone/feeding.ts';
+export type { Normalisation } from './backbone/normalisation.ts';
 export {
   extractFeatures,
   gridOf,

@@ -1,13 +1,14 @@
 /**
  * What heads say of parts they have not seen: in five folds each part, and what was painted on it, is
  * scored by heads fitted to the other four fifths. Nothing a good part scores against its own bank may
- * ever become a threshold.
+ * ever become a threshold. Parts learned from corrections are known to all of these heads, as they are to
+ * the model that serves.
  */
 import { setImmediate } from 'node:timers/promises';
 import { seededRandom, shuffledIndices } from '../statistics/random.ts';
 import type { Features } from './backbone.ts';
 import { scoreFeatures, type FeatureSet, type HeadScore, type Method } from './heads/head.ts';
-import { basesOf, distancesOf, fitGaussians, fitHeads, type HeadMemory } from './heads/memory.ts';
+import { basesOf, distancesOf, fitGaussians, fitHeads, grownHeads } from './heads/memory.ts';
 import { addPart, copyGaussians } from './heads/padim.ts';
 import type { BankOptions } from './heads/patch-nn.ts';
 import { spreadOf, sumScore } from './heads/z-sum.ts';
@@ -38,6 +39,10 @@ export interface OutOfFold {
 interface FoldInput extends BankOptions {
   methods: readonly Method[];
   painted: readonly PaintedPart[];
+  /** Good parts that every head knows and that are not scored. */
+  learned?: readonly Features[];
+  /** Of z-sum, where they are settled. */
+  spreads?: readonly [bank: number, gaussians: number];
   onFold: (done: number, total: number) => void;
 }
 
@@ -51,23 +56,26 @@ function foldsOf(parts: number, seed: number): number[] {
 
 /** Gives the event loop a turn between folds. */
 export async function scoreOutOfFold(set: FeatureSet, input: FoldInput): Promise<OutOfFold> {
-  const { methods, painted, onFold, ...options } = input;
+  const { methods, painted, learned = [], spreads, onFold, ...options } = input;
   const bases = [...new Set(methods.flatMap(basesOf))];
   const scores = new Map<Method, FoldScores>(bases.map((base) => [base, { good: [], painted: [] }]));
   const folds = foldsOf(set.parts.length, options.seed);
   const foldOf = (part: number): number => folds[part] ?? 0;
-  const all = bases.includes('padim') ? fitGaussians(set, options.seed) : undefined;
+  const all = bases.includes('padim')
+    ? fitGaussians({ ...set, parts: [...set.parts, ...learned] }, options.seed)
+    : undefined;
   onFold(0, FOLDS);
   for (let fold = 0; fold < FOLDS; fold += 1) {
     const held = [...set.parts.keys()].filter((part) => foldOf(part) === fold);
     const heldPainted = [...painted.keys()].filter((index) => foldOf(painted[index]?.part ?? 0) === fold);
     const rest = { ...set, parts: set.parts.filter((_, part) => foldOf(part) !== fold) };
     const foldOptions = { ...options, seed: options.seed + fold + 1 };
-    const heads: HeadMemory = await fitHeads(
+    const fitted = await fitHeads(
       rest,
       bases.filter((base) => base !== 'padim'),
       foldOptions,
     );
+    const heads = await grownHeads(set, fitted, { first: rest.parts.length, add: learned }, foldOptions);
     if (all !== undefined) {
       // Sums: taking the fold out of all is quicker than adding up the rest.
       heads.gaussians = copyGaussians(all);
@@ -86,14 +94,14 @@ export async function scoreOutOfFold(set: FeatureSet, input: FoldInput): Promise
     onFold(fold + 1, FOLDS);
     await setImmediate();
   }
-  return methods.includes('z-sum') ? withSum(scores) : { scores };
+  return methods.includes('z-sum') ? withSum(scores, spreads) : { scores };
 }
 
-function withSum(scores: Map<Method, FoldScores>): OutOfFold {
+function withSum(scores: Map<Method, FoldScores>, settled: FoldInput['spreads']): OutOfFold {
   const bank = scores.get('patch-nn') as FoldScores;
   const gaussians = scores.get('padim') as FoldScores;
   const spread = ({ good }: FoldScores): number => spreadOf(good.map(({ score }) => score));
-  const spreads: [number, number] = [spread(bank), spread(gaussians)];
+  const spreads: [number, number] = settled === undefined ? [spread(bank), spread(gaussians)] : [...settled];
   const sum = (ones: readonly HeadScore[], others: readonly HeadScore[]): HeadScore[] =>
     ones.map((score, index) => sumScore(score, others[index] as HeadScore, spreads));
   scores.set('z-sum', {

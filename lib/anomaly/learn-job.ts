@@ -6,7 +6,6 @@ import { Collector, type Offered } from './collect.ts';
 import { AnomalyError } from './errors.ts';
 import { MINIMUM_PARTS } from './manifest-of.ts';
 import type { Features } from './backbone.ts';
-import { embeddingsOf } from './nearest.ts';
 import { readModel, readSideFile, type AnomalyModel } from './model.ts';
 import { PartStore, partIdOf, type PartLabel } from './parts.ts';
 import type { Learned, LearnJob, Taught } from './teach-protocol.ts';
@@ -15,10 +14,13 @@ import { embeddingOf, FeatureReader, inputOf, lookAt, train, writeVersion } from
 import type { LessonSettings } from './unfinished.ts';
 import { copyVersion } from './versions.ts';
 
+/** Parts a version learns from corrections, in all; their features take 200 MB at 224×224. */
+const MAX_LEARNED = 500;
+
 function settingsOf({ input, method, seed, coresetSize, ...model }: AnomalyModel): LessonSettings {
   const { mask, tiles } = model;
   const { width, height, align } = input;
-  const { path } = model.backbone;
+  const { path, normalise } = model.backbone;
   return {
     width,
     height,
@@ -26,6 +28,7 @@ function settingsOf({ input, method, seed, coresetSize, ...model }: AnomalyModel
     seed,
     coresetSize,
     ...(path === undefined ? {} : { backbone: path }),
+    ...(normalise === undefined ? {} : { normalise }),
     ...(mask === undefined ? {} : { mask }),
     ...(tiles === undefined ? {} : { tiles }),
     ...(align === undefined ? {} : { align }),
@@ -74,8 +77,8 @@ async function counterpart(
 }
 
 /**
- * @throws AnomalyError `LEARN_WITHOUT_PARTS`, `LEARN_NOTHING`, `TEACH_TOO_FEW`, `PART_INVALID`, and as
- *   `readModel` and `PartStore.read`
+ * @throws AnomalyError `LEARN_WITHOUT_PARTS`, `LEARN_NOTHING`, `TEACH_TOO_FEW`, `PARTS_FULL`, `PART_INVALID`,
+ *   and as `readModel` and `PartStore.read`
  */
 export async function learnOnce(
   job: LearnJob,
@@ -104,11 +107,8 @@ export async function learnOnce(
     });
   }
   const left = model.parts.filter((id) => !gone.has(id));
-  if (left.length + goods.length < MINIMUM_PARTS) {
-    throw new AnomalyError('TEACH_TOO_FEW', `a model needs at least ${MINIMUM_PARTS} good parts`, {
-      hint: 'Add other good parts first.',
-    });
-  }
+  refuseTooFew(model, left);
+  refuseTooMany(model, left, goods);
   const defects = [...model.defects.filter((id) => !gone.has(id)), ...newDefects];
   const changesBank = goods.length > 0 || left.length < model.parts.length;
   const taught = changesBank
@@ -117,6 +117,27 @@ export async function learnOnce(
   const findings = collector.findings();
   const change = { added: goods, removed, defects: newDefects };
   return { taught: { ...taught, findings, skipped: 0 }, ...change };
+}
+
+/** Parts that calibrate; those learned from corrections do not count. */
+function refuseTooFew({ learned }: AnomalyModel, left: readonly string[]): void {
+  const corrections = new Set(learned);
+  if (left.filter((id) => !corrections.has(id)).length >= MINIMUM_PARTS) return;
+  throw new AnomalyError(
+    'TEACH_TOO_FEW',
+    `a model needs at least ${MINIMUM_PARTS} good parts that were not learned from corrections`,
+    { hint: 'Teach the model again, from other good parts.' },
+  );
+}
+
+/** Their features are held at once. */
+function refuseTooMany({ learned }: AnomalyModel, left: readonly string[], goods: readonly string[]): void {
+  const stays = new Set(left);
+  const count = learned.filter((id) => stays.has(id)).length + goods.length;
+  if (count <= MAX_LEARNED) return;
+  throw new AnomalyError('PARTS_FULL', `a model learns at most ${MAX_LEARNED} parts from corrections`, {
+    hint: 'So many say that parts have changed: teach the model again, from the parts as they are now.',
+  });
 }
 
 type Kept = Omit<Taught, 'findings' | 'skipped'>;
@@ -143,7 +164,7 @@ async function changedGraph(
     const canExtend = memory !== undefined && reader.backbone.digest === model.backbone.digest;
     return canExtend
       ? await extended(job, model, { ...change, reader, memory }, onProgress)
-      : await retaught(job, reader, change, onProgress);
+      : await retaught(job, model, { ...change, reader }, onProgress);
   } finally {
     await reader.release();
   }
@@ -156,55 +177,54 @@ async function extended(
   onProgress: (progress: TeachingProgress) => void,
 ): Promise<Kept> {
   const { reader, store, settings, memory, left, goods, defects } = change;
-  const featuresOf = async (id: string): Promise<Features> => reader.read((await store.read(id)).image);
   const memorised = model.parts.slice(0, model.memorised);
-  const stays = new Set(left);
-  const add: Features[] = [];
-  for (const id of goods) {
-    add.push(await featuresOf(id));
-    onProgress({ stage: 'features', done: add.length, total: goods.length });
+  const features: Features[] = [];
+  const all = [...memorised, ...goods];
+  for (const id of all) {
+    features.push(await reader.read((await store.read(id)).image));
+    onProgress({ stage: 'features', done: features.length, total: all.length });
   }
+  const known = features.slice(0, memorised.length);
+  const add = features.slice(memorised.length);
+  const stays = new Set(left);
   const teaching = await extendTeaching({
     memory,
     backbone: reader.backbone,
+    features: known,
     add,
     remove: [...memorised.keys()].filter((part) => !stays.has(memorised[part] as string)),
-    featuresOf: (part) => featuresOf(memorised[part] as string),
     onProgress,
   });
-  const known = await embeddingsOf(model);
-  const ids = memorised.filter((id) => stays.has(id));
-  const embeddings = [
-    ...ids.map((id) => known[model.parts.indexOf(id)] as Float32Array),
-    ...add.map((features) => embeddingOf(reader.shape, features)),
-  ];
-  const rest = model.parts.slice(model.memorised).filter((id) => stays.has(id));
+  const isKept = memorised.map((id) => stays.has(id));
+  const kept = [...known.filter((_, part) => isKept[part]), ...add];
   return writeVersion(teaching, {
     draft,
     store,
     reader,
     settings,
-    embeddings,
-    ids: [...ids, ...goods],
-    rest,
+    embeddings: kept.map((part) => embeddingOf(reader.shape, part)),
+    ids: [...memorised.filter((_, part) => isKept[part]), ...goods],
+    rest: model.parts.slice(model.memorised).filter((id) => stays.has(id)),
     defects,
   });
 }
 
 async function retaught(
   { draft }: LearnJob,
-  reader: FeatureReader,
-  { store, settings, left, goods, defects }: BankChange,
+  model: AnomalyModel,
+  { reader, store, settings, left, goods, defects }: BankChange & { reader: FeatureReader },
   onProgress: (progress: TeachingProgress) => void,
 ): Promise<Kept> {
   const sample = reader.sample(settings.seed);
+  const learned = reader.sample(settings.seed);
+  const corrections = new Set([...model.learned, ...goods]);
   const parts = [...left, ...goods];
   for (const [index, id] of parts.entries()) {
     const { image } = await store.read(id);
-    await sample.add(id, () => reader.read(image));
+    await (corrections.has(id) ? learned : sample).add(id, () => reader.read(image));
     onProgress({ stage: 'features', done: index + 1, total: parts.length });
   }
-  return train(reader, sample, settings, { draft, store, defects }, onProgress);
+  return train(reader, sample, settings, { draft, store, defects, learned }, onProgress);
 }
 
 /** Only the acceptance test changes. */
@@ -219,7 +239,7 @@ async function sameGraph(
   unknown.forEach((id, index) => known.set(id, looks[index]?.score ?? NaN));
   await copyVersion(model, draft);
   const { digest, method, why, candidates, input, backbone, bankSize } = model;
-  const { parts, memorised, scores, embedding, files } = model;
+  const { parts, memorised, learned, scores, embedding, files } = model;
   return {
     digest,
     method,
@@ -230,6 +250,7 @@ async function sameGraph(
     bankSize,
     parts,
     memorised,
+    learned,
     scores,
     ...(embedding === undefined ? {} : { embedding }),
     files,

@@ -1,6 +1,6 @@
 /**
- * A model learns from mistakes without being taught from scratch. "This reject was good" adds the part and
- * recalibrates; "this accept was bad" notes a defect for the acceptance test, which never widens what is
+ * A model learns from mistakes without being taught from scratch. "This reject was good" adds the part, which
+ * teaches and does not calibrate: wrongly rejected parts are no sample of good ones; "this accept was bad" notes a defect for the acceptance test, which never widens what is
  * good; un-teaching takes a part away again. Each is a new version that says who changed what, and why.
  */
 import { rm } from 'node:fs/promises';
@@ -40,7 +40,7 @@ function changeOf({ added, removed, defects }: Learned, actor: string, reason: s
  *
  * @throws AnomalyError `LEARN_NOTHING` (all of it is known), `LEARN_WITHOUT_PARTS` (taught before parts were
  *   kept), `PART_MISSING`, `PART_INVALID` (a frame that cannot be read), `TEACH_TOO_FEW` (too few would be
- *   left), `MODEL_MISSING`, and as `teach`
+ *   left), `PARTS_FULL` (too many were learned), `MODEL_MISSING`, and as `teach`
  */
 export async function learn(options: LearnOptions): Promise<AnomalyModel> {
   const { folder, name, add = [], remove = [], actor, reason, signal } = options;

@@ -1,6 +1,6 @@
 /** What a new version's `model.json` says, from what the teaching process settled. */
 import { missedDefectBound } from '../statistics/interval.ts';
-import type { Acceptance, Change, ModelManifest } from './manifest.ts';
+import { MAX_FINDINGS, type Acceptance, type Change, type ModelManifest } from './manifest.ts';
 import { conformalThreshold } from './p-value.ts';
 import type { Taught } from './teach-protocol.ts';
 import type { LessonSettings } from './unfinished.ts';
@@ -12,7 +12,7 @@ const ALPHAS = [0.005, 0.01, 0.02, 0.05, 0.1];
 const ACCEPTANCE_ALPHA = 0.05;
 const DELTA = 0.05;
 const NOTE =
-  'goodScores are out-of-fold: each part was scored by a head that had not seen it. Scores of the same parts by this model itself are lower; a threshold must never come from those.';
+  'goodScores are out-of-fold: each part was scored by a head that had not seen it. Scores of the same parts by this model itself are lower; a threshold must never come from those. Parts learned from corrections are not among them: they are no random sample of good parts.';
 
 /** Known defects against the threshold that good parts alone have set. `goodScores` ascending. */
 function acceptanceOf(goodScores: readonly number[], defectScores: readonly number[]): Acceptance {
@@ -31,11 +31,15 @@ export function manifestOf(
   lineage: { name: string; parent: number | null; change: Change },
 ): Omit<ModelManifest, 'version'> {
   const { seed, coresetSize, mask, tiles } = settings;
-  const goodScores = taught.scores.toSorted((one, other) => one - other);
+  const learned = new Set(taught.learned);
+  const goodScores = taught.scores
+    .filter((_, index) => !learned.has(taught.parts[index] ?? ''))
+    .sort((one, other) => one - other);
   return {
     format: 2,
     ...lineage,
     ...taught,
+    findings: taught.findings.slice(0, MAX_FINDINGS),
     ...(mask === undefined ? {} : { mask }),
     ...(tiles === undefined ? {} : { tiles }),
     coresetSize,

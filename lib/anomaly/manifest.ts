@@ -5,6 +5,7 @@
  */
 import { Ajv, type JSONSchemaType } from 'ajv';
 import { checkedAlign, type AlignRecipe } from '../frame/align-recipe.ts';
+import { NORMALISATIONS, type Normalisation } from './backbone/normalisation.ts';
 import { METHODS, type Method } from './heads/head.ts';
 import type { Finding } from './findings.ts';
 import type { Candidate } from './choice.ts';
@@ -76,8 +77,8 @@ export interface ModelManifest {
   mask?: MaskArea[];
   /** For large parts: each tile has a bank of its own. */
   tiles?: Tiling;
-  /** `path` of one of the user's own. */
-  backbone: { digest: string; name: string; path?: string };
+  /** `path` of one of the user's own, and how it is fed where that was said. */
+  backbone: { digest: string; name: string; path?: string; normalise?: Normalisation };
   /** Patches of good parts in the graph. */
   bankSize: number;
   coresetSize: number;
@@ -86,15 +87,20 @@ export interface ModelManifest {
   parts: string[];
   /** Beyond these, parts only calibrate: the graph has not seen them. */
   memorised: number;
-  /** Of each of {@link parts}, by a head that had not seen it. */
+  /**
+   * Those of {@link parts} that were learned from corrections. They only teach: parts that were rejected are no
+   * random sample of good ones, and a threshold that counted them would rise with each.
+   */
+  learned: string[];
+  /** Of each of {@link parts}, by a head that had not seen it; of {@link learned} ones what it was before. */
   scores: number[];
-  /** The same, ascending. */
+  /** Those that calibrate: of all parts but the learned ones, ascending. */
   goodScores: number[];
   /** Ids of known defects, and the score of each. */
   defects: string[];
   defectScores: number[];
   acceptance: Acceptance;
-  /** What was pointed out about the pictures it was taught from. */
+  /** What was pointed out about the pictures it was taught from; the first thousand. */
   findings: Finding[];
   /** Pictures that were offered and left out. */
   skipped: number;
@@ -114,7 +120,8 @@ export interface ModelManifest {
 
 /** Most parts and defects of one version. */
 const MAX_PARTS = 10_000;
-const MAX_FINDINGS = 1000;
+/** Most findings that a version keeps. */
+export const MAX_FINDINGS = 1000;
 const DIGEST = { type: 'string', pattern: '^sha256:[0-9a-f]{64}$' };
 const TEXT = { type: 'string', maxLength: 4096 };
 const SHARE = { type: 'number', minimum: 0, maximum: 1 };
@@ -209,10 +216,19 @@ const second = exactly(
       },
     },
     tiles: TILES,
-    backbone: exactly({ digest: DIGEST, name: { type: 'string', maxLength: 256 }, path: TEXT }, ['path']),
+    backbone: exactly(
+      {
+        digest: DIGEST,
+        name: { type: 'string', maxLength: 256 },
+        path: TEXT,
+        normalise: { type: 'string', enum: [...NORMALISATIONS] },
+      },
+      ['path', 'normalise'],
+    ),
     coresetSize: { type: 'integer', minimum: 1 },
     parts: PART_IDS,
     memorised: COUNT,
+    learned: PART_IDS,
     scores: SCORES,
     defects: PART_IDS,
     defectScores: SCORES,
@@ -297,6 +313,7 @@ function fromFirst(manifest: FirstFormat): ModelManifest {
     coresetSize: Math.max(1, manifest.bankSize),
     parts: [],
     memorised: 0,
+    learned: [],
     scores: [],
     defects: [],
     defectScores: [],
@@ -315,14 +332,22 @@ function fromFirst(manifest: FirstFormat): ModelManifest {
   };
 }
 
+function isWithin(some: readonly string[], all: readonly string[]): boolean {
+  const known = new Set(all);
+  return some.every((id) => known.has(id)) && new Set(some).size === some.length;
+}
+
 /** What the parts of a file must agree on; undefined where they do. */
 function contradictionIn(manifest: ModelManifest): string | undefined {
-  const { input, goodScores, parts, scores, memorised, defects, defectScores } = manifest;
+  const { input, goodScores, parts, learned, scores, memorised, defects, defectScores } = manifest;
   if (goodScores.some((score, index) => score < (goodScores[index - 1] ?? 0))) {
     return '/goodScores must be ascending';
   }
   if (parts.length !== scores.length || memorised > parts.length) return '/scores must be of /parts';
-  if (parts.length > 0 && parts.length !== goodScores.length) return '/goodScores must be of /parts';
+  if (parts.length > 0 && parts.length - learned.length !== goodScores.length) {
+    return '/goodScores must be of /parts without /learned';
+  }
+  if (!isWithin(learned, parts)) return '/learned must be of /parts';
   if (defects.length !== defectScores.length) return '/defectScores must be of /defects';
   try {
     if (input.align !== undefined) checkedAlign(input.align);

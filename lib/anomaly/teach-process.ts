@@ -108,12 +108,14 @@ async function teachOnce(job: TeachJob, incoming: AsyncGenerator<ToTeacher>): Pr
   if (first.length > 0) await noteSettings(folder, name, settings);
   const reader = await FeatureReader.open(settings);
   const sample = reader.sample(settings.seed);
+  const learned = reader.sample(settings.seed);
+  const corrections = new Set(job.learned);
   const collector = new Collector(store, inputOf(settings), (finding) => say({ type: 'finding', finding }));
   const total = Number.isFinite(wanted) ? wanted : (pictures?.length ?? parts?.length ?? 0);
   const keep = async (part: Collected | undefined): Promise<void> => {
     if (part?.isNew !== true) return;
     const { id, image } = part;
-    await sample.add(id, () => reader.read(image));
+    await (corrections.has(id) ? learned : sample).add(id, () => reader.read(image));
     sayProgress({ stage: 'features', done: collector.count, total: Math.max(total, collector.count) });
   };
   const log = resumed === undefined ? undefined : await LessonLog.open(folder, name, resumed);
@@ -134,9 +136,11 @@ async function teachOnce(job: TeachJob, incoming: AsyncGenerator<ToTeacher>): Pr
   await log?.close();
   const findings = collector.findings(leaveOut);
   const leftOut = findings.filter((finding) => finding.leftOut);
-  sample.drop(new Set(leftOut.filter(({ exact }) => exact !== true).map(({ part }) => part)));
+  const dropped = new Set(leftOut.filter(({ exact }) => exact !== true).map(({ part }) => part));
+  sample.drop(dropped);
+  learned.drop(dropped);
   if (sample.ids.length < MINIMUM_PARTS) throw tooFew(sample.ids.length, leftOut.length);
-  const taught = await train(reader, sample, settings, { draft, store, defects: [] }, sayProgress);
+  const taught = await train(reader, sample, settings, { draft, store, defects: [], learned }, sayProgress);
   await reader.release();
   say({ type: 'taught', taught: { ...taught, findings, skipped: leftOut.length } });
 }

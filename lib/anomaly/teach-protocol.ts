@@ -23,6 +23,8 @@ export interface TeachJob extends Place {
   pictures?: readonly string[];
   /** Ids of stored parts to teach from, instead of any other source. */
   parts?: readonly string[];
+  /** Those of {@link parts} that were learned from corrections. */
+  learned?: readonly string[];
   /** What the lesson collected before it was cut off; undefined for one that leaves no record. */
   resumed: readonly CollectedLine[] | undefined;
   leaveOut: readonly FindingKind[];
@@ -72,6 +74,7 @@ export type Taught = Pick<
   | 'input'
   | 'parts'
   | 'memorised'
+  | 'learned'
   | 'scores'
   | 'defects'
   | 'defectScores'

@@ -6,6 +6,7 @@
 import { rm } from 'node:fs/promises';
 import type { AlignLimits } from '../frame/align.ts';
 import type { Frame } from '../frame/frame.ts';
+import type { Normalisation } from './backbone.ts';
 import { AnomalyError } from './errors.ts';
 import type { FindingKind } from './findings.ts';
 import { holdModel } from './hold.ts';
@@ -60,6 +61,8 @@ export interface TeachOptions extends JobOptions {
   coresetSize?: number;
   /** Path of a backbone of the user's own. */
   backbone?: string;
+  /** How that one wants its pixels, where it cannot say so itself. */
+  normalise?: Normalisation;
   /** Where is looked; everywhere when absent. */
   mask?: MaskArea[];
   /** For parts that lie otherwise by so much; they are brought to where the first ones lay. */
@@ -174,7 +177,7 @@ async function lessonOf(options: TeachOptions): Promise<UnfinishedLesson> {
     });
   }
   const { resolution = 224, method = 'patch-nn', seed = 1, coresetSize = 1000 } = options;
-  const { backbone, mask, align } = options;
+  const { backbone, normalise, mask, align } = options;
   const tiles = options.tiles === undefined ? undefined : tilingOf(options.tiles);
   const record = {
     format: 1,
@@ -185,6 +188,7 @@ async function lessonOf(options: TeachOptions): Promise<UnfinishedLesson> {
       seed,
       coresetSize,
       ...(backbone === undefined ? {} : { backbone }),
+      ...(normalise === undefined ? {} : { normalise }),
       ...(mask === undefined ? {} : { mask }),
       ...(tiles === undefined ? {} : { tiles }),
       ...(align === undefined ? {} : { align }),
@@ -228,7 +232,7 @@ async function taughtBy(
     settings,
     ...(wanted === undefined ? {} : { wanted }),
     ...(pictures === undefined ? {} : { pictures }),
-    ...(parts === undefined ? {} : { parts }),
+    ...(parts === undefined ? {} : { parts, learned: (await currentVersion(folder, name)).learned }),
     resumed: parts === undefined ? collected : undefined,
     leaveOut,
   };

@@ -5,6 +5,10 @@
  * The scores come from five folds: each part is scored by a head fitted to the other four fifths.
  * Scores of parts against their own bank are too low: at α = 0.10 they made thresholds that rejected
  * 38–100 % of fresh good parts, while five-fold scores matched fresh ones within 1–4 %.
+ *
+ * Parts learned from corrections only teach. They are the ones that were rejected, no random sample: among the
+ * scores that calibrate they would raise the threshold with every one that is learned. All scores that
+ * calibrate are made anew after each change, with what was learned in every head.
  */
 import type { Backbone, Features, Grid } from './backbone.ts';
 import { asked, candidateOf, ranked, reasonFor, type Candidate } from './choice.ts';
@@ -12,14 +16,17 @@ import { scoreOutOfFold, type FoldScores, type PaintedPart } from './folds.ts';
 import { activePatches, headOf, METHODS, scoreFeatures, type HeadShape, type Method } from './heads/head.ts';
 import {
   basesOf,
-  changedHeads,
   distancesOf,
   fitHeads,
+  grownHeads,
   readMemory,
+  shrunkHeads,
   rememberedPatches,
   writeMemory,
+  type HeadMemory,
   type TeachingMemory,
 } from './heads/memory.ts';
+import type { BankOptions } from './heads/patch-nn.ts';
 import { appendToModel } from './onnx-graph.ts';
 import { regionsOf, type Tiling } from './tiles.ts';
 
@@ -37,6 +44,8 @@ export interface TeachingProgress {
 export interface TeachingInput {
   /** One per good part. */
   features: readonly Features[];
+  /** Of good parts learned from corrections: they teach and do not calibrate. */
+  learned?: readonly Features[];
   grid: Grid;
   backbone: Backbone;
   method: Method | 'auto';
@@ -57,12 +66,12 @@ export interface Extension {
   /** Of the teaching to extend. */
   memory: Buffer;
   backbone: Backbone;
-  /** Features of good parts to learn; their scores are those they had before. */
+  /** Of all its parts, in the order of `Teaching.scores`. */
+  features: readonly Features[];
+  /** Features of good parts to learn: they teach and do not calibrate. */
   add: readonly Features[];
   /** Parts to forget, by their index in `Teaching.scores`. The others keep their order, the added follow. */
   remove: readonly number[];
-  /** Features of a part taught before, by its index in `Teaching.scores`; asked for only when some are forgotten. */
-  featuresOf: (part: number) => Promise<Features>;
   onProgress: (progress: TeachingProgress) => void;
 }
 
@@ -74,8 +83,13 @@ export interface Teaching {
   why: string;
   /** What was compared, best first; empty where there was nothing to choose. */
   candidates: Candidate[];
-  /** Out-of-fold, in the order of the parts. */
+  /**
+   * In the order of the parts: out-of-fold; of the {@link learned}, which are the last, what each had before it
+   * was known.
+   */
   scores: number[];
+  /** How many were learned from corrections. */
+  learned: number;
   /** Patches of good parts in the graph; 0 for `padim`, which keeps sums. */
   bankSize: number;
   /** What extending needs. */
@@ -93,7 +107,8 @@ export function partsInMemory({ channels, grid }: HeadShape): number {
  * `auto` without painted parts is `patch-nn`.
  */
 export async function teachFromFeatures(input: TeachingInput): Promise<Teaching> {
-  const { features, grid, backbone, seed, coresetSize, mask, tiles, painted = [], onProgress } = input;
+  const { features, learned = [], grid, backbone, seed, coresetSize, mask, tiles, onProgress } = input;
+  const { painted = [] } = input;
   const shape: HeadShape = { channels: backbone.channels, grid, ...(mask === undefined ? {} : { mask }) };
   const set = { ...shape, parts: features };
   const options = {
@@ -107,6 +122,7 @@ export async function teachFromFeatures(input: TeachingInput): Promise<Teaching>
     ...options,
     methods,
     painted: isChoice ? painted : [],
+    learned,
     onFold: (done, total) => onProgress({ stage: 'folds', done, total }),
   });
   const scoresOf = (method: Method): FoldScores => scores.get(method) as FoldScores;
@@ -115,10 +131,20 @@ export async function teachFromFeatures(input: TeachingInput): Promise<Teaching>
     : [];
   const method = candidates[0]?.method ?? methods[0];
   onProgress({ stage: 'bank', done: 0, total: 1 });
-  const heads = await fitHeads(set, basesOf(method), options);
-  if (method === 'z-sum' && spreads !== undefined) heads.spreads = spreads;
+  const fitted = await fitHeads(set, basesOf(method), options);
+  if (method === 'z-sum' && spreads !== undefined) fitted.spreads = spreads;
+  const first = await scoresBy(shape, method, fitted, options, learned);
+  const heads = await grownHeads(shape, fitted, { first: features.length, add: learned }, options);
   onProgress({ stage: 'bank', done: 1, total: 1 });
-  const memory = { method, shape, options, scores: scoresOf(method).good.map(({ score }) => score), heads };
+  const outOfFold = scoresOf(method).good.map(({ score }) => score);
+  const memory = {
+    method,
+    shape,
+    options,
+    scores: [...outOfFold, ...first],
+    learned: learned.length,
+    heads,
+  };
   return {
     ...finished(backbone, memory),
     why: input.method === 'auto' ? reasonFor(candidates, painted.length) : asked(method),
@@ -126,15 +152,28 @@ export async function teachFromFeatures(input: TeachingInput): Promise<Teaching>
   };
 }
 
+async function scoresBy(
+  shape: HeadShape,
+  method: Method,
+  heads: HeadMemory,
+  options: BankOptions,
+  parts: readonly Features[],
+): Promise<number[]> {
+  if (parts.length === 0) return [];
+  const found = await scoreFeatures(shape, distancesOf(shape, method, heads, options), parts);
+  return found.map(({ score }) => score);
+}
+
 function finished(
   backbone: Backbone,
   memory: TeachingMemory,
-): Pick<Teaching, 'graph' | 'method' | 'scores' | 'bankSize' | 'memory'> {
-  const { method, shape, options, scores, heads } = memory;
+): Pick<Teaching, 'graph' | 'method' | 'scores' | 'learned' | 'bankSize' | 'memory'> {
+  const { method, shape, options, scores, learned, heads } = memory;
   return {
     graph: appendToModel(backbone.bytes, headOf(shape, distancesOf(shape, method, heads, options))),
     method,
     scores,
+    learned,
     bankSize: rememberedPatches(heads, activePatches(shape).length),
     memory: writeMemory(memory),
   };
@@ -142,43 +181,46 @@ function finished(
 
 /**
  * Learns and forgets parts: banks take what they do not cover of the added, lose what they held of the removed
- * and fill up from the rest; Gaussians add and subtract. The method and the scores of all other parts stay.
+ * and fill up from the rest; Gaussians add and subtract. The method stays. All parts that calibrate are scored
+ * anew, by heads that know what was learned and not the part itself.
  *
  * @throws AnomalyError `MODEL_INVALID` where the memory cannot be read
  */
 export async function extendTeaching(input: Extension): Promise<Teaching> {
-  const { backbone, add, remove, featuresOf, onProgress } = input;
-  const { method, shape, options, scores, heads } = readMemory(input.memory);
-  const gone = new Set(remove);
-  const stays = [...scores.keys()].filter((part) => !gone.has(part));
-  const places = new Map(stays.map((part, place) => [part, place]));
-  onProgress({ stage: 'folds', done: 0, total: 1 });
-  const fresh = await scoreFeatures(shape, distancesOf(shape, method, heads, options), add);
-  onProgress({ stage: 'folds', done: 1, total: 1 });
-  onProgress({ stage: 'bank', done: 0, total: 1 });
-  const changed = await changedHeads(
-    shape,
-    heads,
+  const { backbone, features, add, onProgress } = input;
+  const { method, shape, options, scores, heads, ...before } = readMemory(input.memory);
+  const remove = new Set(input.remove);
+  const stays = [...scores.keys()].filter((part) => !remove.has(part));
+  const sample = stays.filter((part) => part < scores.length - before.learned);
+  const learned = stays.slice(sample.length);
+  const featuresOf = (part: number): Features => features[part] as Features;
+  const first = await scoresBy(shape, method, heads, options, add);
+  const outOfFold = await scoreOutOfFold(
+    { ...shape, parts: sample.map(featuresOf) },
     {
-      add,
-      stays,
-      forgotten: [...scores.keys()].filter((part) => gone.has(part)),
-      placeOf: (part) => places.get(part),
-      featuresOf,
+      ...options,
+      methods: [method],
+      painted: [],
+      learned: [...learned.map(featuresOf), ...add],
+      ...(heads.spreads === undefined ? {} : { spreads: heads.spreads }),
+      onFold: (done, total) => onProgress({ stage: 'folds', done, total }),
     },
-    options,
   );
+  const { good } = outOfFold.scores.get(method) as FoldScores;
+  onProgress({ stage: 'bank', done: 0, total: 1 });
+  const shrunk = await shrunkHeads(shape, heads, { known: features, remove }, options);
+  const changed = await grownHeads(shape, shrunk, { first: stays.length, add }, options);
   onProgress({ stage: 'bank', done: 1, total: 1 });
-  const kept = stays.map((part) => scores[part] as number);
   return {
     ...finished(backbone, {
       method,
       shape,
       options,
-      scores: [...kept, ...fresh.map(({ score }) => score)],
+      scores: [...good.map(({ score }) => score), ...learned.map((part) => scores[part] as number), ...first],
+      learned: learned.length + add.length,
       heads: changed,
     }),
-    why: `${add.length} parts were learned and ${gone.size} forgotten by a model that was taught before.`,
+    why: `${add.length} parts were learned and ${remove.size} forgotten by a model that was taught before.`,
     candidates: [],
   };
 }

@@ -44,7 +44,7 @@ export class FeatureReader {
   }
 
   static async open(settings: LessonSettings): Promise<FeatureReader> {
-    const backbone = await readBackbone(settings.backbone);
+    const backbone = await readBackbone(settings.backbone, settings);
     return new FeatureReader(backbone, settings, await openSession(backbone.bytes));
   }
 
@@ -146,7 +146,7 @@ export interface VersionSource {
   settings: LessonSettings;
   /** Embeddings of the memorised parts, in their order. */
   embeddings: readonly Float32Array[];
-  /** Ids of the memorised parts, and of those that only calibrate. */
+  /** Ids of the memorised parts, those learned from corrections last, and of those that only calibrate. */
   ids: readonly string[];
   rest: readonly string[];
   defects: readonly string[];
@@ -167,7 +167,7 @@ export async function writeVersion(
   const all = [...embeddings, ...looks.slice(0, rest.length).map(({ embedding }) => embedding)];
   const rows = rowsOf(all);
   const { digest, name } = reader.backbone;
-  const path = settings.backbone;
+  const { backbone: path, normalise } = settings;
   await makeFolder(draft);
   await writeFlushed(join(draft, 'model.onnx'), graph);
   await writeFlushed(join(draft, SIDE_FILES.embeddings), rows);
@@ -179,10 +179,15 @@ export async function writeVersion(
     why,
     candidates,
     input: inputOf(settings),
-    backbone: { digest, name, ...(path === undefined ? {} : { path }) },
+    backbone: {
+      ...{ digest, name },
+      ...(path === undefined ? {} : { path }),
+      ...(normalise === undefined ? {} : { normalise }),
+    },
     bankSize,
     parts: [...ids, ...rest],
     memorised: ids.length,
+    learned: ids.slice(ids.length - teaching.learned),
     scores: [...teaching.scores, ...scores.slice(0, rest.length)],
     defects: [...defects],
     defectScores: scores.slice(rest.length),
@@ -194,17 +199,20 @@ export async function writeVersion(
   };
 }
 
-/** Teaches from a sample and writes the files of the version. Deterministic by seed and order of the parts. */
+/**
+ * Teaches from a sample, and what was learned from corrections, and writes the files of the version.
+ * Deterministic by seed and order of the parts.
+ */
 export async function train(
   reader: FeatureReader,
   sample: FeatureSample,
   settings: LessonSettings,
-  version: Pick<VersionSource, 'draft' | 'store' | 'defects'>,
+  version: Pick<VersionSource, 'draft' | 'store' | 'defects'> & { learned: FeatureSample },
   onProgress: (progress: TeachingProgress) => void,
 ): Promise<Omit<Taught, 'findings' | 'skipped'>> {
   const { backbone, shape } = reader;
   const { features, ids, rest } = sample;
-  const { store } = version;
+  const { store, learned, ...made } = version;
   const painted =
     settings.method === 'auto'
       ? await paintParts({
@@ -219,6 +227,7 @@ export async function train(
       : [];
   const teaching = await teachFromFeatures({
     features,
+    learned: learned.features,
     grid: shape.grid,
     backbone,
     method: settings.method,
@@ -229,6 +238,7 @@ export async function train(
     painted,
     onProgress,
   });
-  const embeddings = features.map((part) => embeddingOf(shape, part));
-  return writeVersion(teaching, { ...version, reader, settings, embeddings, ids, rest });
+  const embeddings = [...features, ...learned.features].map((part) => embeddingOf(shape, part));
+  const all = [...ids, ...learned.ids];
+  return writeVersion(teaching, { ...made, store, reader, settings, embeddings, ids: all, rest });
 }

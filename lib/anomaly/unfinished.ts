@@ -6,6 +6,7 @@
 import { open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Ajv, type JSONSchemaType } from 'ajv';
+import { NORMALISATIONS, type Normalisation } from './backbone/normalisation.ts';
 import { writeDurably } from './durable.ts';
 import { METHODS, type Method } from './heads/head.ts';
 import type { AlignLimits } from '../frame/align.ts';
@@ -25,6 +26,7 @@ export interface LessonSettings {
   coresetSize: number;
   /** Path of a backbone of the user's own. */
   backbone?: string;
+  normalise?: Normalisation;
   mask?: MaskArea[];
   tiles?: Tiling;
   /** How far parts may lie otherwise; the reference is drawn from the first parts. */
@@ -74,6 +76,7 @@ const validate = new Ajv().compile({
         seed: { type: 'integer' },
         coresetSize: { type: 'integer', minimum: 1, maximum: 100_000 },
         backbone: { type: 'string', maxLength: 4096, nullable: true },
+        normalise: { type: 'string', enum: [...NORMALISATIONS], nullable: true },
         mask: {
           type: 'array',
           nullable: true,

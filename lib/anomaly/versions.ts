@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { copyFile, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { asWriteError, DRAFT, flushFolder, makeFolder, writeFlushed } from './durable.ts';
 import { AnomalyError } from './errors.ts';
 import { holdModel } from './hold.ts';
@@ -109,9 +109,9 @@ export async function copyVersion(model: AnomalyModel, draft: string): Promise<v
 }
 
 /**
- * Gives the draft the next free number; a draft that cannot be published is removed.
+ * Gives the draft the next free number; a draft that cannot be published, or could not be read again, is removed.
  *
- * @throws AnomalyError `MODELS_UNWRITABLE`
+ * @throws AnomalyError `MODELS_UNWRITABLE`, and as `readModel`
  */
 export async function publish(
   draft: string,
@@ -126,9 +126,11 @@ export async function publish(
       await flushFolder(draft);
       const path = join(all, String(version));
       try {
+        // What its own reader would refuse must never be the newest: the one before would no longer serve.
+        const model = await readModel(draft);
         await rename(draft, path);
         await flushFolder(all);
-        return await readModel(path);
+        return { ...model, path, graph: join(path, basename(model.graph)) };
       } catch (error) {
         // Another process took this number meanwhile.
         const { code } = error as NodeJS.ErrnoException;

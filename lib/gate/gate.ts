@@ -13,6 +13,7 @@ export const DOUBTS: ReadonlySet<string> = new Set([
   'no-score',
   'not-calibrated',
   'wrong-model',
+  'not-aligned',
   'learning',
   'advise',
 ]);
@@ -54,7 +55,9 @@ export class ToleranceGate {
   decide({ score, pValue, late, doubt, mode }: Reading): VerdictSection {
     if (late) return this.#doubtful('late', score, mode);
     if (mode === 'RULES' || mode === 'STOPPED') return this.#doubtful('mode', score, mode);
-    if (doubt !== undefined && usable(score) !== undefined) return this.#doubtful(doubt, score, mode);
+    // Where there is nothing to judge, the judge says so itself.
+    const isThere = Array.isArray(score) || usable(score) !== undefined;
+    if (doubt !== undefined && isThere) return this.#doubtful(doubt, score, mode);
     const judged = this.#judge.judge(score);
     if ('doubt' in judged) return this.#doubtful(judged.doubt, judged.score, mode);
     if (judged.pValue === undefined && usable(pValue) !== undefined) judged.pValue = pValue as number;

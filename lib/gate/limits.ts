@@ -111,6 +111,11 @@ export class LimitJudge implements Judge {
     return this.#limits;
   }
 
+  /** The limits before a person moved the threshold. */
+  get base(): Limits | undefined {
+    return this.#base;
+  }
+
   /** Replaces the limits; without any, every part is in doubt, for the reason given. */
   setLimits(limits: Limits | undefined, missing = 'not-calibrated'): void {
     this.#base = limits;

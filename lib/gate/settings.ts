@@ -78,6 +78,11 @@ export class GateSettings implements Remembering {
     this.#view = { version: this.#view.version + 1, settings, actor, reason, at: at.toISOString() };
   }
 
+  /** What was deployed is in force again, and that is a change like any other. */
+  deploy(at = new Date()): void {
+    this.#view = { version: this.#view.version + 1, settings: this.#deployed, ...byDeploy(at) };
+  }
+
   state(): unknown {
     return { ...this.#view, deployed: this.#deployed };
   }

@@ -1,34 +1,22 @@
-/** Which model a node scores with: the newest on disk, or the one it is being taught. */
-import { join, resolve } from 'node:path';
-import { picturesIn } from '../../lib/anomaly/folder-frames.ts';
+/** Which model a node scores with: the newest on disk, or the one it is being taught. One lesson or change at a time. */
+import { join } from 'node:path';
 import type { Finding } from '../../lib/anomaly/findings.ts';
-import type { Resolution } from '../../lib/anomaly/head.ts';
-import type { Method } from '../../lib/anomaly/heads/head.ts';
 import { Lesson, type LessonOptions } from '../../lib/anomaly/lesson.ts';
-import { latestModel, referenceOf, type AnomalyModel, type MaskArea } from '../../lib/anomaly/model.ts';
-import { Scorer, type ScorerOptions } from '../../lib/anomaly/scorer.ts';
+import { latestModel, type AnomalyModel } from '../../lib/anomaly/model.ts';
+import type { Scorer, ScorerOptions } from '../../lib/anomaly/scorer.ts';
 import { unfinishedLesson, type UnfinishedSummary } from '../../lib/anomaly/teach.ts';
 import type { TeachingProgress } from '../../lib/anomaly/teaching.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import type { Station } from '../../lib/station/types.ts';
 import type { Message } from '../runtime/types.ts';
+import { lessonSettings, lessonSource, type LessonConfig } from './lesson-config.ts';
+import { ServedScorer } from './served-scorer.ts';
 import type { SubjectContext } from './subject.ts';
 import { TeachingReport } from './teaching-report.ts';
 
-export interface KeeperOptions extends ScorerOptions {
+export interface KeeperOptions extends ScorerOptions, LessonConfig {
   model: string;
-  teaching: 'first-parts' | 'folder' | 'none';
-  /** These count for the next lesson: how patches are compared, … */
-  method: Method | 'auto';
-  /** … where is looked, … */
-  mask?: MaskArea[];
-  /** … and the side of the square that pictures are scaled to, in pixels. */
-  resolution: Resolution;
-  /** Parts of a lesson from the running line. */
-  parts: number;
-  /** Of the pictures; absolute, or below the station's folder. */
-  folder: string;
 }
 
 /** Who wants a model changed, and why. */
@@ -52,9 +40,6 @@ interface Job {
   onProgress: (progress: TeachingProgress) => void;
 }
 
-/** Where the pictures of a lesson come from. */
-type Source = Pick<LessonOptions, 'parts' | 'pictures' | 'collected' | 'resume'>;
-
 const SYSTEM: By = { actor: 'system', reason: 'told by the flow' };
 const RESUMED: By = { actor: 'system', reason: 'went on after a restart' };
 
@@ -63,16 +48,15 @@ export class ModelKeeper {
   readonly #station: Station;
   readonly #config: KeeperOptions;
   readonly #report: TeachingReport;
-  #scorer: Scorer | undefined;
-  #withdraw: (() => void) | undefined;
+  readonly #served: ServedScorer;
   #lesson: Lesson | undefined;
   #lessonEnded: Promise<void> = Promise.resolve();
   #work: Work | undefined;
   #problem: unknown;
+  /** Why the model on disk cannot serve; no part is scored until there is another. */
+  #unusable: unknown;
   #change: AbortController | undefined;
   #changeEnded: Promise<void> = Promise.resolve();
-  /** The lesson takes the parts of the line, which the model before no longer fits. */
-  #takesParts = false;
   /** Ends when nothing that begins or gives up a lesson is under way. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -81,21 +65,28 @@ export class ModelKeeper {
     this.#station = station;
     this.#config = config;
     this.#report = new TeachingReport(context);
+    this.#served = new ServedScorer(context, station, config);
   }
 
-  /** Loads the newest model; where there is none, teaching begins as configured. */
-  async start(): Promise<void> {
-    const { model: name, teaching } = this.#config;
-    const model = await latestModel(this.folder, name);
-    if (model !== undefined) await this.#use(model);
-    const unfinished = await unfinishedLesson(this.folder, name);
-    if (unfinished !== undefined) this.#resume(unfinished);
-    else if (model !== undefined) return;
-    else if (teaching !== 'none') await this.teach();
-    else this.#context.status.fail('MODEL_MISSING');
+  /**
+   * Loads the newest model; where there is none, teaching begins as configured. What goes wrong is reported:
+   * people can teach another model all the same.
+   */
+  start(): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        await this.#load();
+        await this.#teachAsConfigured();
+      } catch (error) {
+        this.#problem = error;
+        if (this.#context.signal.aborted) return;
+        this.#context.fail(error);
+        this.#context.status.fail(asCodedError(error).code);
+      }
+    });
   }
 
-  /** Begins a lesson; one that is under way is given up. */
+  /** Begins a lesson. Throws `TEACH_BUSY` while a model is being taught or changed. */
   teach(by: By = SYSTEM): Promise<Message> {
     return this.#inTurn(() => this.#begin(by));
   }
@@ -104,8 +95,7 @@ export class ModelKeeper {
   cancel(): Promise<void> {
     return this.#inTurn(async () => {
       await this.#cancel();
-      if (this.#scorer === undefined) this.#context.status.fail('MODEL_MISSING');
-      else this.#context.status.show('ready', 'ready');
+      this.#showService();
     });
   }
 
@@ -113,7 +103,8 @@ export class ModelKeeper {
    * Makes a new version of the model that serves, which goes on until then, and puts it into service.
    * Throws `TEACH_BUSY` while another one is being made.
    */
-  change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+  async change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+    await this.#turn;
     const changed = this.#make(kind, by, run);
     this.#changeEnded = changed.then(
       () => undefined,
@@ -128,12 +119,32 @@ export class ModelKeeper {
     await this.#changeEnded;
   }
 
-  async #make(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
-    if (this.#work !== undefined) {
-      throw new CodedError('TEACH_BUSY', 'this model is being taught', {
-        hint: 'Wait until it is done, or cancel it.',
-      });
+  async #load(): Promise<void> {
+    try {
+      const model = await latestModel(this.folder, this.#config.model);
+      if (model !== undefined) await this.#served.use(model);
+    } catch (error) {
+      this.#unusable = error;
+      throw error;
     }
+  }
+
+  async #teachAsConfigured(): Promise<void> {
+    const { model: name, teaching } = this.#config;
+    const unfinished = await unfinishedLesson(this.folder, name);
+    if (unfinished !== undefined) this.#resume(unfinished);
+    else if (this.model !== undefined) return;
+    else if (teaching !== 'none') await this.#begin(SYSTEM);
+    else this.#showService();
+  }
+
+  #showService(): void {
+    if (this.model === undefined) this.#context.status.fail('MODEL_MISSING');
+    else this.#context.status.show('ready', 'ready');
+  }
+
+  async #make(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+    this.#assertFree();
     const change = new AbortController();
     this.#change = change;
     this.#begun(kind);
@@ -141,10 +152,13 @@ export class ModelKeeper {
       const onProgress = (progress: TeachingProgress): void => this.#progress(progress);
       const model = await run({ signal: change.signal, onProgress });
       await this.#record(kind, model, by);
-      await this.#use(model);
+      await this.#served.use(model);
       return model;
     } catch (error) {
-      this.#problem = error;
+      const wasCancelled = change.signal.aborted;
+      if (!wasCancelled) this.#problem = error;
+      this.#report.end(wasCancelled ? undefined : error);
+      this.#showService();
       throw error;
     } finally {
       this.#work = undefined;
@@ -153,15 +167,15 @@ export class ModelKeeper {
   }
 
   /**
-   * The scorer for a frame. Undefined while a lesson takes the parts of the line, where the model before no
-   * longer fits, or has a folder and no model before; it takes the frame if it still needs it.
+   * The scorer for a frame. Undefined where a lesson takes the frame, and during any lesson while there is no
+   * model before, which scores what a lesson does not take.
    */
   scorerFor(frame: Frame): Scorer | undefined {
-    if (this.#lesson !== undefined && (this.#scorer === undefined || this.#takesParts)) {
-      this.#lesson.offer(frame);
-      return undefined;
-    }
-    if (this.#scorer !== undefined) return this.#scorer;
+    const { scorer } = this.#served;
+    if (this.#lesson?.offer(frame) === true) return undefined;
+    if (scorer !== undefined) return scorer;
+    if (this.#lesson !== undefined) return undefined;
+    if (this.#unusable !== undefined) throw asCodedError(this.#unusable);
     throw new CodedError('MODEL_MISSING', `there is no model “${this.#config.model}” to score with`, {
       hint: 'Send a message with topic jidoka/teach to teach one from the next parts.',
     });
@@ -170,8 +184,7 @@ export class ModelKeeper {
   /** What was collected for a lesson stays: the next start goes on with it. */
   async close(): Promise<void> {
     await this.#inTurn(() => this.#cancel('suspend'));
-    this.#withdraw?.();
-    await this.#scorer?.close();
+    await this.#served.close();
   }
 
   /** Of all models of the station. */
@@ -181,7 +194,7 @@ export class ModelKeeper {
 
   /** The model that serves. */
   get model(): AnomalyModel | undefined {
-    return this.#scorer?.model;
+    return this.#served.scorer?.model;
   }
 
   /** What is under way. */
@@ -207,28 +220,39 @@ export class ModelKeeper {
   }
 
   async #begin(by: By): Promise<Message> {
-    await this.#cancel();
-    const { teaching, parts, folder } = this.#config;
-    if (teaching !== 'folder') return this.#run({ parts, ...by }, by);
-    const pictures = await picturesIn(resolve(this.#station.folder, folder));
-    return this.#run({ parts: pictures.length, pictures, ...by }, by);
+    this.#assertFree();
+    this.#begun('teach');
+    try {
+      const settings = await lessonSettings(this.#config, this.#context.RED);
+      const source = await lessonSource(this.#config, this.#station.folder);
+      return this.#run({ ...settings, ...source, ...by }, by);
+    } catch (error) {
+      this.#work = undefined;
+      this.#problem = error;
+      throw error;
+    }
+  }
+
+  #assertFree(): void {
+    this.#context.signal.throwIfAborted();
+    if (this.#work === undefined) return;
+    throw new CodedError('TEACH_BUSY', 'this model is being taught', {
+      hint: 'Wait until it is done, or cancel it.',
+    });
   }
 
   /** Goes on with a lesson that was cut off. */
-  #resume({ collected, wanted = collected }: UnfinishedSummary): void {
-    this.#run({ parts: wanted, collected, resume: true }, RESUMED);
+  #resume({ collected, wanted = collected, fromPictures }: UnfinishedSummary): void {
+    this.#begun('teach');
+    this.#run({ parts: wanted, collected, fromPictures, resume: true }, RESUMED);
   }
 
-  #run(source: Source, by: By): Message {
-    const { model: name, method, resolution, mask } = this.#config;
-    const lesson = new Lesson({
-      ...{ folder: this.folder, name, method, resolution, ...source },
-      ...(mask === undefined ? {} : { mask }),
-      onProgress: (progress) => this.#progress(progress),
-    });
+  #run(options: Omit<LessonOptions, 'folder' | 'name'>, by: By): Message {
+    const { folder } = this;
+    const { model: name } = this.#config;
+    const onProgress = (progress: TeachingProgress): void => this.#progress(progress);
+    const lesson = new Lesson({ ...options, folder, name, onProgress });
     this.#lesson = lesson;
-    this.#takesParts = source.pictures === undefined;
-    this.#begun('teach');
     this.#lessonEnded = this.#finish(lesson, by);
     return this.#report.begin(lesson.parts);
   }
@@ -251,7 +275,9 @@ export class ModelKeeper {
     await lesson?.[how]();
     await this.#lessonEnded;
     await this.#changeEnded;
-    if (lesson !== undefined) this.#work = undefined;
+    if (lesson === undefined) return;
+    this.#work = undefined;
+    if (how === 'cancel') this.#report.end();
   }
 
   async #finish(lesson: Lesson, by: By): Promise<void> {
@@ -259,32 +285,17 @@ export class ModelKeeper {
       const model = await lesson.model;
       if (this.#lesson !== lesson) return;
       await this.#record('teach', model, by);
-      await this.#use(model);
+      await this.#served.use(model);
     } catch (error) {
       if (this.#lesson !== lesson) return;
       this.#problem = error;
       this.#context.fail(error);
       this.#context.status.fail(asCodedError(error).code);
+      this.#report.end(error);
     }
     if (this.#lesson !== lesson) return;
     this.#lesson = undefined;
     this.#work = undefined;
-  }
-
-  /** Puts a model into service, and the one before it out of service once it has done its parts. */
-  async #use(model: AnomalyModel): Promise<void> {
-    const { status, signal } = this.#context;
-    const scorer = await Scorer.open(model, this.#config, { signal });
-    const [before, withdraw] = [this.#scorer, this.#withdraw];
-    this.#scorer = scorer;
-    const reference = referenceOf(model);
-    this.#withdraw = this.#station.offerCalibration({ model: reference, goodScores: model.goodScores });
-    withdraw?.();
-    await before?.close();
-    status.show('ready', 'ready');
-    const { goodScores, method } = model;
-    const payload = { ...reference, parts: goodScores.length, method };
-    this.#context.emit([null, { topic: 'jidoka/model', payload }]);
   }
 
   /** A journal that fails is reported; the model is good without it. */

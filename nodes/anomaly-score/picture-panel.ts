@@ -31,6 +31,10 @@ export interface PanelParts {
 
 export type RecentPicture = 'frame' | 'heatmap' | 'explanation';
 
+/** Pixels, where the model sees as many. */
+const WIDTHS = { picture: 160, large: 1280 } as const;
+export type PartSize = keyof typeof WIDTHS;
+
 const RECENT_PARTS = 24;
 /** Parts of a version in one answer; a person pages through more. */
 const PAGE = 60;
@@ -87,9 +91,9 @@ export class PicturePanel {
     return { total: all.length, parts };
   }
 
-  /** JPEG of a part of the model. @throws AnomalyError `PART_MISSING` */
-  thumbnail(id: string): Promise<Buffer> {
-    return this.#store().thumbnail(id);
+  /** JPEG of a part of the model, as the model sees it. @throws AnomalyError `PART_MISSING` */
+  partPicture(id: string, size: PartSize): Promise<Buffer> {
+    return this.#store().thumbnail(id, WIDTHS[size]);
   }
 
   /** A picture of a part scored lately. @throws CodedError `NOT_FOUND` */

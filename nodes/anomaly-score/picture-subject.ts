@@ -85,10 +85,11 @@ export class PictureSubject implements Subject {
     return [message, null];
   }
 
+  /** The keeper first: what is learnt waits for its lessons to end. */
   async close(): Promise<void> {
+    await this.#keeper.close();
     await this.#learner.close();
     await this.#drift.close();
-    await this.#keeper.close();
   }
 
   /** A host that keeps crashing inspects nothing more: the station must not go on acting by itself. */
@@ -111,7 +112,7 @@ export class PictureSubject implements Subject {
     const wants = (when: PictureConfig['heatmap']): boolean =>
       when === 'always' || (when === 'suspicious' && scored.suspicious);
     const { boxes } = scored.section;
-    const heat = { map: scored.map, level: normalLevel };
+    const heat = { map: scored.map, columns: scored.columns, level: normalLevel };
     if (wants(this.#config.heatmap)) {
       const picture = heatmap(frame, heat);
       message['heatmap'] = picture;
@@ -127,14 +128,14 @@ export class PictureSubject implements Subject {
   }
 
   #remember(inspection: Inspection, frame: Frame, scored: Scored, { normalLevel }: Scorer): void {
-    const { section, suspicious, map } = scored;
+    const { section, suspicious, map, columns } = scored;
     this.#learner.recent.take({
       partId: inspection.part.id,
       at: new Date().toISOString(),
       section,
       suspicious,
       frame,
-      heat: { map, level: normalLevel },
+      heat: { map, columns, level: normalLevel },
     });
   }
 }

@@ -5,9 +5,11 @@
  */
 import { CodedError } from '../../lib/errors.ts';
 import { adminRoute, type AdminRequest } from '../runtime/admin.ts';
-import type { Node, NodeAPI } from '../runtime/types.ts';
+import { ConfigReader } from '../runtime/config.ts';
+import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
+import { lessonCost } from './lesson-cost.ts';
 import type { By } from './model-keeper.ts';
-import type { PicturePanel, RecentPicture } from './picture-panel.ts';
+import type { PartSize, PicturePanel, RecentPicture } from './picture-panel.ts';
 
 const PATH = '/jidoka/anomaly/:node';
 
@@ -29,6 +31,12 @@ const ids = (pattern: object): object => ({
   maxItems: 200,
   items: { type: 'string', ...pattern },
 });
+const typed = { type: 'string', maxLength: 20 } as const;
+const SIZE_FIELDS = {
+  tiles: { type: 'boolean' },
+  ...{ resolution: typed, tileWidth: typed, tileHeight: typed, tileSide: typed, tileOverlap: typed },
+};
+const SIZES: readonly PartSize[] = ['picture', 'large'];
 const PICTURES: readonly RecentPicture[] = ['frame', 'heatmap', 'explanation'];
 
 /** A body with exactly these properties. */
@@ -66,9 +74,11 @@ export function anomalyRoutes(RED: NodeAPI): void {
   });
   adminRoute(RED, {
     ...read,
-    path: `${PATH}/parts/:part/picture`,
+    path: `${PATH}/parts/:part/:size`,
     handle: async (request) => {
-      const picture = await panelOf(request).thumbnail(request.params['part'] ?? '');
+      const size = SIZES.find((known) => known === request.params['size']);
+      if (size === undefined) throw new CodedError('NOT_FOUND', 'there is no such picture');
+      const picture = await panelOf(request).partPicture(request.params['part'] ?? '', size);
       // the id says what is on it
       request.response.set('Cache-Control', 'private, max-age=86400').type('image/jpeg').send(picture);
     },
@@ -82,6 +92,14 @@ export function anomalyRoutes(RED: NodeAPI): void {
       const picture = await panelOf(request).recentPicture(request.params['part'] ?? '', kind);
       request.response.set('Cache-Control', 'no-store').type('image/jpeg').send(picture);
     },
+  });
+  // Of what is being typed: the node need not be deployed.
+  adminRoute<RawConfig>(RED, {
+    method: 'post',
+    path: `${PATH}/cost`,
+    permission: 'model.read',
+    schema: { type: 'object', properties: SIZE_FIELDS, additionalProperties: false },
+    handle: ({ body: typed }) => lessonCost(new ConfigReader(typed)),
   });
   // Reads any folder of the gateway, and takes its time.
   adminRoute<{ folder: string }>(RED, {

@@ -13,7 +13,7 @@ import { openModel } from '../../lib/inference/open-model.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader } from '../runtime/config.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
-import { modelFile, modelFolder } from './model-file.ts';
+import { modelFile, modelFolder } from '../runtime/model-file.ts';
 import { normalise } from './options.ts';
 import type { ServedModel } from './served-model.ts';
 import { TrialError } from './trial.ts';

@@ -12,7 +12,7 @@ import type { Station } from '../../lib/station/types.ts';
 import type { NodeContext } from '../runtime/register.ts';
 import { ModelBadge } from './model-badge.ts';
 import { cardOf, type ModelCard } from './model-card.ts';
-import { modelFile, modelFolder } from './model-file.ts';
+import { modelFile, modelFolder } from '../runtime/model-file.ts';
 import type { Config } from './options.ts';
 
 export interface SwapRequest {

@@ -47,13 +47,14 @@ export function normalise(config: ConfigReader): Config {
     reviewsPerHour: byCapacity ? config.number('reviewsPerHour', { min: 0, max: HOUR_REVIEWS }) : null,
   };
   const n = config.optionalNumber('confirmN', { min: 1, max: 100, integer: true });
+  const rule = ruleOf(kind, config, settings);
   return {
     name: config.text('name', 'tolerance-gate'),
     stationId: config.text('station', '') || undefined,
     scoreProperty: config.text('scoreProperty', 'inspection.anomaly.score'),
-    rule: ruleOf(kind, config, settings),
+    rule,
     settings,
-    bounds: boundsOf(config, settings),
+    bounds: boundsOf(config, rule, settings),
     toleranceShare: config.number('tolerancePercent', { fallback: 25, min: 0, max: 90 }) / 100,
     hysteresis: config.number('hysteresisPercent', { fallback: 0, min: 0, max: 50 }) / 100,
     fallback: config.choice('fallback', ['review', 'reject'], 'review'),
@@ -113,15 +114,25 @@ function chartOf(config: ConfigReader): ChartOptions {
   };
 }
 
-/** Where a field is empty, its number may not be moved while the line runs; what is deployed is always within. */
-function boundsOf(config: ConfigReader, { alpha, delta, reviewsPerHour }: Settings): SettingsBounds {
+/**
+ * Where a field is empty, or the rule makes no use of it, its number may not be moved while the line runs;
+ * what is deployed is always within.
+ */
+function boundsOf(
+  config: ConfigReader,
+  rule: Rule,
+  { alpha, delta, reviewsPerHour }: Settings,
+): SettingsBounds {
+  const isBudget = rule.kind === 'budget';
+  const usesAlpha =
+    isBudget || (rule.kind === 'combined' && (rule.by === 'fisher' || rule.by === 'bonferroni'));
   const alphaMax = config.optionalNumber('alphaMaxPercent', { min: 0.01, max: 50 });
   const least = config.optionalNumber('confidenceMinPercent', { min: 50, max: 99.99 });
   const most = config.optionalNumber('reviewsMaxPerHour', { min: 0, max: HOUR_REVIEWS });
   const reviews = reviewsPerHour ?? 0;
   return {
-    alpha: alphaMax === undefined ? [alpha, alpha] : [0.0001, Math.max(alpha, alphaMax / 100)],
-    delta: least === undefined ? [delta, delta] : [0.0001, Math.max(delta, (100 - least) / 100)],
+    alpha: alphaMax === undefined || !usesAlpha ? [alpha, alpha] : [0.0001, Math.max(alpha, alphaMax / 100)],
+    delta: least === undefined || !isBudget ? [delta, delta] : [0.0001, Math.max(delta, (100 - least) / 100)],
     reviewsPerHour: most === undefined ? [reviews, reviews] : [0, Math.max(reviews, most)],
   };
 }

@@ -2,8 +2,9 @@
  * A gate with everything around it that lasts: the limits of the model that scores, the settings a person
  * may change, the review band that follows the capacity, and what people found of the parts it judged.
  */
+import { GateError } from '../../lib/gate/errors.ts';
 import { ToleranceGate } from '../../lib/gate/gate.ts';
-import { usable } from '../../lib/gate/judgement.ts';
+import { remembered, usable } from '../../lib/gate/judgement.ts';
 import {
   calibratedLimits,
   expectedRejects,
@@ -21,6 +22,7 @@ import {
 } from '../../lib/gate/realised.ts';
 import { GateSettings, type By, type SettingsChange } from '../../lib/gate/settings.ts';
 import { isLate, type Inspection, type VerdictSection } from '../../lib/inspection/inspection.ts';
+import type { CombinedJudge } from '../../lib/gate/rules/combined.ts';
 import { judgedModel } from '../../lib/journal/labels.ts';
 import type { Calibration, Station } from '../../lib/station/types.ts';
 import type { Config } from './config.ts';
@@ -43,6 +45,7 @@ export class GateKeeper {
   readonly #memory: GateMemory;
   readonly #gate: ToleranceGate;
   readonly limits: LimitJudge | undefined;
+  readonly #combined: CombinedJudge | undefined;
   readonly settings: GateSettings;
   readonly capacity: ReviewCapacity | undefined;
   readonly tracker = new RealisedTracker();
@@ -50,6 +53,7 @@ export class GateKeeper {
   /** The calibration the limits were made from, and with which settings and band. */
   #calibration: Calibration | undefined;
   #madeWith = '';
+  /** The threshold a person has moved to, and from what; undefined or null where none is kept. */
   #moved: unknown;
   #loading: Promise<void> | undefined;
 
@@ -57,8 +61,9 @@ export class GateKeeper {
     this.#config = config;
     this.#station = station;
     this.#memory = memory;
-    const { judge, limits } = judgeOf(config);
+    const { judge, limits, combined } = judgeOf(config);
     this.limits = limits;
+    this.#combined = combined;
     this.#gate = new ToleranceGate({ fallback: config.fallback, judge, filters: filtersOf(config) });
     this.settings = new GateSettings(config.settings, config.bounds);
     const { reviewsPerHour } = config.settings;
@@ -77,8 +82,9 @@ export class GateKeeper {
   /** The verdict of a part. Nothing is awaited in it, so that two models cannot get into each other's way. */
   decide(inspection: Inspection, read: (property: string) => unknown): VerdictSection {
     const digest = judgedModel(inspection);
-    const doubt =
-      this.#config.rule.kind === 'budget' ? this.#calibrate(inspection.anomaly?.model.digest) : undefined;
+    const isBudget = this.#config.rule.kind === 'budget';
+    const uncalibrated = isBudget ? this.#calibrate(inspection.anomaly?.model.digest) : undefined;
+    const doubt = uncalibrated ?? (isMisplaced(inspection) ? 'not-aligned' : undefined);
     const limits = this.limits?.limits;
     if (limits !== undefined && limits.advise !== true && doubt === undefined) {
       this.tracker.begin({
@@ -90,7 +96,7 @@ export class GateKeeper {
     const verdict: VerdictSection = {
       ...this.#gate.decide({
         score: valueOf(this.#config, inspection, read),
-        pValue: this.#config.rule.kind === 'budget' ? inspection.anomaly?.pValue : undefined,
+        pValue: isBudget ? inspection.anomaly?.pValue : undefined,
         late: isLate(inspection),
         doubt,
         mode: this.#station?.mode ?? 'NORMAL',
@@ -116,10 +122,14 @@ export class GateKeeper {
     return this.limits?.tolerance() ?? { threshold: null, min: null, max: null, calibration: 'none' };
   }
 
+  /** @throws GateError `NOT_CALIBRATED`, `TOLERANCE_OUT_OF_BOUNDS`: nothing has changed then */
   async moveThreshold(threshold: number, by: By): Promise<void> {
-    this.limits?.moveThreshold(threshold);
+    if (this.limits === undefined) {
+      throw new GateError('NOT_CALIBRATED', 'a gate of this kind has no threshold to move');
+    }
+    this.limits.moveThreshold(threshold);
     this.settings.change({}, by);
-    this.#moved = { threshold, calibration: this.tolerance().calibration };
+    this.#moved = { threshold, ...this.#movedFrom() };
     await this.#memory.save('tolerance', this.#moved);
     await this.#memory.save('settings', this.settings.state());
   }
@@ -130,9 +140,12 @@ export class GateKeeper {
     if (change.reviewsPerHour !== undefined && reviewsPerHour !== null) {
       this.capacity?.setReviewsPerHour(reviewsPerHour);
     }
-    if (change.alpha !== undefined || change.delta !== undefined) {
+    this.#combined?.setAlpha(this.settings.settings.alpha);
+    const isBudget = this.#config.rule.kind === 'budget';
+    if (isBudget && (change.alpha !== undefined || change.delta !== undefined)) {
       // The last word counts: a threshold that was moved under another budget is not kept.
       this.#moved = null;
+      this.#madeWith = '';
       this.#calibrate(this.#calibration?.model.digest);
       await this.#memory.save('tolerance', null);
     }
@@ -168,7 +181,9 @@ export class GateKeeper {
     this.settings.restore(await this.#memory.load('settings'));
     const { reviewsPerHour } = this.settings.settings;
     if (reviewsPerHour !== null) this.capacity?.setReviewsPerHour(reviewsPerHour);
+    this.#combined?.setAlpha(this.settings.settings.alpha);
     this.#moved = await this.#memory.load('tolerance');
+    if (this.#config.rule.kind === 'fixed') await this.#resumeFixed();
     const state = (await this.#memory.load('state')) as Record<string, unknown> | undefined;
     this.#gate.restore(state?.['gate']);
     this.capacity?.restore(state?.['band']);
@@ -188,14 +203,15 @@ export class GateKeeper {
     }
     const { alpha, delta } = this.settings.settings;
     const share = this.capacity?.band.share ?? this.#reviewShare;
-    const madeWith = [digest, alpha, delta, share].join(' ');
+    const madeWith = [alpha, delta, share].join(' ');
+    // A model that has learned may give other good scores under the same digest.
+    if (madeWith === this.#madeWith && calibration === this.#calibration) return undefined;
     this.#calibration = calibration;
-    if (madeWith === this.#madeWith) return undefined;
     const { model, goodScores } = calibration;
     const name = `${model.name}@${model.version}`;
     this.limits?.setLimits(calibratedLimits(goodScores, { alpha, delta }, share, name));
     this.#madeWith = madeWith;
-    this.#restoreTolerance(name);
+    this.#restoreTolerance();
     return undefined;
   }
 
@@ -204,13 +220,36 @@ export class GateKeeper {
     return rule.kind === 'budget' ? rule.reviewShare : 0;
   }
 
-  /** A person's tolerance outlives a restart, but not the calibration nor the bounds it was moved within. */
-  #restoreTolerance(calibration: string): void {
-    const { threshold, calibration: moved } = (this.#moved ?? {}) as Record<string, unknown>;
+  /** What the limits are before anybody moves them: a threshold moved from elsewhere means nothing here. */
+  #movedFrom(): Record<string, unknown> {
+    const { calibration, reject: from } = this.limits?.base ?? {};
+    const { alpha, delta } = this.settings.settings;
+    return this.#config.rule.kind === 'budget' ? { calibration, from, alpha, delta } : { calibration, from };
+  }
+
+  /**
+   * A person's tolerance outlives a restart, but neither the calibration, the budget and the limit it was
+   * moved from nor the bounds of today. True when it is in force again.
+   */
+  #restoreTolerance(): boolean {
+    const threshold = usable(remembered(this.#moved, 'threshold'));
     const { min, max } = this.tolerance();
-    const saved = usable(threshold);
-    if (moved !== calibration || saved === undefined || min === null || max === null) return;
-    if (saved >= min && saved <= max) this.limits?.moveThreshold(saved);
+    if (threshold === undefined || min === null || max === null) return false;
+    const isFromHere = Object.entries(this.#movedFrom()).every(
+      ([name, value]) => remembered(this.#moved, name) === value,
+    );
+    if (!isFromHere || threshold < min || threshold > max) return false;
+    this.limits?.moveThreshold(threshold);
+    return true;
+  }
+
+  /** Where another limit was deployed than the one that was moved, the record says that this one judges. */
+  async #resumeFixed(): Promise<void> {
+    if (this.#restoreTolerance() || remembered(this.#moved, 'threshold') === undefined) return;
+    this.settings.deploy();
+    this.#moved = null;
+    await this.#memory.save('settings', this.settings.state());
+    await this.#memory.save('tolerance', null);
   }
 
   #remember({ part }: Inspection, verdict: VerdictSection): void {
@@ -232,4 +271,9 @@ export class GateKeeper {
     const reason = `sized for ${band.partsPerHour ?? 0} parts an hour`;
     this.#memory.note({ type: 'gate.review-band', actor: 'system', object, reason, detail: { ...band } });
   }
+}
+
+/** True when the part was not found where the model expects it: what was scored is not what was taught. */
+function isMisplaced({ anomaly, inference = [] }: Inspection): boolean {
+  return [anomaly, ...inference].some((section) => section?.alignment?.lost === true);
 }

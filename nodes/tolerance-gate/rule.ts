@@ -9,8 +9,15 @@ import { ObjectJudge } from '../../lib/gate/rules/objects.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { Config } from './config.ts';
 
-/** The judge that has limits on a score, or one of another kind. */
-export function judgeOf(config: Config): { judge: Judge; limits: LimitJudge | undefined } {
+interface Judging {
+  judge: Judge;
+  /** The same judge where it has limits on a score, … */
+  limits?: LimitJudge;
+  /** … or combines several. */
+  combined?: CombinedJudge;
+}
+
+export function judgeOf(config: Config): Judging {
   const { rule } = config;
   switch (rule.kind) {
     case 'budget':
@@ -20,14 +27,18 @@ export function judgeOf(config: Config): { judge: Judge; limits: LimitJudge | un
       return { judge: limits, limits };
     }
     case 'band':
-      return { judge: new BandJudge(rule), limits: undefined };
+      return { judge: new BandJudge(rule) };
     case 'objects':
-      return { judge: new ObjectJudge(rule.limits), limits: undefined };
+      return { judge: new ObjectJudge(rule.limits) };
     case 'combined':
-      return { judge: new CombinedJudge(rule), limits: undefined };
+      return withCombined(new CombinedJudge(rule));
     case 'chart':
-      return { judge: new ChartJudge(rule), limits: undefined };
+      return { judge: new ChartJudge(rule) };
   }
+}
+
+function withCombined(combined: CombinedJudge): Judging {
+  return { judge: combined, combined };
 }
 
 export function filtersOf({ confirm, holdMs }: Config): Filter[] {

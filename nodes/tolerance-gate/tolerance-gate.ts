@@ -1,4 +1,5 @@
 /** tolerance-gate: one decision per part, within a stated false-reject budget or by a rule. */
+import { DOUBTS } from '../../lib/gate/gate.ts';
 import type { Tolerance } from '../../lib/gate/limits.ts';
 import { ageMs, isInspection, type VerdictSection } from '../../lib/inspection/inspection.ts';
 import type { Adjustable, AdjustableSettings, Station } from '../../lib/station/types.ts';
@@ -82,7 +83,7 @@ class GateHandler implements Handlers, Adjustable {
     return this.#keeper.moveThreshold(threshold, by);
   }
 
-  #show({ decision, reason, score, rules }: VerdictSection): void {
+  #show({ decision, reason, score }: VerdictSection): void {
     const { status } = this.#context;
     if (reason === 'advise' || (reason === 'not-calibrated' && this.#keeper.goodParts.scores.length > 0)) {
       status.show('degraded', 'advise', { count: this.#keeper.goodParts.missing });
@@ -91,10 +92,11 @@ class GateHandler implements Handlers, Adjustable {
     const state = this.#keeper.realised()?.state;
     if (state === 'over' || state === 'under' || state === 'void') status.show('degraded', state);
     else if (this.#keeper.capacity?.isOver === true) status.show('degraded', 'capacity');
-    else if (score !== null || rules !== undefined) {
+    else if (DOUBTS.has(reason)) status.show('degraded', reason);
+    else {
       const parameters = { score: score === null ? '' : score.toPrecision(3) };
       status.show(decision === 'accept' ? 'ready' : 'degraded', decision, parameters);
-    } else status.show('degraded', 'doubt', { reason });
+    }
   }
 }
 

@@ -76,9 +76,13 @@ describe('the dialog of anomaly-score', function () {
     ];
   }
 
-  async function openEditor(version: NodeRedVersion, locale: string): Promise<void> {
+  async function openEditor(
+    version: NodeRedVersion,
+    locale: string,
+    deployed: FlowNode[] = flows(),
+  ): Promise<void> {
     const settings = { jidokaAllowAnonymousArming: true };
-    nodeRed = await startNodeRed({ version, flows: flows(), settings });
+    nodeRed = await startNodeRed({ version, flows: deployed, settings });
     page = await browser.newPage({ viewport: { width: 1440, height: 1200 }, locale });
     page.setDefaultTimeout(60_000);
     errors = complaints(page);
@@ -106,6 +110,11 @@ describe('the dialog of anomaly-score', function () {
     assert.equal(await yes.isDisabled(), true, 'a reason is asked for');
     await page.fill('.jidoka-confirm input', reason);
     await page.press('.jidoka-confirm input', 'Enter');
+  }
+
+  /** What the editor would deploy of the node without a model. */
+  function saved(): Promise<Record<string, unknown>> {
+    return page.evaluate("RED.nodes.convertNode(RED.nodes.node('empty'))");
   }
 
   function versionsShown(): Promise<string[]> {
@@ -178,6 +187,80 @@ describe('the dialog of anomaly-score', function () {
     await page.waitForSelector('.jidoka-panel[data-state=empty]');
     assert.deepEqual(await unreadableIn(page, LONG_NAME), []);
     await closeDialog();
+    assert.deepEqual(errors, []);
+  });
+
+  it('asks what is looked at, says what it will take, and keeps it', async () => {
+    await openEditor(
+      '5',
+      'en-US',
+      flows().filter(({ id }) => ['tab', 'station', 'empty'].includes(id)),
+    );
+    await openDialog('empty');
+    await page.waitForFunction("$('.jidoka-cost').text().startsWith('224 × 224 px, tiles: 1 ')");
+    assert.equal(await page.locator('.jidoka-next').count(), 0);
+    await page.check('#node-input-tiles');
+    await page.waitForFunction("$('.jidoka-cost').text().startsWith('896 × 896 px, tiles: 9 ')");
+    await page.fill('#node-input-tileSide', '7');
+    await page.waitForSelector('.jidoka-cost.jidoka-fault');
+    assert.match(await page.locator('.jidoka-cost').innerText(), /whole number of pixels, 128 to 4096/);
+    await screenshot(page, 'anomaly-refused');
+    await page.fill('#node-input-tileSide', '480');
+    await page.selectOption('#node-input-align', 'turn');
+    await page.setInputFiles('.jidoka-areas .jidoka-file', bad);
+    await page.waitForSelector('.jidoka-areas .jidoka-stage', { state: 'visible' });
+    await page.click('.jidoka-draw-rectangle');
+    const drawing = await page.locator('.jidoka-areas svg').boundingBox();
+    assert.ok(drawing !== null);
+    const at = (share: number): [number, number] => [
+      drawing.x + share * drawing.width,
+      drawing.y + share * drawing.height,
+    ];
+    await page.mouse.move(...at(0.25));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.75), { steps: 3 });
+    await page.mouse.up();
+    assert.equal(await page.locator('.jidoka-regions > li').count(), 1);
+    // tiles, tile, position, areas
+    assert.equal(await page.locator('.jidoka-next').count(), 4);
+    await page.waitForSelector('.jidoka-cost:not(.jidoka-fault)');
+    assert.deepEqual(await unreadableIn(page), []);
+    await scrollTo('#node-input-tiles');
+    await screenshot(page, 'anomaly-fields');
+    await page.evaluate("document.documentElement.classList.add('nr-theme-dark')");
+    await screenshot(page, 'anomaly-fields-dark');
+    await page.evaluate("document.documentElement.classList.remove('nr-theme-dark')");
+    await page.click('#node-dialog-ok');
+    await page.waitForSelector('.red-ui-tray', { state: 'detached' });
+    const { tiles, tileSide, align, mask } = await saved();
+    assert.deepEqual([tiles, tileSide, align], [true, '480', 'turn']);
+    const [area = []] = mask as [number, number][][];
+    const expected = [
+      [0.25, 0.25],
+      [0.75, 0.25],
+      [0.75, 0.75],
+      [0.25, 0.75],
+    ];
+    assert.equal(area.length, 4);
+    area.forEach(([x, y], corner) => {
+      assert.ok(Math.hypot(x - (expected[corner]?.[0] ?? 9), y - (expected[corner]?.[1] ?? 9)) < 0.02);
+    });
+
+    await openDialog('empty');
+    assert.equal(await page.locator('.jidoka-regions > li').count(), 1);
+    await page.selectOption('#node-input-looks', 'signals');
+    await page.uncheck('.jidoka-methods [value=nearest]');
+    assert.equal(await page.evaluate("$('.jidoka-methods').hasClass('input-error')"), true);
+    await page.check('.jidoka-methods [value=pca]');
+    await page.check('.jidoka-methods [value=ewma]');
+    await page.fill('#node-input-windows', '120');
+    assert.equal(await page.locator('#node-input-resolution').isVisible(), false);
+    assert.deepEqual(await unreadableIn(page), []);
+    await screenshot(page, 'anomaly-signals');
+    await page.click('#node-dialog-ok');
+    await page.waitForSelector('.red-ui-tray', { state: 'detached' });
+    const { looks, methods, windows } = await saved();
+    assert.deepEqual([looks, methods, windows], ['signals', 'pca,ewma', '120']);
     assert.deepEqual(errors, []);
   });
 

@@ -94,7 +94,13 @@ describe('tolerance-gate', () => {
     await adjustable?.setTolerance(3.2, { actor: 'mara', reason: 'new coil' });
     node('gate').receive({ inspection: scored(3) });
     assert.equal((await nextMessage('accept')).inspection?.verdict?.threshold, 3.2);
-    assert.deepEqual(values.get('gate:gate'), { threshold: 3.2, calibration: 'press-4@7' });
+    assert.deepEqual(values.get('gate:gate'), {
+      threshold: 3.2,
+      calibration: 'press-4@7',
+      from: 2.95,
+      alpha: 0.05,
+      delta: 0.05,
+    });
 
     const other = scored(1);
     if (other.anomaly) other.anomaly.model = { ...MODEL, digest: 'sha256:unknown' };
@@ -239,12 +245,15 @@ describe('tolerance-gate in a station with a journal', () => {
     goodScores: Array.from({ length: count }, (_, index) => (index + 1) / count),
   });
 
-  async function judge(score: number, output: string): Promise<Inspection> {
+  async function judge(score: number, output: string, rest: object = {}): Promise<Inspection> {
     sequence += 1;
     const opened = openInspection({ station: 'press-4', sequence, deadlineMs: 60_000, id: `p${sequence}` });
     const { anomaly } = scored(score);
     const arrived = nextMessage(output);
-    node('gate').receive({ inspection: { ...opened, ...(anomaly === undefined ? {} : { anomaly }) } });
+    node('gate').receive({
+      ...rest,
+      inspection: { ...opened, ...(anomaly === undefined ? {} : { anomaly }) },
+    });
     const { inspection } = await arrived;
     assert.ok(inspection !== undefined);
     return inspection;
@@ -255,7 +264,7 @@ describe('tolerance-gate in a station with a journal', () => {
       missing: number;
       needed: number;
       goodParts: number;
-      settings: { version: number; settings: { alpha: number } };
+      settings: { version: number; reason: string; settings: { alpha: number } };
       realised: { state: string; falseRejects: number; unlabelled: number; good: number } | null;
       histogram: { counts: number[] } | null;
       recent: unknown[];
@@ -362,6 +371,98 @@ describe('tolerance-gate in a station with a journal', () => {
     assert.equal((await panel()).settings.settings.alpha, 0.1);
     await restart({ ...gate, alphaPercent: '4' });
     assert.equal((await judge(0.97, 'accept')).verdict?.settings, 4);
+  });
+
+  it('drops a threshold moved under another budget when a stricter one is deployed', async () => {
+    station.offerCalibration(calibration(100));
+    await load([stationStandIn(station), register], nodes({ alphaPercent: '5' }));
+    await judge(0.5, 'accept');
+    await station.setTolerance({ threshold: 1.1, ...person });
+    await judge(1.05, 'accept');
+    await restart({ alphaPercent: '5' });
+    await judge(1.05, 'accept');
+    await restart({ alphaPercent: '3' });
+    assert.equal((await judge(1.05, 'reject')).verdict?.threshold, 1);
+  });
+
+  it('puts the threshold back at once when the budget is said anew, whatever it was', async () => {
+    station.offerCalibration(calibration(100));
+    await load([stationStandIn(station), register], nodes({ alphaPercent: '5' }));
+    await judge(0.5, 'accept');
+    await station.setTolerance({ threshold: 1.1, ...person });
+    await station.setGate({ gate: 'gate', change: { alpha: 0.05 }, ...person });
+    const { verdict } = await judge(1.05, 'reject');
+    await restart({ alphaPercent: '5' });
+    assert.equal((await judge(1.05, 'reject')).verdict?.threshold, verdict?.threshold);
+  });
+
+  it('keeps a fixed threshold a person has moved over a restart, until another one is deployed', async () => {
+    const gate = { mode: 'fixed', threshold: '2' };
+    await load([stationStandIn(station), register], nodes(gate));
+    await judge(2.1, 'reject');
+    await station.setTolerance({ threshold: 2.2, ...person });
+    await judge(2.1, 'accept');
+    await restart(gate);
+    const again = (await judge(2.1, 'accept')).verdict;
+    assert.deepEqual([again?.threshold, again?.settings], [2.2, 2]);
+    for (let start = 0; start < 2; start += 1) {
+      await restart({ ...gate, threshold: '1.9' });
+      const { verdict } = await judge(2.1, 'reject');
+      assert.deepEqual([verdict?.threshold, verdict?.settings], [1.9, 3]);
+      assert.equal((await panel()).settings.reason, 'deployed');
+    }
+  });
+
+  it('judges several p-values by the α a person has set, over a restart too', async () => {
+    const scores = [
+      { property: 'a', limit: '1' },
+      { property: 'b', limit: '1' },
+    ];
+    const gate = { mode: 'combined', combineBy: 'fisher', alphaPercent: '1', alphaMaxPercent: '20', scores };
+    await load([stationStandIn(station), register], nodes(gate));
+    await judge(1, 'accept', { a: 0.1, b: 0.1 });
+    await station.setGate({ gate: 'gate', change: { alpha: 0.2 }, ...person });
+    await judge(1, 'reject', { a: 0.1, b: 0.1 });
+    await restart(gate);
+    await judge(1, 'reject', { a: 0.1, b: 0.1 });
+  });
+
+  it('refuses a budget where the rule makes no use of one', async () => {
+    const gate = { mode: 'fixed', threshold: '2', alphaMaxPercent: '20', confidenceMinPercent: '60' };
+    await load([stationStandIn(station), register], nodes(gate));
+    for (const change of [{ alpha: 0.2 }, { delta: 0.3 }]) {
+      await assert.rejects(station.setGate({ gate: 'gate', change, ...person }), {
+        code: 'TOLERANCE_OUT_OF_BOUNDS',
+      });
+    }
+    assert.equal((await panel()).settings.version, 1);
+  });
+
+  it('has nothing to move without a threshold, and its settings stay as they are', async () => {
+    await load([stationStandIn(station), register], nodes({ mode: 'band', bandMin: '1' }));
+    await assert.rejects(station.setTolerance({ threshold: 2, ...person }), { code: 'NOT_FOUND' });
+    assert.equal((await panel()).settings.version, 1);
+  });
+
+  it('takes the good scores a model has learned since, also under the same digest', async () => {
+    const withdraw = station.offerCalibration(calibration(20));
+    await load([stationStandIn(station), register], nodes({}));
+    assert.equal((await judge(0.5, 'review')).verdict?.reason, 'advise');
+    station.offerCalibration(calibration(100));
+    withdraw();
+    await judge(0.5, 'accept');
+  });
+
+  it('doubts a part that does not lie where the model expects it', async () => {
+    station.offerCalibration(calibration(100));
+    await load([stationStandIn(station), register], nodes({}));
+    await judge(0.5, 'accept');
+    const inspection = scored(0.5);
+    if (inspection.anomaly === undefined) throw new Error('no score');
+    inspection.anomaly.alignment = { x: 0, y: 0, angle: 0, scale: 1, quality: 0.1, lost: true };
+    const arrived = nextMessage('review');
+    node('gate').receive({ inspection });
+    assert.equal((await arrived).inspection?.verdict?.reason, 'not-aligned');
   });
 
   it('remembers over a restart what its rules have seen', async () => {

@@ -16,7 +16,8 @@ import { AnomalyError } from '../errors.ts';
 import { cutOut, mixed } from './cut.ts';
 import { featureValues, observing, valuesWithin } from './feature-value.ts';
 import { openSession, sha256, type Backbone } from './features.ts';
-import { feeding, unsupported, type Fed, type Normalisation } from './feeding.ts';
+import { feeding, unsupported, type Fed } from './feeding.ts';
+import type { Normalisation } from './normalisation.ts';
 
 /** Share of the largest feature by which the two may differ: float sums in another order. */
 const TOLERANCE = 1e-3;

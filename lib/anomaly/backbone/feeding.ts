@@ -7,14 +7,9 @@ import { TYPE } from '../../onnx/tensor.ts';
 import { tensorTypeOf } from '../../onnx/value.ts';
 import { AnomalyError } from '../errors.ts';
 import type { Size } from './features.ts';
+import type { Normalisation } from './normalisation.ts';
 
-/**
- * What a network wants to be fed, of pixels x in 0…255: `imagenet` (x/255 − mean)/std of torchvision and timm,
- * `symmetric` x/127.5 − 1 of MobileNet and Inception, `unit` x/255, `none` x itself.
- */
-export type Normalisation = 'imagenet' | 'symmetric' | 'unit' | 'none';
-
-const NORMALISATIONS: Readonly<Record<Normalisation, Pick<InputRecipe, 'scale' | 'mean' | 'std'>>> = {
+const FEEDS: Readonly<Record<Normalisation, Pick<InputRecipe, 'scale' | 'mean' | 'std'>>> = {
   imagenet: { scale: 1 / 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
   symmetric: { scale: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
   unit: { scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1] },
@@ -45,13 +40,13 @@ function wantedInput(
     );
   }
   if (type === 'uint8') {
-    if (normalise === undefined || normalise === 'none') return NORMALISATIONS.none;
+    if (normalise === undefined || normalise === 'none') return FEEDS.none;
     throw unsupported(
       `${name} takes bytes, so its normalisation is inside`,
       'Leave the normalisation empty.',
     );
   }
-  if (normalise !== undefined) return NORMALISATIONS[normalise];
+  if (normalise !== undefined) return FEEDS[normalise];
   throw unsupported(
     `${name} does not say how its pictures are normalised`,
     'Say which it was trained with: imagenet (torchvision, timm), symmetric (MobileNet of TensorFlow), unit or none.',

@@ -12,7 +12,13 @@ import {
   type Bank,
   type BankOptions,
 } from './patch-nn.ts';
-import { extendPositions, fitPositions, positionDistances, type PositionModel } from './position-nn.ts';
+import {
+  extendPositions,
+  fitPositions,
+  positionDistances,
+  type NumberedPart,
+  type PositionModel,
+} from './position-nn.ts';
 import { sumDistances } from './z-sum.ts';
 
 /** Methods that measure by themselves. */
@@ -33,10 +39,12 @@ export interface TeachingMemory {
   shape: HeadShape;
   options: BankOptions;
   scores: number[];
+  /** The last so many parts were learned from corrections. */
+  learned: number;
   heads: HeadMemory;
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 export function writeMemory(memory: TeachingMemory): Buffer {
   return serialize({ format: FORMAT, ...memory });
@@ -111,70 +119,67 @@ export function rememberedPatches({ banks = [], positions }: HeadMemory, active:
   return inBanks + (positions === undefined ? 0 : positions.parts.length * active);
 }
 
-export interface Change {
-  add: readonly Features[];
-  /** New index of a part that was there before; undefined where it is forgotten. */
-  placeOf: (part: number) => number | undefined;
-  forgotten: readonly number[];
-  /** Parts that stay. */
-  stays: readonly number[];
-  featuresOf: (part: number) => Promise<Features>;
-}
-
-/** Parts from which a bank is filled up again; more cost time and hardly differ. */
-const REFILL_PARTS = 100;
-
-/** What is remembered after the change; the memory before stays as it was. */
-export async function changedHeads(
+/** The heads and further parts, of which the first has the index `first`; the heads given stay as they were. */
+export async function grownHeads(
   shape: HeadShape,
   heads: HeadMemory,
-  change: Change,
+  { first, add }: { first: number; add: readonly Features[] },
   options: BankOptions,
 ): Promise<HeadMemory> {
-  const { add, placeOf, forgotten, stays, featuresOf } = change;
-  const first = stays.length;
-  const changed: HeadMemory = heads.spreads === undefined ? {} : { spreads: heads.spreads };
-  const kept = async (): Promise<{ features: Features; part: number }[]> => {
-    const step = Math.max(1, Math.ceil(stays.length / REFILL_PARTS));
-    const some = stays.filter((_, index) => index % step === 0);
-    return Promise.all(
-      some.map(async (part) => ({ features: await featuresOf(part), part: placeOf(part) ?? 0 })),
-    );
-  };
+  if (add.length === 0) return heads;
+  const grown = { ...heads };
   if (heads.banks !== undefined) {
-    const left =
-      forgotten.length === 0 ? heads.banks : await forgetInBanks(shape, heads.banks, placeOf, kept, options);
-    changed.banks = add.length === 0 ? left : await extendBanks(shape, left, add, first, options);
+    grown.banks = await extendBanks(shape, heads.banks, add, first, options);
+  }
+  if (heads.positions !== undefined) {
+    const numbered = add.map((features, index) => ({ features, part: first + index }));
+    grown.positions = await extendPositions(shape, heads.positions, numbered);
+  }
+  if (heads.gaussians !== undefined) {
+    grown.gaussians = copyGaussians(heads.gaussians);
+    for (const features of add) addPart(shape, grown.gaussians, features);
+  }
+  return grown;
+}
+
+/**
+ * The heads without what they held of some of the parts in `known`, filled up again from the others, which keep
+ * their order; the heads given stay as they were.
+ */
+export async function shrunkHeads(
+  shape: HeadShape,
+  heads: HeadMemory,
+  { known, remove }: { known: readonly Features[]; remove: ReadonlySet<number> },
+  options: BankOptions,
+): Promise<HeadMemory> {
+  if (remove.size === 0) return heads;
+  const stays = [...known.keys()].filter((part) => !remove.has(part));
+  const kept = stays.map((part) => known[part] as Features);
+  const places = new Map(stays.map((part, place) => [part, place]));
+  const shrunk = { ...heads };
+  if (heads.banks !== undefined) {
+    const placeOf = (part: number): number | undefined => places.get(part);
+    shrunk.banks = await forgetInBanks(shape, heads.banks, placeOf, kept, options);
   }
   if (heads.positions !== undefined) {
     const { rows, parts } = heads.positions;
-    const left = [...parts.keys()].filter((index) => placeOf(parts[index] as number) !== undefined);
+    const left = [...parts.keys()].filter((index) => places.has(parts[index] as number));
     const rest: PositionModel = {
       rows: left.map((index) => rows[index] as Float32Array),
-      parts: left.map((index) => placeOf(parts[index] as number) ?? 0),
+      parts: left.map((index) => places.get(parts[index] as number) ?? 0),
     };
     // Room that a forgotten part leaves is for parts that did not fit before.
-    const others = left.length === parts.length ? [] : await unseen(rest, kept);
-    const filled = await extendPositions(shape, rest, others);
-    changed.positions = await extendPositions(
-      shape,
-      filled,
-      add.map((features, index) => ({ features, part: first + index })),
-    );
+    const others = left.length === parts.length ? [] : unseen(rest, kept);
+    shrunk.positions = await extendPositions(shape, rest, others);
   }
   if (heads.gaussians !== undefined) {
-    const gaussians = copyGaussians(heads.gaussians);
-    for (const part of forgotten) addPart(shape, gaussians, await featuresOf(part), -1);
-    for (const features of add) addPart(shape, gaussians, features);
-    changed.gaussians = gaussians;
+    shrunk.gaussians = copyGaussians(heads.gaussians);
+    for (const part of remove) addPart(shape, shrunk.gaussians, known[part] as Features, -1);
   }
-  return changed;
+  return shrunk;
 }
 
-async function unseen(
-  { parts }: PositionModel,
-  kept: () => Promise<{ features: Features; part: number }[]>,
-): Promise<{ features: Features; part: number }[]> {
-  const known = new Set(parts);
-  return (await kept()).filter(({ part }) => !known.has(part));
+function unseen({ parts }: PositionModel, kept: readonly Features[]): NumberedPart[] {
+  const remembered = new Set(parts);
+  return kept.map((features, part) => ({ features, part })).filter(({ part }) => !remembered.has(part));
 }

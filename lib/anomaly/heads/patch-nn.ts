@@ -103,13 +103,13 @@ export async function extendBanks(
 
 /**
  * The banks without what came from the parts that `placeOf` gives no new index, the rest under the new one, and
- * filled up again with what is farthest from that in `kept`, good parts under their new indices.
+ * filled up again with what is farthest from that in `kept`, the good parts that are left.
  */
 export async function forgetInBanks(
   shape: HeadShape,
   banks: readonly Bank[],
   placeOf: (part: number) => number | undefined,
-  kept: () => Promise<{ features: Features; part: number }[]>,
+  kept: readonly Features[],
   options: BankOptions,
 ): Promise<Bank[]> {
   const regions = regionsOf(shape, options);
@@ -119,22 +119,18 @@ export async function forgetInBanks(
     return { rows: numbers, parts: parts.map((part) => placeOf(part) ?? 0), radius: bank.radius };
   });
   if (left.every((bank, index) => bank.parts.length === banks[index]?.parts.length)) return left;
-  const sources = await kept();
-  const features = sources.map((source) => source.features);
   return Promise.all(
     left.map(async (bank, index) => {
       const missing = (banks[index]?.parts.length ?? 0) - bank.parts.length;
       if (missing === 0) return bank;
       const places = regions[index] ?? [];
-      const patches = candidates(shape, options, features, { places, regions: regions.length });
+      const patches = candidates(shape, options, kept, { places, regions: regions.length });
       const { chosen, radius } = await coreset(patches.rows, {
         dimensions: shape.channels,
         size: missing,
         held: bank.rows,
       });
-      const { rows, parts } = choose(shape, patches, chosen);
-      const filled = joinPatches(bank, { rows, parts: parts.map((source) => sources[source]?.part ?? 0) });
-      return { ...filled, radius };
+      return { ...joinPatches(bank, choose(shape, patches, chosen)), radius };
     }),
   );
 }

@@ -44,7 +44,7 @@ export interface CombinedOptions {
 
 export class CombinedJudge implements Judge {
   readonly calibration = 'fixed';
-  readonly #options: CombinedOptions;
+  #options: CombinedOptions;
 
   /** @throws GateError `RULE_INVALID` */
   constructor(options: CombinedOptions) {
@@ -55,6 +55,11 @@ export class CombinedJudge implements Judge {
       }
     }
     this.#options = options;
+  }
+
+  /** By p-values: from now on rejected at this p-value and below. */
+  setAlpha(alpha: number): void {
+    this.#options = { ...this.#options, alpha };
   }
 
   /** `value`: the scores or p-values, in the order of the options; none may be missing. */

@@ -42,14 +42,15 @@ describe('a taught model that learns', function () {
     const id = taken.parts[12] as string;
     assert.deepEqual(taken.change, { kind: 'add', parts: [id], ...WHO });
     assert.equal((await new PartStore(folder, 'cubes').about(id)).partId, 'p-1');
-    assert.equal(taken.goodScores.length, 13);
+    assert.deepEqual(taken.learned, [id]);
+    assert.equal(taken.goodScores.length, 12, 'a part that was rejected is no random sample');
     const [before, after] = [await Scorer.open(model), await Scorer.open(taken)];
     try {
       const fresh = (await before.score(frame)).section.score;
       const known = await after.score(frame);
       assert.ok(known.section.score < 0.7 * fresh, `${known.section.score} is far below ${fresh}`);
-      // calibrated with what it scored before it was known
-      assert.ok(taken.scores.some((score) => Math.abs(score - fresh) < 1e-3));
+      assert.ok(Math.abs((taken.scores[12] as number) - fresh) < 1e-3, 'its score is what it was before');
+      assert.ok(!taken.goodScores.includes(taken.scores[12] as number));
       assert.equal((await after.nearest(known))?.id, id);
     } finally {
       await Promise.all([before.close(), after.close()]);
@@ -79,7 +80,7 @@ describe('a taught model that learns', function () {
     const without = await learned({ remove: [first] });
     assert.equal(without.change.kind, 'remove');
     assert.deepEqual(without.parts, model.parts.slice(1));
-    assert.deepEqual(without.scores, model.scores.slice(1));
+    assert.equal(without.goodScores.length, 11);
     const turned = await learned({ add: [{ label: 'defect', pictureId: second }] });
     assert.ok(!turned.parts.includes(second));
     assert.equal(turned.defects.length, 1);
@@ -118,6 +119,16 @@ describe('a taught model that learns', function () {
       await scorer.close();
     }
     await assert.rejects(rollback({ folder, name: 'cubes', version: 9, ...WHO }), { code: 'MODEL_MISSING' });
+  });
+
+  it('keeps what it learned out of the threshold when it is taught anew, and forgets it altogether', async () => {
+    const taken = await learned({ add: [{ label: 'good', frame: parts.bad[0] as Frame }] });
+    const again = await teach({ folder, name: 'cubes', parts: taken.parts, coresetSize: 100 });
+    assert.deepEqual(again.learned, taken.learned);
+    assert.deepEqual(again.goodScores, taken.goodScores);
+    const without = await learned({ remove: taken.learned });
+    assert.deepEqual(without.learned, []);
+    assert.deepEqual(without.goodScores, model.goodScores);
   });
 
   it('teaches anew from the parts it keeps, to the same graph', async () => {

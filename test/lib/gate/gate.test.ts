@@ -10,6 +10,7 @@ import {
   type Limits,
 } from '../../../lib/gate/limits.ts';
 import type { Fallback } from '../../../lib/gate/judgement.ts';
+import { CombinedJudge } from '../../../lib/gate/rules/combined.ts';
 import { seededRandom } from '../../../lib/statistics/random.ts';
 
 const LIMITS = { reject: 4, review: 3, calibration: 'press-4@7' };
@@ -58,6 +59,22 @@ describe('the tolerance gate', () => {
       [verdict.decision, verdict.reason, verdict.threshold],
       ['review', 'not-calibrated', null],
     );
+  });
+
+  it('doubts several scores for the same reasons as one', () => {
+    const judge = new CombinedJudge({
+      by: 'any',
+      scores: [
+        { name: 'a', limit: 1 },
+        { name: 'b', limit: 1 },
+      ],
+      alpha: 0.05,
+      reviewShare: 0,
+    });
+    const gate = new ToleranceGate({ fallback: 'review', judge });
+    assert.equal(gate.decide(reading([0, 0])).decision, 'accept');
+    const { decision, reason } = gate.decide(reading([0, 0], { doubt: 'not-aligned' }));
+    assert.deepEqual([decision, reason], ['review', 'not-aligned']);
   });
 
   it('rejects the review band while the station is conservative', () => {

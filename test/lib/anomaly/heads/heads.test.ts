@@ -173,7 +173,7 @@ describe('the heads', function () {
       const again = distancesOf(
         shape,
         method,
-        readMemory(writeMemory({ method, shape, options: OPTIONS, scores: [], heads })).heads,
+        readMemory(writeMemory({ method, shape, options: OPTIONS, scores: [], learned: 0, heads })).heads,
         OPTIONS,
       );
       assert.deepEqual(await scoreFeatures(shape, again, parts), first);

@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { resolveModel } from '../../lib/inference/model/folder.ts';
-import type { NodeAPI } from '../runtime/types.ts';
+import type { NodeAPI } from './types.ts';
 
 /** `jidokaModelFolder` of settings.js, else `jidoka/models` in the user directory. */
 export function modelFolder(RED: NodeAPI): string {

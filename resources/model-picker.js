@@ -1,6 +1,6 @@
 /*
- * The list of models in the dialog of onnx-infer-gpu: what lies in the model folder of the gateway, to be
- * searched and chosen from. Names of files are text of anybody and are shown as such.
+ * The list of models in a dialog: what lies in the model folder of the gateway, to be searched and chosen
+ * from. Names of files are text of anybody and are shown as such.
  */
 (function () {
   'use strict';
