@@ -4,6 +4,7 @@
  */
 import { ulid } from 'ulid';
 import type { Alignment } from '../frame/align.ts';
+import type { HealthTrendSection } from '../series/health-trend.ts';
 
 export type Decision = 'accept' | 'review' | 'reject';
 
@@ -103,6 +104,8 @@ export interface AnomalySection {
   boxes: Box[];
   /** Of signals: the features that make the score what it is, the most telling first; shares of 1. */
   contributions?: { name: string; share: number }[];
+  /** Of signals: where the score is heading; absent unless asked for, and while too little is known. */
+  trend?: HealthTrendSection;
   /** Where the part lay against where it lay when it was taught; boxes are in the frame as it came. */
   alignment?: Alignment;
 }

@@ -17,6 +17,7 @@ export type SeriesErrorCode =
   | 'MODEL_MISSING'
   | 'MODEL_INVALID'
   | 'MODEL_DIGEST_MISMATCH'
+  | 'LESSON_TOO_LARGE'
   | 'TEACH_CANCELLED'
   | 'TEACH_FAILED';
 

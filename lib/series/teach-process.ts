@@ -1,12 +1,14 @@
 /**
- * Entry of the teaching process: learns from the rows its parent sends, stores the model and says it: hashing one
- * of a megabyte would hold its parent's event loop for a quarter of a second.
+ * Entry of the teaching process: reads the rows, learns, stores the model and says it. Reading a table of 20 000 rows
+ * would hold its parent's event loop for a quarter of a second, and so would hashing a model of a megabyte.
  */
 import { constants, setPriority } from 'node:os';
 import { asCodedError } from '../errors.ts';
 import { storeModel } from './model.ts';
-import { learnNormal } from './normal.ts';
-import type { FromTeacher, ToTeacher } from './teach-protocol.ts';
+import { learnNormal, type LearnOptions } from './normal.ts';
+import { readRows } from './row-log.ts';
+import { readTable, type Table } from './table.ts';
+import type { FromTeacher, Source, ToTeacher } from './teach-protocol.ts';
 
 function say(message: FromTeacher): Promise<void> {
   return new Promise((resolve) => {
@@ -15,11 +17,19 @@ function say(message: FromTeacher): Promise<void> {
   });
 }
 
+function tableOf(source: Source): Promise<Table> | Pick<LearnOptions, 'columns' | 'rows'> {
+  if ('table' in source) return readTable(source.table);
+  return 'collected' in source ? readRows(source.collected) : source;
+}
+
 async function teach({ folder, name, draft, lesson }: ToTeacher): Promise<void> {
   const onProgress = (done: number, total: number): void => void say({ type: 'progress', done, total });
   try {
-    const normal = await learnNormal({ ...lesson, onProgress });
-    const model = await storeModel(folder, name, { normal, rows: lesson.rows.length, draft });
+    const { methods, smoothing } = lesson;
+    const { columns, rows } = await tableOf(lesson);
+    const smooth = smoothing === undefined ? {} : { smoothing };
+    const normal = await learnNormal({ columns, rows, methods, ...smooth, onProgress });
+    const model = await storeModel(folder, name, { normal, rows: rows.length, draft });
     await say({ type: 'taught', model });
   } catch (error) {
     const { code, message, hint } = asCodedError(error) as { code: string; message: string; hint?: string };

@@ -2,7 +2,10 @@
 import type { SeriesModel } from './model.ts';
 import type { LearnOptions } from './normal.ts';
 
-export type Lesson = Omit<LearnOptions, 'onProgress'>;
+/** Where the rows are: here, in a table (CSV), or in what was collected. Files are read by the process that learns. */
+export type Source = Pick<LearnOptions, 'columns' | 'rows'> | { table: string } | { collected: string };
+
+export type Lesson = Source & Pick<LearnOptions, 'methods' | 'smoothing'>;
 
 /** Where the model goes. */
 interface Place {

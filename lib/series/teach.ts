@@ -3,41 +3,59 @@
  * free, and cancelling is ending that process.
  */
 import { fork } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { modelFolder } from '../anomaly/model.ts';
+import { holdModel } from '../anomaly/hold.ts';
+import { modelFolder, versionsOf } from '../anomaly/model.ts';
 import { CodedError } from '../errors.ts';
 import { SeriesError } from './errors.ts';
-import { newDraft, type SeriesModel } from './model.ts';
+import { DRAFT, newDraft, type SeriesModel } from './model.ts';
 import type { FromTeacher, Lesson, ToTeacher } from './teach-protocol.ts';
 
 const PROCESS = fileURLToPath(new URL(`./teach-process${extname(import.meta.url)}`, import.meta.url));
 
-export interface TeachOptions extends Lesson {
+export type TeachOptions = Lesson & {
   /** Folder of all models. */
   folder: string;
   name: string;
   /** Ends the teaching process; nothing is left behind. */
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;
-}
+};
 
 /**
  * Teaches and stores the next version of `name`. The same rows give the same digest.
- * Throws what `learnNormal` throws, `TEACH_CANCELLED` (`signal`), `TEACH_FAILED`, `MODEL_NAME_INVALID`.
+ * Throws what `learnNormal` throws, `TEACH_CANCELLED` (`signal`), `TEACH_FAILED`, `TEACH_BUSY`, `MODELS_UNWRITABLE`,
+ * `MODEL_NAME_INVALID`, and what reading a file of rows throws.
  */
 export async function teach(options: TeachOptions): Promise<SeriesModel> {
   const { folder, name, signal, onProgress, ...lesson } = options;
-  const draft = newDraft();
-  const versions = modelFolder(folder, name);
+  const release = await holdModel(folder, name);
   try {
-    return await teachInProcess({ folder, name, draft, lesson }, signal, onProgress);
-  } catch (error) {
-    // A process that was ended could not sweep behind itself.
-    await rm(join(versions, draft), { recursive: true, force: true });
-    throw error;
+    await sweep(folder, name);
+    const before = (await versionsOf(folder, name)).at(-1) ?? 0;
+    try {
+      const order = { folder, name, draft: newDraft(), lesson };
+      const model = await teachInProcess(order, signal, onProgress);
+      if (signal?.aborted === true) throw cancelled();
+      return model;
+    } catch (error) {
+      // A process that was ended could not sweep behind itself, and may have been quicker than its end.
+      await sweep(folder, name, before);
+      throw error;
+    }
+  } finally {
+    await release();
   }
+}
+
+/** Removes drafts, and versions after `last`. Only while the model is held. */
+async function sweep(folder: string, name: string, last = Infinity): Promise<void> {
+  const all = modelFolder(folder, name);
+  const late = (await versionsOf(folder, name)).filter((version) => version > last).map(String);
+  const drafts = (await readdir(all)).filter((entry) => entry.startsWith(DRAFT));
+  for (const entry of [...drafts, ...late]) await rm(join(all, entry), { recursive: true, force: true });
 }
 
 async function teachInProcess(

@@ -15,12 +15,22 @@ export interface SignalConfig {
   methods: MethodName[];
   /** Windows that a score is averaged over. */
   smoothing: number;
+  /** Where the score is heading goes along; undefined when nobody asked. */
+  trend: TrendConfig | undefined;
+}
+
+export interface TrendConfig {
+  /** Score that counts as worn out; 0 for the one that 5 % of the windows it was taught with exceed. */
+  limit: number;
+  /** The line is drawn through what was scored in so many hours. */
+  hours: number;
 }
 
 /** What is best on SKAB, by itself and beside the others (`npm run eval -- --only signals`). */
 const DEFAULT_METHODS: MethodName = 'nearest';
 const DEFAULT_WINDOWS = 300;
 const DEFAULT_SMOOTHING = 5;
+const DEFAULT_TREND_HOURS = 24;
 
 /** @throws ConfigError naming the field */
 export function signalConfig(config: ConfigReader): SignalConfig {
@@ -43,6 +53,14 @@ export function signalConfig(config: ConfigReader): SignalConfig {
     file: teaching === 'file' ? config.text('file') : '',
     methods: methodsOf(config.text('methods', DEFAULT_METHODS)),
     smoothing: config.number('smoothing', { fallback: DEFAULT_SMOOTHING, min: 1, max: 100, integer: true }),
+    trend: config.boolean('trend', false) ? trendOf(config) : undefined,
+  };
+}
+
+function trendOf(config: ConfigReader): TrendConfig {
+  return {
+    limit: config.number('limit', { fallback: 0, min: 0, max: 1e6 }),
+    hours: config.number('trendHours', { fallback: DEFAULT_TREND_HOURS, min: 0.01, max: 8760 }),
   };
 }
 

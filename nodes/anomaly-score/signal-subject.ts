@@ -1,26 +1,31 @@
 /** Features of signals, scored against normal operation. */
 import { join, resolve } from 'node:path';
-import { conformalPValue } from '../../lib/anomaly/p-value.ts';
+import { conformalPValue, conformalThreshold } from '../../lib/anomaly/p-value.ts';
 import { asCodedError } from '../../lib/errors.ts';
 import type { AnomalySection, Inspection, ModelReference } from '../../lib/inspection/inspection.ts';
 import { SeriesError } from '../../lib/series/errors.ts';
+import { HealthTrend } from '../../lib/series/health-trend.ts';
 import { latestModel, type SeriesModel } from '../../lib/series/model.ts';
 import { rowOf, Watch, type Judgement } from '../../lib/series/normal.ts';
-import { readTable, type Table } from '../../lib/series/table.ts';
+import { hasRows, removeRows, RowLog } from '../../lib/series/row-log.ts';
+import type { Source } from '../../lib/series/teach-protocol.ts';
 import { teach } from '../../lib/series/teach.ts';
 import type { Station } from '../../lib/station/types.ts';
 import type { Message, Outputs } from '../runtime/types.ts';
-import type { SignalConfig } from './signal-config.ts';
+import type { SignalConfig, TrendConfig } from './signal-config.ts';
 import type { Subject, SubjectContext } from './subject.ts';
 import { TeachingReport } from './teaching-report.ts';
 
 /** Sensors that are named as the reason for a score. */
 const NAMED = 5;
+/** Share of the windows it was taught with that exceed the limit of a trend, unless a person says where it is. */
+const LIMIT_SHARE = 0.05;
 
 interface Service {
   model: SeriesModel;
   reference: ModelReference;
   watch: Watch;
+  trend: HealthTrend | undefined;
   withdraw: () => void;
   /** Of the window judged last, where windows say when they were. */
   newest?: Span | undefined;
@@ -34,8 +39,8 @@ interface Span {
 
 /** Rows being collected from the machine, or what was collected being taught. */
 interface Lesson {
-  table: Table;
-  needed: number;
+  /** Of a lesson from the machine. */
+  log: RowLog | undefined;
   cancel: AbortController;
   /** Ends when nothing of it is under way. */
   ended: Promise<void>;
@@ -61,20 +66,27 @@ export class SignalSubject implements Subject {
     status.show('connecting', 'loading');
     const model = await latestModel(this.#folder, this.#config.model);
     if (model !== undefined) this.#use(model);
-    else if (this.#config.teaching !== 'none') await this.teach();
-    else status.fail('MODEL_MISSING');
+    const { teaching, model: name } = this.#config;
+    // A lesson from the machine that was cut off goes on, with all that was collected.
+    if (teaching !== 'file' && (await hasRows(this.#folder, name))) await this.#begin();
+    else if (model === undefined && teaching !== 'none') await this.teach();
+    else if (model === undefined) status.fail('MODEL_MISSING');
   }
 
   async teach(): Promise<Message> {
     await this.#cancel();
-    const { teaching, file, windows } = this.#config;
-    const table =
-      teaching === 'file' ? await readTable(resolve(this.#station.folder, file)) : { columns: [], rows: [] };
-    const needed = teaching === 'file' ? table.rows.length : windows;
-    const lesson: Lesson = { table, needed, cancel: new AbortController(), ended: Promise.resolve() };
+    await removeRows(this.#folder, this.#config.model);
+    return this.#begin();
+  }
+
+  async #begin(): Promise<Message> {
+    const { teaching, file, windows, model } = this.#config;
+    const log = teaching === 'file' ? undefined : await RowLog.open(this.#folder, model);
+    const lesson: Lesson = { log, cancel: new AbortController(), ended: Promise.resolve() };
     this.#lesson = lesson;
-    const begun = this.#report.begin(needed);
-    if (teaching === 'file') lesson.ended = this.#learn(lesson);
+    const begun = this.#report.begin(log === undefined ? 0 : windows);
+    if (log === undefined) lesson.ended = this.#learn(lesson, { table: resolve(this.#station.folder, file) });
+    else if (log.count >= windows) lesson.ended = this.#learn(lesson, { collected: log.file });
     return begun;
   }
 
@@ -82,16 +94,15 @@ export class SignalSubject implements Subject {
     this.#rowIn(message);
   }
 
-  score(message: Message, inspection: Inspection): Promise<Outputs> {
+  async score(message: Message, inspection: Inspection): Promise<Outputs> {
     const row = this.#rowIn(message);
+    const [service, lesson] = [this.#service, this.#lesson];
     // A model that serves goes on while a file is taught; windows of a lesson teach the next one.
-    const service = this.#service;
-    const collecting =
-      this.#lesson !== undefined && (service === undefined || this.#config.teaching !== 'file');
-    if (collecting) this.#collect(message, row);
-    else if (service === undefined) throw missing(this.#config.model);
+    if (lesson !== undefined && (lesson.log !== undefined || service === undefined)) {
+      await this.#collect(lesson, message, row);
+    } else if (service === undefined) throw missing(this.#config.model);
     else this.#judge(service, message, inspection, row);
-    return Promise.resolve([message, null]);
+    return [message, null];
   }
 
   async close(): Promise<void> {
@@ -111,19 +122,18 @@ export class SignalSubject implements Subject {
   }
 
   #columns(): readonly string[] {
-    const serves =
-      this.#service !== undefined && (this.#lesson === undefined || this.#config.teaching === 'file');
-    return (serves ? this.#service?.model.normal.columns : this.#lesson?.table.columns) ?? [];
+    const log = this.#lesson?.log;
+    return (log === undefined ? this.#service?.model.normal.columns : log.columns) ?? [];
   }
 
-  #collect({ payload }: Message, row: number[]): void {
-    const lesson = this.#lesson;
-    if (lesson === undefined || lesson.table.rows.length >= lesson.needed) return;
-    const { table, needed } = lesson;
-    if (table.columns.length === 0) table.columns = Object.keys(featuresIn(payload) as object);
-    table.rows.push(row);
-    this.#report.progress({ stage: 'features', done: table.rows.length, total: needed });
-    if (table.rows.length === needed) lesson.ended = this.#learn(lesson);
+  async #collect(lesson: Lesson, { payload }: Message, row: number[]): Promise<void> {
+    const { windows: needed } = this.#config;
+    const { log } = lesson;
+    if (log === undefined || log.count >= needed) return;
+    const taken = await log.add(Object.keys(featuresIn(payload) as object), row);
+    if (this.#lesson !== lesson) return;
+    this.#report.progress({ stage: 'features', done: taken, total: needed });
+    if (taken === needed) lesson.ended = this.#learn(lesson, { collected: log.file });
   }
 
   #judge(service: Service, message: Message, inspection: Inspection, row: number[]): void {
@@ -132,6 +142,11 @@ export class SignalSubject implements Subject {
     if (!follows(service.newest, span)) service.watch.reset();
     service.newest = span;
     inspection.anomaly = sectionOf(service, service.watch.judge(row));
+    const trend = service.trend?.add(
+      span?.toMs ?? Date.parse(inspection.part.capturedAt),
+      inspection.anomaly.score,
+    );
+    if (trend !== undefined) inspection.anomaly.trend = trend;
     const ms = performance.now() - startedAt;
     inspection.timings['score'] = ms;
     message.payload = inspection.anomaly.score;
@@ -139,11 +154,12 @@ export class SignalSubject implements Subject {
   }
 
   /** Never rejects: what goes wrong is reported, and the model before goes on. */
-  async #learn(lesson: Lesson): Promise<void> {
+  async #learn(lesson: Lesson, source: Source): Promise<void> {
     const { model: name, methods, smoothing } = this.#config;
     try {
+      await lesson.log?.close();
       const model = await teach({
-        ...lesson.table,
+        ...source,
         folder: this.#folder,
         name,
         methods,
@@ -153,14 +169,22 @@ export class SignalSubject implements Subject {
       });
       if (this.#lesson !== lesson) return;
       await this.#record(model);
+      await this.#forget(lesson);
       this.#use(model);
       this.#announce(model);
     } catch (error) {
       if (this.#lesson !== lesson) return;
+      await this.#forget(lesson);
       this.#context.fail(error);
       this.#context.status.fail(asCodedError(error).code);
     }
     this.#lesson = undefined;
+  }
+
+  /** A lesson that has ended is not gone on with. */
+  async #forget({ log }: Lesson): Promise<void> {
+    if (log === undefined) return;
+    await removeRows(this.#folder, this.#config.model).catch((error: unknown) => this.#context.fail(error));
   }
 
   async #cancel(): Promise<void> {
@@ -168,6 +192,7 @@ export class SignalSubject implements Subject {
     this.#lesson = undefined;
     lesson?.cancel.abort();
     await lesson?.ended;
+    await lesson?.log?.close();
   }
 
   #use(model: SeriesModel): void {
@@ -175,7 +200,8 @@ export class SignalSubject implements Subject {
     const { name, version, digest, normal } = model;
     const reference = { name, version: String(version), digest };
     const withdraw = this.#station.offerCalibration({ model: reference, goodScores: normal.goodScores });
-    this.#service = { model, reference, watch: new Watch(normal), withdraw };
+    const trend = trendOf(this.#config.trend, normal.goodScores);
+    this.#service = { model, reference, watch: new Watch(normal), trend, withdraw };
     before?.withdraw();
     this.#context.status.show('ready', 'ready');
   }
@@ -239,6 +265,13 @@ function sectionOf({ model, reference }: Service, { score, method, shares }: Jud
     boxes: [],
     contributions,
   };
+}
+
+function trendOf(config: TrendConfig | undefined, goodScores: readonly number[]): HealthTrend | undefined {
+  if (config === undefined) return undefined;
+  const taught = conformalThreshold(goodScores, LIMIT_SHARE) ?? goodScores.at(-1) ?? Infinity;
+  const limit = config.limit > 0 ? config.limit : taught;
+  return new HealthTrend({ limit, hours: config.hours });
 }
 
 function missing(name: string): SeriesError {

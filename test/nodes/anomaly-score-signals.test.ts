@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openInspection, type Inspection } from '../../lib/inspection/inspection.ts';
 import type { LedgerEntry } from '../../lib/journal/types.ts';
+import { teach } from '../../lib/series/teach.ts';
 import type { Calibration, Station } from '../../lib/station/types.ts';
 import register from '../../nodes/anomaly-score/anomaly-score.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
@@ -140,6 +141,41 @@ describe('anomaly-score on signals', function () {
     await deploy({ ...config, signalTeaching: 'none' });
     const { anomaly } = (await send(featuresOf(pumpRows(1, 4)[0] ?? []))).inspection as Inspection;
     assert.equal(anomaly?.model.digest, (payload as { digest: string }).digest);
+  });
+
+  it('goes on with a lesson that a restart cut off, and teaches what a lesson without one teaches', async () => {
+    const rows = pumpRows(60, 1);
+    await deploy();
+    for (const row of rows.slice(0, 40)) await send({ features: featuresOf(row) });
+    await unload();
+    await deploy();
+    const taught = model();
+    for (const row of rows.slice(40)) {
+      assert.equal(((await send({ features: featuresOf(row) })).inspection as Inspection).anomaly, undefined);
+    }
+    const { payload } = await taught;
+    assert.equal((payload as { parts: number }).parts, 60);
+    assert.deepEqual(await readdir(join(folder, 'models', 'pump')), ['1']);
+    const other = { folder: join(folder, 'other'), name: 'pump', columns: PUMP, rows };
+    const { digest } = await teach({ ...other, methods: ['nearest'], smoothing: 5 });
+    assert.equal((payload as { digest: string }).digest, digest);
+  });
+
+  it('says where the score is heading when it is asked to', async () => {
+    await taughtFromTheMachine({ trend: true, limit: 1e5, trendHours: 1, smoothing: 1 });
+    const [row = []] = pumpRows(1, 4);
+    let last: Inspection['anomaly'];
+    for (let at = 0; at < 14; at += 1) {
+      const features = { ...featuresOf(row), temperature: 75 + at };
+      const window = { startedAtMs: 60_000 * at, rateHz: 1, samples: 60 };
+      const message = await send({ features, window });
+      assertPlainMessage(message);
+      last = (message.inspection as Inspection).anomaly;
+      if (at < 5) assert.equal(last?.trend, undefined);
+    }
+    const { slopePerHour = NaN, remainingHours, low, high } = last?.trend ?? {};
+    assert.ok(slopePerHour > 0);
+    assert.ok(remainingHours && low && high && low <= remainingHours && remainingHours <= high);
   });
 
   it('gives no score to features that are missing, unknown or no numbers', async () => {

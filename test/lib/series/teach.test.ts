@@ -69,7 +69,7 @@ describe('teaching a model of signals', () => {
   it('says in the parent what is wrong with the rows, and leaves nothing behind', async () => {
     assert.equal(await codeOf(() => teach({ ...lesson, rows: pumpRows(3, 1) })), 'SERIES_TOO_SHORT');
     assert.equal(await codeOf(() => teach({ ...lesson, name: '../x' })), 'MODEL_NAME_INVALID');
-    assert.deepEqual(await readdir(folder), []);
+    assert.deepEqual(await readdir(join(folder, 'pump')), []);
   });
 
   it('ends when it is cancelled', async () => {
@@ -82,7 +82,7 @@ describe('teaching a model of signals', () => {
     });
     assert.equal(await codeOf(() => started), 'TEACH_CANCELLED');
     assert.equal(await codeOf(() => teach({ ...lesson, signal: AbortSignal.abort() })), 'TEACH_CANCELLED');
-    assert.deepEqual(await readdir(folder), []);
+    assert.deepEqual(await readdir(join(folder, 'pump')), []);
   });
 });
 
