@@ -300,10 +300,10 @@ export class ModelKeeper {
 
   /** A journal that fails is reported; the model is good without it. */
   async #record(kind: Work['kind'], model: AnomalyModel, { actor, reason }: By): Promise<void> {
-    const { name, version, digest, goodScores, seed } = model;
+    const { name, version, digest, goodScores, learned, seed } = model;
     try {
       const journal = await this.#station.journal();
-      const detail = { version, digest, parts: goodScores.length, seed };
+      const detail = { version, digest, parts: goodScores.length + learned.length, seed };
       await journal.appendLedger({ type: `model.${kind}`, actor, object: name, reason, detail });
     } catch (error) {
       this.#context.fail(error);

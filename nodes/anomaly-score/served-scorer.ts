@@ -28,12 +28,12 @@ export class ServedScorer {
     const [before, withdraw] = [this.#scorer, this.#withdraw];
     this.#scorer = scorer;
     const reference = referenceOf(model);
-    const { goodScores, method } = model;
+    const { goodScores, learned, method } = model;
     this.#withdraw = this.#station.offerCalibration({ model: reference, goodScores });
     withdraw?.();
     await before?.close();
     status.show('ready', 'ready');
-    const payload = { ...reference, parts: goodScores.length, method };
+    const payload = { ...reference, parts: goodScores.length + learned.length, method };
     this.#context.emit([null, { topic: 'jidoka/model', payload }]);
   }
 
