@@ -16,6 +16,8 @@ export interface LessonOptions extends Omit<TeachOptions, 'total' | 'signal' | '
   frames?: AsyncIterable<Frame>;
   /** Parts an earlier process has collected, where the lesson is resumed. */
   collected?: number;
+  /** True where the resumed lesson reads pictures on disk: it takes no frames. */
+  fromPictures?: boolean;
 }
 
 export class Lesson {
@@ -29,14 +31,15 @@ export class Lesson {
   #taken: number;
   #wake: () => void = () => undefined;
 
-  constructor({ parts, frames, collected = 0, ...options }: LessonOptions) {
+  constructor({ parts, frames, collected = 0, fromPictures = false, ...options }: LessonOptions) {
     this.parts = parts;
     this.#taken = collected;
-    this.#isLive = frames === undefined && options.pictures === undefined;
+    const hasPictures = fromPictures || options.pictures !== undefined;
+    this.#isLive = frames === undefined && !hasPictures;
     const { signal } = this.#abort;
     this.model = teach({
       ...options,
-      ...(options.pictures === undefined ? { frames: frames ?? this.#frames() } : {}),
+      ...(hasPictures ? {} : { frames: frames ?? this.#frames() }),
       total: parts,
       ...(this.#isLive ? { wanted: parts } : {}),
       signal,
