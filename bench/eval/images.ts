@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { framesOf, readFrame } from '../../lib/anomaly/folder-frames.ts';
+import type { Method } from '../../lib/anomaly/heads/head.ts';
 import { Scorer, type Scored } from '../../lib/anomaly/scorer.ts';
 import { teach } from '../../lib/anomaly/teach.ts';
 import { auroc } from '../../lib/statistics/auroc.ts';
@@ -19,8 +20,14 @@ import { perRegionOverlap, pixelAuroc, type PixelTruth } from './pixel-metrics.t
 import { PreparedPictures } from './prepared-pictures.ts';
 import { pixelTruth } from './pixel-truth.ts';
 
+/** What a newcomer gets, and what was the only method once. */
+const ASKED = ['auto', 'patch-nn'] as const;
+type Asked = (typeof ASKED)[number];
+
 interface SetResult {
   auroc: number;
+  /** That was chosen, where none was asked for. */
+  method: Method;
   teachSeconds: number;
   scoreMs: number[];
   /** Of all test pictures, where the set has masks. */
@@ -38,9 +45,9 @@ async function seconds<Value>(action: () => Promise<Value>): Promise<[value: Val
   return [value, (performance.now() - startedAt) / 1000];
 }
 
-async function evaluate(set: ImageSet, folder: string, seed: number): Promise<SetResult> {
+async function evaluate(set: ImageSet, folder: string, seed: number, method: Asked): Promise<SetResult> {
   const [model, teachSeconds] = await seconds(() =>
-    teach({ frames: framesOf(set.train_good), folder, name: set.name, seed }),
+    teach({ frames: framesOf(set.train_good), folder, name: `${set.name} ${method}`, seed, method }),
   );
   const scorer = await Scorer.open(model);
   try {
@@ -62,24 +69,35 @@ async function evaluate(set: ImageSet, folder: string, seed: number): Promise<Se
     };
     const good = await scoresOf(set.test_good);
     const bad = await scoresOf(set.test_bad);
-    return { auroc: auroc(good, bad), teachSeconds, scoreMs, pixels };
+    return { auroc: auroc(good, bad), method: model.method, teachSeconds, scoreMs, pixels };
   } finally {
     await scorer.close();
   }
 }
 
-function figuresOf(set: ImageSet, result: SetResult, hasGoal: boolean): Figure[] {
+/** Goals are of what the dialog offers first. */
+const suffixOf = (asked: Asked): string => (asked === 'auto' ? '' : `.${asked}`);
+
+function figuresOf(set: ImageSet, result: SetResult, asked: Asked, isShared: boolean): Figure[] {
   const { teachSeconds, scoreMs, pixels } = result;
+  const hasGoal = isShared && asked === 'auto';
   const goals = hasGoal ? PIXEL_GOALS[set.name] : undefined;
   const higher = (id: string, value: number, goal: number | undefined, detail: string): Figure => {
-    return { id: `${id}.${set.name}`, value, unit: '', goal: goal ?? null, better: 'higher', detail };
+    return {
+      id: `${id}.${set.name}${suffixOf(asked)}`,
+      value,
+      unit: '',
+      goal: goal ?? null,
+      better: 'higher',
+      detail,
+    };
   };
   const figures = [
     higher(
       'auroc',
       result.auroc,
       hasGoal ? SHARED_SETS.find(({ name }) => name === set.name)?.goal : undefined,
-      `taught from ${set.train_good.length} in ${teachSeconds.toFixed(1)} s; ` +
+      `${result.method}; taught from ${set.train_good.length} in ${teachSeconds.toFixed(1)} s; ` +
         `${set.test_good.length} good, ${set.test_bad.length} bad; score p50 ` +
         `${quantile(scoreMs, 0.5).toFixed(1)} ms, p99 ${quantile(scoreMs, 0.99).toFixed(1)} ms`,
     ),
@@ -103,11 +121,15 @@ export async function evaluateImages({ images: path, seed }: EvalChoice): Promis
   const folder = await mkdtemp(join(tmpdir(), 'jidoka-eval-'));
   try {
     for (const set of sets) {
-      const result = await evaluate(set, folder, seed);
-      scoreMs.push(...result.scoreMs);
-      figures.push(...figuresOf(set, result, path === undefined));
+      for (const asked of ASKED) {
+        const result = await evaluate(set, folder, seed, asked);
+        scoreMs.push(...result.scoreMs);
+        figures.push(...figuresOf(set, result, asked, path === undefined));
+      }
     }
-    if (path === undefined) figures.push(await teachHundred(images, folder, seed));
+    for (const asked of path === undefined ? ASKED : []) {
+      figures.push(await teachHundred(images, folder, seed, asked));
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -127,17 +149,17 @@ export async function evaluateImages({ images: path, seed }: EvalChoice): Promis
 }
 
 /** Time only: whether the set tests with these parts elsewhere does not matter here. */
-async function teachHundred(images: string, folder: string, seed: number): Promise<Figure> {
+async function teachHundred(images: string, folder: string, seed: number, method: Asked): Promise<Figure> {
   const { train_good: train, test_good: test } = sharedSet(images, 'cubes');
   const paths = [...train, ...test].slice(0, 100);
   const [, teachSeconds] = await seconds(() =>
-    teach({ frames: framesOf(paths), folder, name: 'hundred', seed }),
+    teach({ frames: framesOf(paths), folder, name: `hundred ${method}`, seed, method }),
   );
   return {
-    id: 'teach.seconds.100',
+    id: `teach.seconds.100${suffixOf(method)}`,
     value: teachSeconds,
     unit: 's',
-    goal: TEACH_GOAL_SECONDS,
+    goal: method === 'auto' ? TEACH_GOAL_SECONDS : null,
     better: 'lower',
     detail: `${paths.length} JPEGs of 640×480, end to end`,
   };

@@ -18,6 +18,8 @@ import { folderSet, sharedSet } from './image-sets.ts';
 
 /** Seconds a lesson of so many parts may take. */
 const GOALS: Readonly<Record<number, number | null>> = { 20: null, 100: 60, 1000: null };
+/** What a newcomer gets first, which the goal is of. */
+const METHODS = ['auto', 'patch-nn'] as const;
 const NOISE_LEVELS = 6;
 
 /** As many different parts as asked for: the pictures, and the same again under fresh noise and light. */
@@ -70,13 +72,16 @@ export async function evaluateTeaching({ images: path, seed }: EvalChoice): Prom
   const folder = await mkdtemp(join(tmpdir(), 'jidoka-eval-'));
   const figures: Figure[] = [];
   try {
-    for (const [parts, goal] of Object.entries(GOALS)) {
-      const name = `of ${parts}`;
+    const lessons = Object.entries(GOALS).flatMap(([parts, goal]) =>
+      METHODS.map((method) => ({ parts, goal: method === 'auto' ? goal : null, method })),
+    );
+    for (const { parts, goal, method } of lessons) {
+      const options = { folder, name: `${method} of ${parts}`, seed, method, leaveOut: [] };
       const lesson = await timed((watch) =>
-        teach({ frames: partsOf(paths, Number(parts), seed), folder, name, seed, leaveOut: [], ...watch }),
+        teach({ frames: partsOf(paths, Number(parts), seed), ...options, ...watch }),
       );
       figures.push({
-        id: `teach.lesson.seconds.${parts}`,
+        id: `teach.lesson.seconds.${parts}${method === 'auto' ? '' : `.${method}`}`,
         value: lesson.seconds,
         unit: 's',
         goal,
@@ -87,7 +92,7 @@ export async function evaluateTeaching({ images: path, seed }: EvalChoice): Prom
     const [bad = ''] = set.test_bad;
     const frame = await readFrame(bad);
     const add = [{ label: 'good', frame } as const];
-    const change = { folder, name: 'of 100', actor: 'eval', reason: 'measured' };
+    const change = { folder, name: 'auto of 100', actor: 'eval', reason: 'measured' };
     const one = await timed((watch) => learn({ ...change, add, ...watch }));
     figures.push({
       id: 'learn.seconds.100',

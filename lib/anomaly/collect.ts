@@ -37,6 +37,10 @@ export async function decoded({ bytes, format, width, height }: Offered): Promis
   return decodeRgb(buffer, format, width, height).catch(() => undefined);
 }
 
+export function unreadableFinding(source: string): Finding {
+  return { kind: 'unreadable', part: source, source, leftOut: true };
+}
+
 export class Collector {
   readonly #store: PartStore | undefined;
   readonly #recipe: PictureRecipe;
@@ -112,7 +116,18 @@ export class Collector {
   }
 
   unreadable(source: string): void {
-    this.#point({ kind: 'unreadable', part: source, source, leftOut: true });
+    this.#point(unreadableFinding(source));
+  }
+
+  /** What was said of a picture before. */
+  recall(finding: Finding): void {
+    this.#findings.push(finding);
+  }
+
+  /** Parts a model would be taught without, of those that {@link count} counts. */
+  surplus(leaveOut: readonly FindingKind[]): Finding[] {
+    const left = findingsAmong(this.#looks, new Set(leaveOut)).filter(({ leftOut }) => leftOut);
+    return [...new Map(left.map((finding) => [finding.part, finding])).values()];
   }
 
   /** Everything there is to say, once all pictures were taken. */

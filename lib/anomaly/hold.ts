@@ -1,7 +1,8 @@
 /** One at a time: who makes a version of a model, or collects parts for one, holds it. */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { constants, copyFile, link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { asWriteError, makeFolder } from './durable.ts';
+import { asWriteError, DRAFT, makeFolder } from './durable.ts';
 import { AnomalyError } from './errors.ts';
 import { modelFolder } from './model.ts';
 
@@ -39,6 +40,47 @@ async function isAlive(signature: string): Promise<boolean> {
   return (await signatureOf(pid)) === signature;
 }
 
+/** A lock appears with its content, for whoever looks at the same time; it replaces one whose owner is no more. */
+async function takeLock(path: string, name: string): Promise<void> {
+  const lock = join(path, LOCK);
+  const mine = join(path, `${DRAFT}${randomUUID()}`);
+  try {
+    await writeFile(mine, await signatureOf(process.pid));
+    if (await isLinked(mine, lock)) return;
+    const other = await readFile(lock, 'utf8').catch(() => '');
+    if (await isAlive(other)) throw busy(name);
+    // Who moves it away replaces it; what was moved by mistake, of one that was quicker, is put back.
+    const old = `${mine}-old`;
+    await rename(lock, old).catch(() => {
+      throw busy(name);
+    });
+    const moved = await readFile(old, 'utf8');
+    if (moved !== other) await isLinked(old, lock);
+    await rm(old, { force: true });
+    if (moved !== other || !(await isLinked(mine, lock))) throw busy(name);
+  } catch (error) {
+    throw asWriteError(error, path);
+  } finally {
+    await rm(mine, { force: true }).catch(() => undefined);
+  }
+}
+
+/** False where the lock is there. */
+async function isLinked(file: string, lock: string): Promise<boolean> {
+  try {
+    await link(file, lock).catch(async (error: unknown) => {
+      // A disk that knows no links.
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes(code)) throw error;
+      await copyFile(file, lock, constants.COPYFILE_EXCL);
+    });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
 /**
  * Holds the model until the returned function is called. What a process left that is no more, counts for nothing.
  *
@@ -51,18 +93,7 @@ export async function holdModel(folder: string, name: string): Promise<() => Pro
   const lock = join(path, LOCK);
   try {
     await makeFolder(path);
-    const signature = await signatureOf(process.pid);
-    for (let tried = 0; ; tried += 1) {
-      try {
-        await writeFile(lock, signature, { flag: 'wx' });
-        break;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw asWriteError(error, path);
-        const other = await readFile(lock, 'utf8').catch(() => '');
-        if (tried > 0 || (await isAlive(other))) throw busy(name);
-        await rm(lock, { force: true });
-      }
-    }
+    await takeLock(path, name);
   } catch (error) {
     held.delete(path);
     throw error;

@@ -12,7 +12,7 @@ import { modelFolder, type AnomalyModel } from './model.ts';
 import type { PartLabel } from './parts.ts';
 import type { Learned, LearnJob } from './teach-protocol.ts';
 import { doJob, throwIfCancelled, type JobOptions } from './teacher.ts';
-import { currentVersion, newDraftPath, publish, sweep } from './versions.ts';
+import { currentVersion, newDraftPath, publish, sweep, takeBack } from './versions.ts';
 
 /** A part as it came from the camera, or one that is kept. */
 type Correction = { label: PartLabel; partId?: string } & ({ frame: Frame } | { pictureId: string });
@@ -62,6 +62,8 @@ export async function learn(options: LearnOptions): Promise<AnomalyModel> {
     throwIfCancelled(signal);
     const lineage = { name, parent: version, change: changeOf(learned, actor, reason) };
     const model = await publish(draft, folder, name, manifestOf(learned.taught, before, lineage));
+    if (signal?.aborted === true) await takeBack(folder, model);
+    throwIfCancelled(signal);
     options.onProgress?.({ stage: 'saving', done: 1, total: 1 });
     return model;
   } finally {

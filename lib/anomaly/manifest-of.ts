@@ -1,6 +1,7 @@
 /** What a new version's `model.json` says, from what the teaching process settled. */
 import { missedDefectBound } from '../statistics/interval.ts';
-import { MAX_FINDINGS, type Acceptance, type Change, type ModelManifest } from './manifest.ts';
+import type { Acceptance, Change, ModelManifest } from './manifest.ts';
+import { MAX_FINDINGS } from './manifest-schema.ts';
 import { conformalThreshold } from './p-value.ts';
 import type { Taught } from './teach-protocol.ts';
 import type { LessonSettings } from './unfinished.ts';

@@ -16,10 +16,12 @@ function countAtLeast(goodScores: readonly number[], score: number): number {
  * Conformal p-value (1 + #{good ≥ s}) / (n + 1), in (0, 1]: for a fresh good part
  * P(p ≤ u) ≤ u for every u, whatever the distribution of scores (Vovk, Gammerman, Shafer:
  * Algorithmic Learning in a Random World, 2005, prop. 2.4; Bates et al., Ann. Statist. 51, 2023).
- * `goodScores` ascending, of good parts the model had not seen.
+ * `goodScores` ascending, of good parts the model had not seen. A score that is no number is as unusual as
+ * can be: nothing is known of that part.
  */
 export function conformalPValue(goodScores: readonly number[], score: number): number {
-  return (1 + countAtLeast(goodScores, score)) / (goodScores.length + 1);
+  const atLeast = Number.isNaN(score) ? 0 : countAtLeast(goodScores, score);
+  return (1 + atLeast) / (goodScores.length + 1);
 }
 
 /** Score that at most the share `alpha` of fresh good parts exceeds; null when too few scores say so. */

@@ -7,7 +7,14 @@ import { constants, setPriority } from 'node:os';
 import { asCodedError, CodedError } from '../errors.ts';
 import { drawReference } from '../frame/align-reference.ts';
 import type { RgbImage } from '../frame/decode.ts';
-import { Collector, decoded, offeredFrom, type Collected, type Offered } from './collect.ts';
+import {
+  Collector,
+  decoded,
+  offeredFrom,
+  unreadableFinding,
+  type Collected,
+  type Offered,
+} from './collect.ts';
 import { AnomalyError } from './errors.ts';
 import { learnOnce } from './learn-job.ts';
 import { MINIMUM_PARTS } from './manifest-of.ts';
@@ -78,20 +85,28 @@ async function withReference(
   settings: LessonSettings,
   source: Source,
   wanted: number,
-): Promise<{ settings: LessonSettings; first: Item[] }> {
+): Promise<{ settings: LessonSettings; first: Item[]; unreadable: string[] }> {
   const { align } = settings;
-  if (align === undefined || align.reference !== undefined) return { settings, first: [] };
+  if (align === undefined || align.reference !== undefined) return { settings, first: [], unreadable: [] };
   const first: Item[] = [];
+  const unreadable: string[] = [];
   const pictures: RgbImage[] = [];
   while (pictures.length < Math.min(REFERENCE_PARTS, wanted)) {
     const next = await source.next();
     if (next.done === true) break;
-    first.push(next.value);
-    const picture = next.value.offered && (await decoded(next.value.offered));
-    if (picture !== undefined) pictures.push(picture);
+    const { source: from, offered } = next.value;
+    const picture = offered && (await decoded(offered));
+    if (picture !== undefined) {
+      first.push(next.value);
+      pictures.push(picture);
+    } else {
+      // At once: whoever offers them has to offer another.
+      unreadable.push(from);
+      say({ type: 'finding', finding: unreadableFinding(from) });
+    }
   }
   const reference = await drawReference(pictures, align);
-  return { settings: { ...settings, align: { ...align, reference } }, first };
+  return { settings: { ...settings, align: { ...align, reference } }, first, unreadable };
 }
 
 async function* chained(first: readonly Item[], rest: Source): Source {
@@ -104,7 +119,7 @@ async function teachOnce(job: TeachJob, incoming: AsyncGenerator<ToTeacher>): Pr
   const store = new PartStore(folder, name);
   const taken = new Set((resumed ?? []).map(({ source }) => source));
   const offers = sourceOf(pictures, taken, incoming);
-  const { settings, first } = await withReference(job.settings, offers, wanted);
+  const { settings, first, unreadable } = await withReference(job.settings, offers, wanted);
   if (first.length > 0) await noteSettings(folder, name, settings);
   const reader = await FeatureReader.open(settings);
   const sample = reader.sample(settings.seed);
@@ -124,13 +139,27 @@ async function teachOnce(job: TeachJob, incoming: AsyncGenerator<ToTeacher>): Pr
     else await keep(await collector.takeStored(store, id));
   }
   for (const id of parts ?? []) await keep(await collector.takeStored(store, id));
-  if (parts === undefined && collector.count < wanted) {
+  for (const source of unreadable) {
+    collector.recall(unreadableFinding(source));
+    await log?.add({ id: '', source });
+  }
+  const told = new Set<string>();
+  const isEnough = (): boolean => {
+    if (collector.count < wanted) return false;
+    const surplus = collector.surplus(leaveOut);
+    for (const finding of surplus.filter(({ part }) => !told.has(part))) {
+      told.add(finding.part);
+      say({ type: 'finding', finding });
+    }
+    return collector.count - surplus.length >= wanted;
+  };
+  if (parts === undefined && !isEnough()) {
     for await (const { source, offered } of chained(first, offers)) {
       if (offered === undefined) collector.unreadable(source);
       const part = offered && (await collector.take(offered));
       await log?.add({ id: part?.id ?? '', source });
       await keep(part);
-      if (collector.count >= wanted) break;
+      if (isEnough()) break;
     }
   }
   await log?.close();

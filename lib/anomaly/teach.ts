@@ -34,7 +34,7 @@ import {
   type LessonSettings,
   type UnfinishedLesson,
 } from './unfinished.ts';
-import { currentVersion, newDraftPath, publish, sweep } from './versions.ts';
+import { currentVersion, newDraftPath, publish, sweep, takeBack } from './versions.ts';
 
 export interface TeachOptions extends JobOptions {
   /** Folder of all models. */
@@ -246,7 +246,10 @@ async function taughtBy(
     const change: Change = { kind: 'teach', parts: [], actor, reason };
     const parent = (await versionsOf(folder, name)).at(-1) ?? null;
     const { taught } = answer as { taught: Taught };
-    return await publish(draft, folder, name, manifestOf(taught, settings, { name, parent, change }));
+    const model = await publish(draft, folder, name, manifestOf(taught, settings, { name, parent, change }));
+    if (signal?.aborted === true) await takeBack(folder, model);
+    throwIfCancelled(signal);
+    return model;
   } finally {
     await rm(draft, { recursive: true, force: true });
   }

@@ -10,7 +10,8 @@ import { NORMALISATIONS, type Normalisation } from './backbone/normalisation.ts'
 import { writeDurably } from './durable.ts';
 import { METHODS, type Method } from './heads/head.ts';
 import type { AlignLimits } from '../frame/align.ts';
-import { TILES, type MaskArea } from './manifest.ts';
+import type { MaskArea } from './manifest.ts';
+import { TILES } from './manifest-schema.ts';
 import { modelFolder } from './model.ts';
 import { PART_ID } from './parts.ts';
 import type { Tiling } from './tiles.ts';

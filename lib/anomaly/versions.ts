@@ -3,7 +3,7 @@
  * serves; going back is a new version that copies an old one, so that nothing that ever judged a part is lost.
  */
 import { randomUUID } from 'node:crypto';
-import { copyFile, readdir, rename, rm } from 'node:fs/promises';
+import { copyFile, link, readdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { asWriteError, DRAFT, flushFolder, makeFolder, writeFlushed } from './durable.ts';
 import { AnomalyError } from './errors.ts';
@@ -101,9 +101,14 @@ export async function copyVersion(model: AnomalyModel, draft: string): Promise<v
     (file) => SIDE_FILES[file],
   );
   for (const file of ['model.onnx', ...sideFiles]) {
-    await copyFile(join(model.path, file), join(draft, file)).catch((error: unknown) => {
-      throw asWriteError(error, draft);
-    });
+    const [from, to] = [join(model.path, file), join(draft, file)];
+    // No version is ever changed, so they can share side files, where the disk can; a graph with two names is refused.
+    const isShared = file !== 'model.onnx';
+    await (isShared ? link(from, to) : copyFile(from, to))
+      .catch(() => copyFile(from, to))
+      .catch((error: unknown) => {
+        throw asWriteError(error, draft);
+      });
     await flushFolder(join(draft, file));
   }
 }
@@ -141,6 +146,14 @@ export async function publish(
     await rm(draft, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Takes back a version that was just published and that nobody uses. Only while the model is held. */
+export async function takeBack(folder: string, { name, path }: AnomalyModel): Promise<void> {
+  const draft = newDraftPath(folder, name);
+  await rename(path, draft);
+  await flushFolder(modelFolder(folder, name));
+  await rm(draft, { recursive: true, force: true });
 }
 
 /** Ids of the parts that a version names, or an unfinished lesson. */

@@ -17,6 +17,10 @@ describe('the conformal p-value', () => {
     );
   });
 
+  it('calls a score that is no number as unusual as can be', () => {
+    assert.equal(conformalPValue([1, 2, 3], NaN), 1 / 4);
+  });
+
   it('never rises with the score', () => {
     fc.assert(
       fc.property(scores, score, score, (good, one, other) => {
