@@ -9,6 +9,8 @@
   /** Width and height of which figures are given while there is no picture. */
   const NOMINAL = { width: 1000, height: 1000 };
   const DIGITS = 1e5;
+  /** Of the picture on the screen, at most, in pixels. */
+  const SHOWN = 420;
 
   Jidoka.AreaEditor = class AreaEditor {
     #root;
@@ -70,7 +72,8 @@
     #build(size, isPicture) {
       const areas = this.#isTouched ? this.#drawn() : this.#areas;
       this.#size = size;
-      this.#part('stage').toggle(isPicture);
+      const shown = Math.min(SHOWN, (SHOWN * size.width) / size.height);
+      this.#part('stage').toggle(isPicture).css('max-width', shown);
       const svg = this.#root.find('svg').off();
       const buttons = {
         rectangle: this.#part('draw-rectangle').off().toggle(isPicture),

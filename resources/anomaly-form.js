@@ -132,6 +132,11 @@
     async #ask(sizes) {
       const ask = (this.#asked += 1);
       const place = this.#part('cost');
+      const wrong = this.#wrongSize(sizes);
+      if (wrong !== undefined) {
+        place.text(wrong).addClass('jidoka-fault');
+        return;
+      }
       try {
         const { width, height, tiles, ms, megabytes, fileMegabytes } = await this.#runtime.post(
           'cost',
@@ -147,6 +152,15 @@
       } catch ({ message }) {
         if (ask === this.#asked) place.text(message).addClass('jidoka-fault');
       }
+    }
+
+    /** What the editor says of a size as it is typed; undefined where nothing is wrong. */
+    #wrongSize(sizes) {
+      const typed = Object.assign(Object.create(this.#node), sizes, { looks: 'pictures' });
+      const { defaults } = this.#node._def;
+      return SIZES.map((name) => defaults[name].validate?.call(typed, sizes[name], {})).find(
+        (said) => typeof said === 'string',
+      );
     }
 
     /** The methods of signals are ticked; what is saved is their names. */

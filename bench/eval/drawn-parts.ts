@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { openSession } from '../../lib/anomaly/backbone.ts';
 import type { AnomalyModel } from '../../lib/anomaly/model.ts';
-import { teach } from '../../lib/anomaly/teach.ts';
+import { teach, type TeachOptions } from '../../lib/anomaly/teach.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import { preparePicture } from '../../lib/inference/graph/prepare.ts';
 import { Line, type PartPlan } from '../../plant/line.ts';
@@ -62,11 +62,14 @@ export class DrawnModel {
     this.#folder = folder;
   }
 
-  static async teach(line: DrawnLine, parts: number, seed: number): Promise<DrawnModel> {
+  static async teach(
+    line: DrawnLine,
+    { parts, method, seed }: { parts: number; method: NonNullable<TeachOptions['method']>; seed: number },
+  ): Promise<DrawnModel> {
     const folder = await mkdtemp(join(tmpdir(), 'jidoka-eval-'));
     try {
       const frames = firstParts(line, parts);
-      const model = await teach({ frames, folder, name: 'drawn', seed, leaveOut: [] });
+      const model = await teach({ frames, folder, name: 'drawn', method, seed, leaveOut: [] });
       return new DrawnModel(model, await openSession(await readFile(model.graph)), folder);
     } catch (error) {
       await rm(folder, { recursive: true, force: true });

@@ -43,7 +43,11 @@ let listsChanged = false;
 let judged = null;
 const { inspection } = msg;
 
-if (msg.topic === 'jidoka/teaching') state.teaching = msg.payload;
+if (msg.topic === 'jidoka/teaching') {
+  const { ended, code, message } = msg.payload;
+  state.teaching = ended ? null : msg.payload;
+  if (ended === 'failed') alarm(code ?? 'TEACH_FAILED', message ?? 'the lesson has failed');
+} else if (msg.topic === 'jidoka/drift') alarm(msg.payload.code, msg.payload.message);
 else if (msg.topic === 'jidoka/model') {
   state.model = msg.payload;
   state.teaching = null;
@@ -90,7 +94,8 @@ else if (msg.error && ACTING.includes(msg.error.source?.id)) {
     state.rejects.unshift({ ...state.last, picture: null, ticket: null });
     state.rejects.length = Math.min(state.rejects.length, 10);
     listsChanged = true;
-  } else if (decision === 'review' && !state.teaching) {
+  } else if (decision === 'review' && !(state.teaching && score === null)) {
+    // Parts of a lesson have no score, and nobody has to look at them.
     state.reviews.unshift({ ...state.last, picture: null });
     state.reviews.length = Math.min(state.reviews.length, 10);
     listsChanged = true;

@@ -16,7 +16,7 @@ export interface LessonOptions extends Omit<TeachOptions, 'total' | 'signal' | '
   frames?: AsyncIterable<Frame>;
   /** Parts an earlier process has collected, where the lesson is resumed. */
   collected?: number;
-  /** True where the resumed lesson reads pictures on disk: it takes no frames. */
+  /** True where what is resumed reads pictures on disk, which it knows itself. */
   fromPictures?: boolean;
 }
 
@@ -34,12 +34,12 @@ export class Lesson {
   constructor({ parts, frames, collected = 0, fromPictures = false, ...options }: LessonOptions) {
     this.parts = parts;
     this.#taken = collected;
-    const hasPictures = fromPictures || options.pictures !== undefined;
-    this.#isLive = frames === undefined && !hasPictures;
+    const needsFrames = options.pictures === undefined && !fromPictures;
+    this.#isLive = frames === undefined && needsFrames;
     const { signal } = this.#abort;
     this.model = teach({
       ...options,
-      ...(hasPictures ? {} : { frames: frames ?? this.#frames() }),
+      ...(needsFrames ? { frames: frames ?? this.#frames() } : {}),
       total: parts,
       ...(this.#isLive ? { wanted: parts } : {}),
       signal,
@@ -54,7 +54,7 @@ export class Lesson {
     return this.#findings;
   }
 
-  /** Takes the frame; false when there are enough already. */
+  /** Takes the frame; false when there are enough already, or it is taught from others. */
   offer(frame: Frame): boolean {
     if (!this.#isLive || this.#taken >= this.parts || this.#abort.signal.aborted) return false;
     this.#taken += 1;

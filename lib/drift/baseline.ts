@@ -11,21 +11,29 @@ import {
 } from '../statistics/low-rank-gaussian.ts';
 import { seededRandom, shuffledIndices } from '../statistics/random.ts';
 import { DriftError } from './errors.ts';
+import { streamLimits, type StreamLimits } from './limits.ts';
 
 /** Fewer parts cannot tell what is usual. */
 const FEWEST_PARTS = 10;
 /** Of more, a random sample says the same and takes no longer. */
 const MOST_PARTS = 500;
+/**
+ * False alarms per part: a fifth of the one in a million that is promised, because ADWIN's bound and the
+ * tail of PSI hold only in the limit of many parts.
+ */
+const RATE = 2e-7;
 
 export interface EmbeddingBaseline {
   gaussian: LowRankGaussian;
   /** Out-of-fold distances of the good parts, ascending. */
   distances: number[];
+  limits: StreamLimits;
 }
 
 export interface DriftBaseline {
   /** Out-of-fold scores of the good parts, ascending. */
   scores: number[];
+  limits: StreamLimits;
   /** Absent for a model that gives no embedding. */
   embedding?: EmbeddingBaseline;
 }
@@ -42,14 +50,17 @@ export function embeddingBaseline(embeddings: readonly ArrayLike<number>[], seed
   return {
     gaussian: rounded(fitLowRankGaussian(rows)),
     distances: outOfFoldDistances(rows, seed).sort((one, other) => one - other),
+    limits: streamLimits(rows.length, { rate: RATE / 2, direction: 'up' }),
   };
 }
 
-/** `scores`: out-of-fold, in any order. Throws `DRIFT_BASELINE_TOO_SMALL`. */
+/** `scores`: out-of-fold, in any order. As much work as that. Throws `DRIFT_BASELINE_TOO_SMALL`. */
 export function driftBaseline(scores: readonly number[], embedding?: EmbeddingBaseline): DriftBaseline {
   requireParts(scores.length);
   const ascending = [...scores].sort((one, other) => one - other);
-  return embedding === undefined ? { scores: ascending } : { scores: ascending, embedding };
+  const rate = embedding === undefined ? RATE : RATE / 2;
+  const limits = streamLimits(scores.length, { rate, direction: 'both' });
+  return embedding === undefined ? { scores: ascending, limits } : { scores: ascending, limits, embedding };
 }
 
 /** How far from the good parts a picture as a whole is: about 1 for one of them. */

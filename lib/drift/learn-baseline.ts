@@ -1,8 +1,8 @@
 /** Makes the baseline of a model in a thread of its own: half a second that no event loop should wait. */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { driftBaseline, type DriftBaseline } from './baseline.ts';
-import type { BaselineAnswer, BaselineOrder } from './baseline-worker.ts';
+import type { DriftBaseline } from './baseline.ts';
+import type { BaselineAnswer, BaselineOrder, Embeddings } from './baseline-worker.ts';
 import { DriftError } from './errors.ts';
 
 /**
@@ -12,12 +12,12 @@ import { DriftError } from './errors.ts';
  */
 export async function learnBaseline(
   scores: readonly number[],
-  embeddings?: BaselineOrder,
+  embeddings?: Embeddings,
   signal?: AbortSignal,
 ): Promise<DriftBaseline> {
-  if (embeddings === undefined) return driftBaseline(scores);
-  const answer = await inThread(embeddings, signal);
-  if ('embedding' in answer) return driftBaseline(scores, answer.embedding);
+  const order = embeddings === undefined ? { scores } : { scores, embeddings };
+  const answer = await inThread(order, signal);
+  if ('baseline' in answer) return answer.baseline;
   const { code, message } = answer;
   throw new DriftError(code === 'DRIFT_BASELINE_TOO_SMALL' ? code : 'DRIFT_BASELINE_FAILED', message);
 }

@@ -32,12 +32,6 @@ export interface DriftReading {
   embedding?: ArrayLike<number>;
 }
 
-/**
- * False alarms per part: a fifth of what is promised, because ADWIN's bound and the tail of PSI hold only
- * in the limit of many parts.
- */
-const RATE = 2e-7;
-
 export class DriftMonitor {
   readonly #baseline: DriftBaseline;
   readonly #score: DriftStream;
@@ -47,12 +41,12 @@ export class DriftMonitor {
   /** `state`: of a monitor of the same baseline, to go on after a restart. */
   constructor(baseline: DriftBaseline, state?: DriftState) {
     this.#baseline = baseline;
-    const rate = baseline.embedding === undefined ? RATE : RATE / 2;
-    this.#score = new DriftStream(baseline.scores, { rate, direction: 'both' }, state?.score);
+    const { scores, limits, embedding } = baseline;
+    this.#score = new DriftStream(scores, limits, state?.score);
     this.#embedding =
-      baseline.embedding === undefined
+      embedding === undefined
         ? undefined
-        : new DriftStream(baseline.embedding.distances, { rate, direction: 'up' }, state?.embedding);
+        : new DriftStream(embedding.distances, embedding.limits, state?.embedding);
     this.#parts = state?.parts ?? 0;
   }
 

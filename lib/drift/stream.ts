@@ -6,7 +6,7 @@
  * is one part above all good ones and no more, so that a few of them are not drift.
  *
  * Four tests share the budget of false alarms, a part of `rate` each (Bonferroni, for they watch the same parts):
- * - Kolmogorov–Smirnov on the last 15, 50 and 200 parts against the good ones, exact p-values;
+ * - Kolmogorov–Smirnov on the last 10, 15, 25, 50 and 200 parts against the good ones, exact p-values;
  * - PSI on the last 200 with frozen bins, threshold from its sampling noise;
  * - ADWIN and Page–Hinkley on the parts within the range of the good ones: what creeps.
  *
@@ -16,9 +16,18 @@
  */
 import { Adwin, type AdwinState } from '../statistics/adwin.ts';
 import type { Direction } from '../statistics/detector.ts';
-import { repeatedLevel, smirnovThreshold } from '../statistics/ks.ts';
 import { PageHinkley, type PageHinkleyState } from '../statistics/page-hinkley.ts';
-import { frozenBins, populationStability, stabilityThreshold, type FrozenBins } from '../statistics/psi.ts';
+import { populationStability, type FrozenBins } from '../statistics/psi.ts';
+import {
+  ADWIN_CLOCK,
+  ADWIN_TOLERANCE,
+  HINKLEY_TOLERANCE,
+  LONGEST,
+  PSI_STRIDE,
+  WINDOWS,
+  binsOf,
+  type StreamLimits,
+} from './limits.ts';
 
 export type DriftTest = 'ks' | 'psi' | 'adwin' | 'page-hinkley';
 
@@ -41,26 +50,7 @@ export interface StreamState {
   rising: { high: number; low: number };
 }
 
-/** A short one finds what is gross within a dozen parts, a long one what is slight within two hundred. */
-const WINDOWS = [
-  { length: 15, stride: 1 },
-  { length: 50, stride: 5 },
-  { length: 200, stride: 20 },
-] as const;
-const LONGEST = 200;
-const PSI_STRIDE = 20;
-/** KS on three windows, PSI, ADWIN, Page–Hinkley. */
-const TESTS = 6;
-const PSI_BINS = 10;
-/** Kolmogorov–Smirnov distance that is no drift. Distances obey the triangle inequality, so it is added. */
-const DISTANCE_TOLERANCE = 0.15;
-/** PSI that is no drift: what practice calls a minor change ends at 0.25. Its square root adds up like a distance. */
-const STABILITY_TOLERANCE = 0.25;
-/** A fifth of the way from the middle of the good parts to their end: less is not worth a person's time. */
-const ADWIN_TOLERANCE = 0.1;
-const ADWIN_CLOCK = 32;
-const HINKLEY_TOLERANCE = 0.1;
-/** Good parts its running mean starts from, so that the chance of the first few parts is not its yardstick. */
+/** Good parts Page–Hinkley's running mean starts from, so that the chance of the first few parts is not its yardstick. */
 const HINKLEY_HISTORY = 50;
 
 const STILL: StreamState['rising'] = { high: 0, low: 0 };
@@ -69,10 +59,8 @@ const STILL: StreamState['rising'] = { high: 0, low: 0 };
 export class DriftStream {
   readonly #good: Float64Array;
   readonly #direction: Direction;
-  /** Smallest distance that is an alarm, for each of the windows. */
-  readonly #distances: number[];
+  readonly #limits: StreamLimits;
   readonly #bins: FrozenBins | undefined;
-  readonly #stability: number;
   readonly #adwinOptions;
   readonly #hinkleyOptions;
   readonly #hinkleyStart: PageHinkleyState;
@@ -82,41 +70,18 @@ export class DriftStream {
   #pageHinkley: PageHinkley;
   #rising: StreamState['rising'];
 
-  /** `good`: ascending, of good parts unseen by what measured them. `rate`: false alarms per part for all tests. */
-  constructor(
-    good: readonly number[],
-    { rate, direction }: { rate: number; direction: Direction },
-    state?: StreamState,
-  ) {
+  /** `good`: ascending, of good parts unseen by what measured them. `limits`: of as many good parts. */
+  constructor(good: readonly number[], limits: StreamLimits, state?: StreamState) {
     this.#good = Float64Array.from(good);
+    this.#limits = limits;
+    const { direction } = limits;
     this.#direction = direction;
     const n = good.length;
-    this.#distances = WINDOWS.map(({ length, stride }) => {
-      const chance = smirnovThreshold(repeatedLevel(rate, stride, TESTS), n, length, direction);
-      // With few good parts nothing but a window that lies above all of them may be sure enough.
-      return chance > 1 ? Infinity : Math.min(1, chance + DISTANCE_TOLERANCE);
-    });
-    this.#bins =
-      n < 2 * PSI_BINS
-        ? undefined
-        : frozenBins(
-            Array.from(good, (_, rank) => rank),
-            PSI_BINS,
-          );
-    const chance =
-      this.#bins === undefined
-        ? Infinity
-        : stabilityThreshold(this.#bins, LONGEST, repeatedLevel(rate, PSI_STRIDE, TESTS));
-    this.#stability = (Math.sqrt(chance) + Math.sqrt(STABILITY_TOLERANCE)) ** 2;
-    this.#adwinOptions = {
-      delta: repeatedLevel(rate, ADWIN_CLOCK, TESTS),
-      clock: ADWIN_CLOCK,
-      tolerance: ADWIN_TOLERANCE,
-      direction,
-    };
+    this.#bins = binsOf(n);
+    this.#adwinOptions = { delta: limits.adwin, clock: ADWIN_CLOCK, tolerance: ADWIN_TOLERANCE, direction };
     this.#hinkleyOptions = {
       tolerance: HINKLEY_TOLERANCE,
-      threshold: hinkleyThreshold(rate / TESTS / (direction === 'both' ? 2 : 1)),
+      threshold: limits.hinkley,
       forgetting: 1,
       minValues: 1,
       direction,
@@ -164,7 +129,7 @@ export class DriftStream {
   #windows(): Omit<StreamAlarm, 'level'> | undefined {
     for (const [index, { length, stride }] of WINDOWS.entries()) {
       if (this.#count < length || this.#count % stride !== 0) continue;
-      const threshold = this.#distances[index] ?? Infinity;
+      const threshold = this.#limits.distances[index] ?? Infinity;
       const distance = rankDistance(this.#ranks.slice(-length), this.#good.length, this.#direction);
       // Half a step of the distance, which is a multiple of 1/(n·m): the same comparison as in whole numbers.
       if (distance >= threshold - 0.5 / (this.#good.length * length)) return { test: 'ks', since: length };
@@ -179,7 +144,7 @@ export class DriftStream {
       this.#bins,
       this.#ranks.map((rank) => rank - 0.5),
     );
-    if (index <= this.#stability) return undefined;
+    if (index <= (this.#limits.stability ?? Infinity)) return undefined;
     const towards = this.#levelOf(LONGEST) - 0.5;
     if ((this.#direction === 'up' && towards < 0) || (this.#direction === 'down' && towards > 0))
       return undefined;
@@ -234,21 +199,4 @@ export function rankDistance(ranks: readonly number[], n: number, direction: Dir
     below = Math.max(below, (i + 1) / ascending.length - share);
   }
   return direction === 'up' ? above : direction === 'down' ? below : Math.max(above, below);
-}
-
-/**
- * λ of Page–Hinkley at which a stream that is uniform on 0 … 1 alarms at most once in 1/rate values:
- * ARL ≥ e^{θλ} (G. Lorden, Ann. Math. Statist. 42, 1971, 1897–1908), θ > 0 from E e^{θ(X − ½ − δ)} = 1.
- */
-export function hinkleyThreshold(rate: number): number {
-  const growth = (theta: number): number =>
-    Math.log((2 * Math.sinh(theta / 2)) / theta) - theta * HINKLEY_TOLERANCE;
-  let low = 0.1;
-  let high = 50;
-  for (let step = 0; step < 60; step += 1) {
-    const middle = (low + high) / 2;
-    if (growth(middle) > 0) high = middle;
-    else low = middle;
-  }
-  return -Math.log(rate) / low;
 }

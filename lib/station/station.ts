@@ -4,7 +4,7 @@
  * Promises: whatever widens what the station may do (arm, release, reset, a tolerance, an approval)
  * is in the ledger before it takes effect and is refused when it cannot be written there; whatever
  * narrows it (disarm, trip, a step down) takes effect at once and is written after. A station that
- * has just been created is DISARMED, and a step of the wall clock disarms it.
+ * has just been created is DISARMED and in the mode it had, and a step of the wall clock disarms it.
  */
 import { mkdir } from 'node:fs/promises';
 import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
@@ -15,7 +15,7 @@ import type { Journal, Label, LedgerEntry, NewLabel } from '../journal/types.ts'
 import { Approvals, type Approval, type ApprovalRequest } from './approvals.ts';
 import { MAX_LEASE_MS, STARTED, transition, view, type Arming, type ArmingEvent } from './arming.ts';
 import { StationError } from './errors.ts';
-import { stepDown } from './mode.ts';
+import { Ladder, TOP } from './ladder.ts';
 import type {
   Adjustable,
   AdjustableSettings,
@@ -95,9 +95,7 @@ class LocalStation implements StationControl {
   readonly #listeners = new Set<() => void>();
   readonly #labelListeners = new Set<(label: Label) => void>();
   #arming: Arming = STARTED;
-  #mode: Mode = 'NORMAL';
-  /** Why it has stepped down, by code; the first of a code stays. */
-  readonly #concerns = new Map<string, Cause>();
+  readonly #ladder = new Ladder();
   #journal: Promise<Journal> | undefined;
   #sequence: number | undefined;
   /** Counts everything that narrowed the station, so that an arming under way notices it. */
@@ -122,7 +120,7 @@ class LocalStation implements StationControl {
   }
 
   get mode(): Mode {
-    return this.#mode;
+    return this.#ladder.mode;
   }
 
   journal(): Promise<Journal> {
@@ -159,10 +157,11 @@ class LocalStation implements StationControl {
 
   async arm({ actor, reason, leaseMs = this.#leaseMs }: By & { leaseMs?: number }): Promise<ArmingView> {
     const event: ArmingEvent = { type: 'arm', actor, reason, leaseMs };
+    const narrowings = this.#narrowings;
+    await this.#remember();
     this.#assertArmable();
     // Refuses what is not allowed before anything is written.
     transition(this.#arming, event, this.#clock.now());
-    const narrowings = this.#narrowings;
     await this.#audit({ type: 'station.arm', actor, reason, detail: { leaseMs } }, 'ARM_REFUSED');
     if (narrowings !== this.#narrowings) {
       throw new StationError('ARM_REFUSED', `meanwhile: ${this.#arming.reason}`);
@@ -184,32 +183,32 @@ class LocalStation implements StationControl {
   /** Ends in DISARMED and in mode NORMAL: the person vouches that the cause is gone. */
   async reset({ actor, reason }: By): Promise<ArmingView> {
     const narrowings = this.#narrowings;
-    const detail = { from: this.#arming.state, cause: this.#arming.reason, mode: this.#mode };
+    await this.#remember();
+    const detail = { from: this.#arming.state, cause: this.#arming.reason, mode: this.mode };
     await this.#audit({ type: 'station.reset', actor, reason, detail }, 'ARM_REFUSED');
+    if (this.mode !== 'NORMAL') await this.#forget();
     if (narrowings !== this.#narrowings) {
+      this.#keepLadder();
       throw new StationError('ARM_REFUSED', `meanwhile: ${this.#arming.reason}`);
     }
-    this.#mode = 'NORMAL';
-    this.#concerns.clear();
+    this.#ladder.clear();
     this.#apply({ type: 'reset', actor, reason });
     return this.arming();
   }
 
   concerns(): Cause[] {
-    return [...this.#concerns.values()].map((cause) => ({ ...cause }));
+    return this.#ladder.concerns();
   }
 
   degrade(mode: Mode, { code, message }: Cause): void {
-    const next = stepDown(this.#mode, mode);
-    // A second cause of the same step is kept too: a person must know of both before a reset.
-    const isKnown = this.#concerns.has(code);
-    if (next === this.#mode && (isKnown || next === 'NORMAL')) return;
-    if (!isKnown) this.#concerns.set(code, { code, message });
+    const from = this.mode;
+    if (!this.#ladder.down(mode, { code, message })) return;
+    const next = this.mode;
     const by = { actor: 'system', reason: `${code}: ${message}` };
-    const detail = { from: this.#mode, to: next };
+    const detail = { from, to: next };
     // A reset under way was decided without knowing this.
     this.#narrowings += 1;
-    this.#mode = next;
+    this.#keepLadder();
     if (next === 'STOPPED') {
       this.#narrow({ type: 'disarm', ...by }, { type: 'station.mode', ...by, detail });
     } else {
@@ -377,7 +376,16 @@ class LocalStation implements StationControl {
   async #open(): Promise<Journal> {
     try {
       await mkdir(this.folder, { recursive: true });
-      return await this.#openJournal({ folder: this.folder });
+      const journal = await this.#openJournal({ folder: this.folder });
+      try {
+        const before = this.mode;
+        this.#ladder.restore(await journal.getValue(this.#ladderKey));
+        if (this.mode !== before) this.#changed();
+      } catch (error) {
+        await journal.close();
+        throw error;
+      }
+      return journal;
     } catch (error) {
       this.#journal = undefined;
       const { message } = asCodedError(error);
@@ -395,9 +403,36 @@ class LocalStation implements StationControl {
     }
   }
 
+  get #ladderKey(): string {
+    return `station:${this.name}:ladder`;
+  }
+
+  /** Knows the mode before a person decides on it. Where there is no journal, the ledger will refuse. */
+  async #remember(): Promise<void> {
+    await this.journal().catch(() => undefined);
+  }
+
+  /** Of the ladder as it is when the journal takes it. One that fails disarms, as the ledger does. */
+  #keepLadder(): void {
+    if (this.#closed) return;
+    void this.journal()
+      .then((journal) => journal.setValue(this.#ladderKey, this.#ladder.toJSON()))
+      .catch((error: unknown) => this.#unwritten('mode', error));
+  }
+
+  async #forget(): Promise<void> {
+    try {
+      await (await this.journal()).setValue(this.#ladderKey, TOP);
+    } catch (error) {
+      throw new StationError('ARM_REFUSED', `the mode cannot be kept: ${asCodedError(error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
   #assertArmable(): void {
     if (this.#closing) throw new StationError('ARM_REFUSED', 'the station is closed');
-    if (this.#mode === 'STOPPED') {
+    if (this.mode === 'STOPPED') {
       throw new StationError('ARM_REFUSED', 'the station has stopped itself', {
         hint: 'Clear the cause, reset the station, then arm it.',
       });
@@ -472,10 +507,12 @@ class LocalStation implements StationControl {
     if (this.#closed) return;
     void this.journal()
       .then((journal) => journal.appendLedger({ ...entry, object: this.name }))
-      .catch((error: unknown) => {
-        this.#narrowings += 1;
-        this.#apply({ type: 'disarm', actor: 'system', reason: `ledger: ${asCodedError(error).message}` });
-      });
+      .catch((error: unknown) => this.#unwritten('ledger', error));
+  }
+
+  #unwritten(what: string, error: unknown): void {
+    this.#narrowings += 1;
+    this.#apply({ type: 'disarm', actor: 'system', reason: `${what}: ${asCodedError(error).message}` });
   }
 
   #tick(): void {

@@ -75,7 +75,7 @@ export interface Station {
   trip(cause: Cause): void;
   reset(request: { actor: string; reason: string }): Promise<ArmingView>;
 
-  /** Steps the ladder down; a step up needs a person. */
+  /** Steps the ladder down, beyond a restart; a step up needs a person. */
   degrade(mode: Mode, cause: Cause): void;
   /** Why the mode is not NORMAL: the causes since a person last reset the station, the first of each code. */
   concerns(): Cause[];

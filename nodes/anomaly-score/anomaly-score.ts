@@ -64,7 +64,12 @@ class ScoreHandler implements Handlers {
 async function start(context: NodeContext<Config>): Promise<Handlers> {
   const station = stationOf(context.RED, context.config.stationId);
   const subject = context.config.subject(context, station);
-  await subject.start();
+  try {
+    await subject.start();
+  } catch (error) {
+    await subject.close();
+    throw error;
+  }
   return new ScoreHandler(subject, partOpener(station));
 }
 

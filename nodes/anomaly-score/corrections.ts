@@ -25,6 +25,8 @@ interface Saved {
   waiting: Correction[];
 }
 
+/** Labels read at a time. */
+const PAGE = 100;
 /** More than anybody can look through; the oldest goes. */
 const MAX_WAITING = 200;
 
@@ -61,7 +63,7 @@ export class Corrections {
     const saved = (await journal.getValue(this.#key)) as Saved | undefined;
     this.#after = saved?.after ?? (await newestLabel(journal));
     this.#waiting = new Map((saved?.waiting ?? []).map((correction) => [correction.partId, correction]));
-    return journal.labels({ after: this.#after });
+    return labelsAfter(journal, this.#after);
   }
 
   get list(): Correction[] {
@@ -101,6 +103,14 @@ export class Corrections {
       .then(async () => (await this.#station.journal()).setValue(this.#key, saved));
     return this.#saving;
   }
+}
+
+async function labelsAfter(journal: Journal, after: number): Promise<Label[]> {
+  const page = await journal.labels({ after, limit: PAGE });
+  const last = page.at(-1);
+  return page.length < PAGE || last === undefined
+    ? page
+    : [...page, ...(await labelsAfter(journal, last.rowId))];
 }
 
 /** What was labelled before there was anybody to learn is not caught up with. */

@@ -3,6 +3,7 @@
  * down. What has gathered survives a restart in the station's journal.
  */
 import { readSideFile, type AnomalyModel } from '../../lib/anomaly/model.ts';
+import { DriftError } from '../../lib/drift/errors.ts';
 import { learnBaseline } from '../../lib/drift/learn-baseline.ts';
 import { DriftMonitor, type DriftReading, type DriftState } from '../../lib/drift/monitor.ts';
 import type { Mode } from '../../lib/inspection/inspection.ts';
@@ -18,6 +19,9 @@ interface Saved {
 /** A part in so many is lost at most when the power goes; a write costs the journal one commit. */
 const SAVE_EVERY = 50;
 
+/** Parts after which a watch that could not begin is tried again: a disk or a journal may have been busy. */
+const RETRY_AFTER = 50;
+
 /** Topic of the message that says that parts no longer look as taught. */
 export const DRIFT_TOPIC = 'jidoka/drift';
 
@@ -27,6 +31,8 @@ export class DriftWatch {
   readonly #key: string;
   #digest = '';
   #monitor: DriftMonitor | undefined;
+  /** Parts until it is tried again; undefined where it began, or never can with this model. */
+  #retryIn: number | undefined;
   #mode: Mode = 'NORMAL';
 
   constructor(context: SubjectContext, station: Station) {
@@ -37,10 +43,16 @@ export class DriftWatch {
 
   /** Takes the next part of this model. Never throws: a part goes on whatever is made of it here. */
   take(model: AnomalyModel, reading: DriftReading): void {
-    if (model.digest !== this.#digest) {
+    if (this.#retryIn !== undefined) this.#retryIn -= 1;
+    if (model.digest !== this.#digest || this.#retryIn === 0) {
       this.#digest = model.digest;
       this.#monitor = undefined;
-      this.#begin(model).catch((error: unknown) => this.#fail(error));
+      this.#retryIn = undefined;
+      this.#begin(model).catch((error: unknown) => {
+        const isHopeless = error instanceof DriftError && error.code === 'DRIFT_BASELINE_TOO_SMALL';
+        if (this.#digest === model.digest && !isHopeless) this.#retryIn = RETRY_AFTER;
+        this.#fail(error);
+      });
     }
     const monitor = this.#monitor;
     if (monitor === undefined) return;

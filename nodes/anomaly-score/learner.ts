@@ -30,6 +30,8 @@ export class Learner {
   #withdraw: (() => void) | undefined;
   /** Ends when what came by label has been dealt with. */
   #turn: Promise<void> = Promise.resolve();
+  /** Ends when what is learnt at once has been. */
+  #learning: Promise<void> = Promise.resolve();
 
   constructor(context: SubjectContext, station: Station, keeper: ModelKeeper, options: LearnerOptions) {
     this.#context = context;
@@ -37,7 +39,9 @@ export class Learner {
     this.#keeper = keeper;
     this.#options = options;
     const folder = join(modelFolder(keeper.folder, options.model), 'recent');
-    this.recent = new RecentParts(folder, (error) => context.fail(error));
+    this.recent = new RecentParts(folder, (error) => context.fail(error), {
+      isNeeded: (partId) => this.#corrections.get(partId) !== undefined,
+    });
     this.#corrections = new Corrections(station, `anomaly:${context.node.id}:corrections`);
   }
 
@@ -47,13 +51,19 @@ export class Learner {
     if (this.#options.learn === 'off') return;
     this.#withdraw = this.#station.onLabel((label) => this.#inTurn(() => this.#take(label)));
     this.#inTurn(async () => {
-      for (const label of await this.#corrections.open()) await this.#take(label);
+      const since = await this.#corrections.open();
+      for (const correction of this.waiting) this.#learnAtOnce(correction);
+      for (const label of since) await this.#take(label);
     });
+    // Before a part that comes could push out one that waits.
+    await this.#turn;
   }
 
+  /** Call once the keeper is closed. */
   async close(): Promise<void> {
     this.#withdraw?.();
     await this.#turn;
+    await this.#learning;
     await this.recent.close();
   }
 
@@ -63,13 +73,16 @@ export class Learner {
   }
 
   /**
-   * Learns all that waits, as one new version that goes into service.
+   * Learns all that waits, as one new version that goes into service. What can no longer be learnt is reported, and
+   * stays on the list until a person takes it off.
    *
    * @throws CodedError `LEARN_NOTHING`, `TEACH_BUSY`, and as `learn`
    */
   async learn(by: By): Promise<AnomalyModel> {
     const corrections = this.waiting;
     const add = await this.#pictures(corrections);
+    const found = new Set(add.map(({ partId }) => partId));
+    for (const { partId } of corrections) if (!found.has(partId)) this.#context.fail(notKept(partId));
     if (add.length === 0) {
       throw new CodedError('LEARN_NOTHING', 'there is nothing to learn', {
         hint: 'Say of a part at the station that it was good, or a defect.',
@@ -80,7 +93,7 @@ export class Learner {
     const model = await this.#keeper.change('learn', by, (job) =>
       learn({ folder, name, add, remove: [], ...by, ...job }),
     );
-    await this.#corrections.settle(corrections);
+    await this.#corrections.settle(corrections.filter(({ partId }) => found.has(partId)));
     return model;
   }
 
@@ -102,13 +115,27 @@ export class Learner {
       return;
     }
     await this.recent.keep(label.partId);
-    const { partId, truth, decision, isMistake, actor, reason } = correction;
+    const { partId, truth, decision, isMistake } = correction;
     const payload = { partId, truth, decision, isMistake, waiting: this.waiting.length };
     this.#context.emit([null, { topic: CORRECTION_TOPIC, payload }]);
-    if (this.#options.learn === 'auto' && isMistake) {
+    this.#learnAtOnce(correction);
+  }
+
+  /** As soon as nothing else is under way, and not in turn: labels that come meanwhile are taken. */
+  #learnAtOnce(correction: Correction): void {
+    if (this.#options.learn !== 'auto' || !correction.isMistake) return;
+    const { partId, actor, reason } = correction;
+    const learnt = this.#learning.then(async () => {
       await this.#keeper.idle();
+      const isLearnt = this.#corrections.get(partId) !== correction;
+      if (this.#context.signal.aborted || isLearnt) return;
       await this.learn({ actor, reason });
-    }
+    });
+    this.#learning = learnt.catch((error: unknown) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#context.signal.aborted) this.#context.fail(error);
   }
 
   async #pictures(
@@ -124,9 +151,7 @@ export class Learner {
   }
 
   #inTurn(action: () => Promise<void>): void {
-    this.#turn = this.#turn.then(action).catch((error: unknown) => {
-      if (!this.#context.signal.aborted) this.#context.fail(error);
-    });
+    this.#turn = this.#turn.then(action).catch((error: unknown) => this.#fail(error));
   }
 }
 

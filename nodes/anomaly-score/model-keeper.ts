@@ -53,10 +53,10 @@ export class ModelKeeper {
   #lessonEnded: Promise<void> = Promise.resolve();
   #work: Work | undefined;
   #problem: unknown;
+  /** Why the model on disk cannot serve; no part is scored until there is another. */
+  #unusable: unknown;
   #change: AbortController | undefined;
   #changeEnded: Promise<void> = Promise.resolve();
-  /** The lesson takes the parts of the line, which the model before no longer fits. */
-  #takesParts = false;
   /** Ends when nothing that begins or gives up a lesson is under way. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -68,19 +68,25 @@ export class ModelKeeper {
     this.#served = new ServedScorer(context, station, config);
   }
 
-  /** Loads the newest model; where there is none, teaching begins as configured. */
-  async start(): Promise<void> {
-    const { model: name, teaching } = this.#config;
-    const model = await latestModel(this.folder, name);
-    if (model !== undefined) await this.#served.use(model);
-    const unfinished = await unfinishedLesson(this.folder, name);
-    if (unfinished !== undefined) this.#resume(unfinished);
-    else if (model !== undefined) return;
-    else if (teaching !== 'none') await this.teach();
-    else this.#context.status.fail('MODEL_MISSING');
+  /**
+   * Loads the newest model; where there is none, teaching begins as configured. What goes wrong is reported:
+   * people can teach another model all the same.
+   */
+  start(): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        await this.#load();
+        await this.#teachAsConfigured();
+      } catch (error) {
+        this.#problem = error;
+        if (this.#context.signal.aborted) return;
+        this.#context.fail(error);
+        this.#context.status.fail(asCodedError(error).code);
+      }
+    });
   }
 
-  /** Begins a lesson; one that is under way is given up. */
+  /** Begins a lesson. Throws `TEACH_BUSY` while a model is being taught or changed. */
   teach(by: By = SYSTEM): Promise<Message> {
     return this.#inTurn(() => this.#begin(by));
   }
@@ -89,8 +95,7 @@ export class ModelKeeper {
   cancel(): Promise<void> {
     return this.#inTurn(async () => {
       await this.#cancel();
-      if (this.#served.scorer === undefined) this.#context.status.fail('MODEL_MISSING');
-      else this.#context.status.show('ready', 'ready');
+      this.#showService();
     });
   }
 
@@ -98,7 +103,8 @@ export class ModelKeeper {
    * Makes a new version of the model that serves, which goes on until then, and puts it into service.
    * Throws `TEACH_BUSY` while another one is being made.
    */
-  change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+  async change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+    await this.#turn;
     const changed = this.#make(kind, by, run);
     this.#changeEnded = changed.then(
       () => undefined,
@@ -113,12 +119,32 @@ export class ModelKeeper {
     await this.#changeEnded;
   }
 
-  async #make(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
-    if (this.#work !== undefined) {
-      throw new CodedError('TEACH_BUSY', 'this model is being taught', {
-        hint: 'Wait until it is done, or cancel it.',
-      });
+  async #load(): Promise<void> {
+    try {
+      const model = await latestModel(this.folder, this.#config.model);
+      if (model !== undefined) await this.#served.use(model);
+    } catch (error) {
+      this.#unusable = error;
+      throw error;
     }
+  }
+
+  async #teachAsConfigured(): Promise<void> {
+    const { model: name, teaching } = this.#config;
+    const unfinished = await unfinishedLesson(this.folder, name);
+    if (unfinished !== undefined) this.#resume(unfinished);
+    else if (this.model !== undefined) return;
+    else if (teaching !== 'none') await this.#begin(SYSTEM);
+    else this.#showService();
+  }
+
+  #showService(): void {
+    if (this.model === undefined) this.#context.status.fail('MODEL_MISSING');
+    else this.#context.status.show('ready', 'ready');
+  }
+
+  async #make(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+    this.#assertFree();
     const change = new AbortController();
     this.#change = change;
     this.#begun(kind);
@@ -129,7 +155,10 @@ export class ModelKeeper {
       await this.#served.use(model);
       return model;
     } catch (error) {
-      this.#problem = error;
+      const wasCancelled = change.signal.aborted;
+      if (!wasCancelled) this.#problem = error;
+      this.#report.end(wasCancelled ? undefined : error);
+      this.#showService();
       throw error;
     } finally {
       this.#work = undefined;
@@ -138,16 +167,15 @@ export class ModelKeeper {
   }
 
   /**
-   * The scorer for a frame. Undefined while a lesson takes the parts of the line, where the model before no
-   * longer fits, or has a folder and no model before; it takes the frame if it still needs it.
+   * The scorer for a frame. Undefined where a lesson takes the frame, and during any lesson while there is no
+   * model before, which scores what a lesson does not take.
    */
   scorerFor(frame: Frame): Scorer | undefined {
     const { scorer } = this.#served;
-    if (this.#lesson !== undefined && (scorer === undefined || this.#takesParts)) {
-      this.#lesson.offer(frame);
-      return undefined;
-    }
+    if (this.#lesson?.offer(frame) === true) return undefined;
     if (scorer !== undefined) return scorer;
+    if (this.#lesson !== undefined) return undefined;
+    if (this.#unusable !== undefined) throw asCodedError(this.#unusable);
     throw new CodedError('MODEL_MISSING', `there is no model “${this.#config.model}” to score with`, {
       hint: 'Send a message with topic jidoka/teach to teach one from the next parts.',
     });
@@ -192,15 +220,31 @@ export class ModelKeeper {
   }
 
   async #begin(by: By): Promise<Message> {
-    await this.#cancel();
-    const settings = await lessonSettings(this.#config, this.#context.RED);
-    const source = await lessonSource(this.#config, this.#station.folder);
-    return this.#run({ ...settings, ...source, ...by }, by);
+    this.#assertFree();
+    this.#begun('teach');
+    try {
+      const settings = await lessonSettings(this.#config, this.#context.RED);
+      const source = await lessonSource(this.#config, this.#station.folder);
+      return this.#run({ ...settings, ...source, ...by }, by);
+    } catch (error) {
+      this.#work = undefined;
+      this.#problem = error;
+      throw error;
+    }
+  }
+
+  #assertFree(): void {
+    this.#context.signal.throwIfAborted();
+    if (this.#work === undefined) return;
+    throw new CodedError('TEACH_BUSY', 'this model is being taught', {
+      hint: 'Wait until it is done, or cancel it.',
+    });
   }
 
   /** Goes on with a lesson that was cut off. */
-  #resume({ collected, wanted = collected }: UnfinishedSummary): void {
-    this.#run({ parts: wanted, collected, resume: true }, RESUMED);
+  #resume({ collected, wanted = collected, fromPictures }: UnfinishedSummary): void {
+    this.#begun('teach');
+    this.#run({ parts: wanted, collected, fromPictures, resume: true }, RESUMED);
   }
 
   #run(options: Omit<LessonOptions, 'folder' | 'name'>, by: By): Message {
@@ -209,8 +253,6 @@ export class ModelKeeper {
     const onProgress = (progress: TeachingProgress): void => this.#progress(progress);
     const lesson = new Lesson({ ...options, folder, name, onProgress });
     this.#lesson = lesson;
-    this.#takesParts = options.pictures === undefined;
-    this.#begun('teach');
     this.#lessonEnded = this.#finish(lesson, by);
     return this.#report.begin(lesson.parts);
   }
@@ -233,7 +275,9 @@ export class ModelKeeper {
     await lesson?.[how]();
     await this.#lessonEnded;
     await this.#changeEnded;
-    if (lesson !== undefined) this.#work = undefined;
+    if (lesson === undefined) return;
+    this.#work = undefined;
+    if (how === 'cancel') this.#report.end();
   }
 
   async #finish(lesson: Lesson, by: By): Promise<void> {
@@ -247,6 +291,7 @@ export class ModelKeeper {
       this.#problem = error;
       this.#context.fail(error);
       this.#context.status.fail(asCodedError(error).code);
+      this.#report.end(error);
     }
     if (this.#lesson !== lesson) return;
     this.#lesson = undefined;

@@ -85,10 +85,11 @@ export class PictureSubject implements Subject {
     return [message, null];
   }
 
+  /** The keeper first: what is learnt waits for its lessons to end. */
   async close(): Promise<void> {
+    await this.#keeper.close();
     await this.#learner.close();
     await this.#drift.close();
-    await this.#keeper.close();
   }
 
   /** A host that keeps crashing inspects nothing more: the station must not go on acting by itself. */

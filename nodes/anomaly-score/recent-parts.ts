@@ -1,7 +1,7 @@
 /**
  * The parts a node has scored lately, so that a person who finds one misjudged can teach with it: the
  * newest in memory, suspicious ones also on disk, where they outlive a restart. Bounded in both places; the
- * oldest goes first. Nothing here is awaited by a part on its way.
+ * oldest goes first, but never from disk what somebody still needs. Nothing here is awaited by a part on its way.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -41,6 +41,11 @@ export interface RecentLimits {
   diskBytes: number;
 }
 
+export interface RecentOptions extends Partial<RecentLimits> {
+  /** True for a part whose picture must not be given up. */
+  isNeeded?: (partId: string) => boolean;
+}
+
 const LIMITS: RecentLimits = {
   memoryParts: 200,
   memoryBytes: 64 * 1024 * 1024,
@@ -56,6 +61,7 @@ export class RecentParts {
   readonly #folder: string;
   readonly #limits: RecentLimits;
   readonly #report: (error: unknown) => void;
+  readonly #isNeeded: (partId: string) => boolean;
   readonly #memory = new Map<string, RecentPart>();
   readonly #disk = new Map<string, { facts: StoredFacts; bytes: number }>();
   #memoryBytes = 0;
@@ -65,9 +71,11 @@ export class RecentParts {
   #rawAt = -Infinity;
 
   /** `folder` is this model's own; `report` hears of a disk that cannot be written. */
-  constructor(folder: string, report: (error: unknown) => void, limits: Partial<RecentLimits> = {}) {
+  constructor(folder: string, report: (error: unknown) => void, options: RecentOptions = {}) {
+    const { isNeeded = () => false, ...limits } = options;
     this.#folder = folder;
     this.#report = report;
+    this.#isNeeded = isNeeded;
     this.#limits = { ...LIMITS, ...limits };
   }
 
@@ -201,6 +209,7 @@ export class RecentParts {
     const { diskParts, diskBytes } = this.#limits;
     for (const [partId, { facts, bytes }] of this.#disk) {
       if (this.#disk.size <= diskParts && this.#diskBytes <= diskBytes) return;
+      if (this.#isNeeded(partId)) continue;
       this.#disk.delete(partId);
       this.#diskBytes -= bytes;
       const description = facts.file.replace(/\.\w+$/, '.json');

@@ -1,9 +1,11 @@
 /** What people see of a lesson: the node's status at every step, and a message now and then. */
 import { teachingFraction } from '../../lib/anomaly/teach.ts';
 import type { TeachingProgress } from '../../lib/anomaly/teaching.ts';
+import { asCodedError } from '../../lib/errors.ts';
 import type { Message } from '../runtime/types.ts';
 import type { SubjectContext } from './subject.ts';
 
+const TEACHING_TOPIC = 'jidoka/teaching';
 /** Progress is for people: four times a second at most. */
 const PROGRESS_INTERVAL_MS = 250;
 
@@ -30,6 +32,14 @@ export class TeachingReport {
     this.#context.emit([null, progressMessage(progress)]);
   }
 
+  /** Says that it ended without a model: given up without `error`, otherwise for it. */
+  end(error?: unknown): void {
+    const { code, message } = asCodedError(error);
+    const payload = error === undefined ? { ended: 'cancelled' } : { ended: 'failed', code, message };
+    this.#reportedAt = -Infinity;
+    this.#context.emit([null, { topic: TEACHING_TOPIC, payload }]);
+  }
+
   #show(progress: TeachingProgress): void {
     const { stage, done, total } = progress;
     const { status } = this.#context;
@@ -39,5 +49,5 @@ export class TeachingReport {
 }
 
 function progressMessage(progress: TeachingProgress): Message {
-  return { topic: 'jidoka/teaching', payload: { ...progress, fraction: teachingFraction(progress) } };
+  return { topic: TEACHING_TOPIC, payload: { ...progress, fraction: teachingFraction(progress) } };
 }

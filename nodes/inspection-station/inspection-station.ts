@@ -73,6 +73,8 @@ export default function register(RED: NodeAPI): void {
       // Before anything is awaited: other nodes look it up in their constructors.
       (node as StationNode).station = station;
       const withdraw = announce(station);
+      // So that people see the mode it had before the restart. Who needs the journal is told when there is none.
+      station.journal().catch(() => undefined);
       return {
         close: async () => {
           withdraw();

@@ -203,7 +203,7 @@ describe('the dialog of anomaly-score', function () {
     await page.waitForFunction("$('.jidoka-cost').text().startsWith('896 × 896 px, tiles: 9 ')");
     await page.fill('#node-input-tileSide', '7');
     await page.waitForSelector('.jidoka-cost.jidoka-fault');
-    assert.match(await page.locator('.jidoka-cost').innerText(), /tileSide: must be between 128 and 4096/);
+    assert.match(await page.locator('.jidoka-cost').innerText(), /whole number of pixels, 128 to 4096/);
     await screenshot(page, 'anomaly-refused');
     await page.fill('#node-input-tileSide', '480');
     await page.selectOption('#node-input-align', 'turn');

@@ -10,6 +10,7 @@ const PALETTE = [
   'camera capture',
   'onnx infer gpu',
   'anomaly score',
+  'sensor window',
   'tolerance gate',
   'plc write',
   'mes ticket',
@@ -46,6 +47,12 @@ function flows(): FlowNode[] {
       x: 300,
       y: 300,
       wires: [[], []],
+    },
+    {
+      ...{ id: 'look-sensors', type: 'sensor-window', z: 'long-tab', version: 1, name: '', x: 200, y: 120 },
+      ...{ channels: [{ name: 'vibration', unit: 'mm/s' }], clock: 'rate', sourceHz: '1000', rateHz: '1000' },
+      ...{ lengthUnit: 'seconds', length: '1', hop: '', maxGapMs: '', late: 'error' },
+      ...{ features: ['mean', 'rms'], bands: '', wires: [[], []] },
     },
     {
       id: 'look-infer',

@@ -74,6 +74,19 @@ describe('the parts scored lately', () => {
     assert.deepEqual(failures, []);
   });
 
+  it('stay on disk while somebody needs them, however many there are', async () => {
+    const isNeeded = (partId: string): boolean => partId === '../part 0';
+    const recent = new RecentParts(folder, report, { diskParts: 2, isNeeded });
+    for (let number = 0; number < 4; number += 1) recent.take(await part(number, true));
+    await recent.close();
+    const next = new RecentParts(folder, report);
+    await next.open();
+    assert.deepEqual(
+      next.list(9).map(({ partId }) => partId),
+      ['../part 3', '../part 0'],
+    );
+  });
+
   it('leave the disk as full as they may, the oldest first', async () => {
     const recent = new RecentParts(folder, report, { diskParts: 2 });
     for (let number = 0; number < 4; number += 1) {

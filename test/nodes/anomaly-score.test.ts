@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { teach } from '../../lib/anomaly/teach.ts';
+import { writeUnfinished } from '../../lib/anomaly/unfinished.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import { acquireHost } from '../../lib/inference/host/host.ts';
 import { openInspection } from '../../lib/inspection/inspection.ts';
@@ -15,6 +15,7 @@ import type { Message } from '../../nodes/runtime/types.ts';
 import { realParts, type RealParts } from '../support/good-parts.ts';
 import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
 import { assertPlainMessage } from '../support/message-rule.ts';
+import { putTaughtModel } from '../support/taught-model.ts';
 
 describe('anomaly-score', function () {
   this.timeout(60_000);
@@ -25,15 +26,9 @@ describe('anomaly-score', function () {
   let ledger: LedgerEntry[];
   let trips: { code: string; message: string }[];
 
-  /** A model that was taught once, for tests of what comes after. */
-  let taughtFolder: string;
-
   before(async function () {
     parts = await realParts(this);
-    taughtFolder = await mkdtemp(join(tmpdir(), 'jidoka-taught-'));
-    await teach({ frames: parts.good, folder: taughtFolder, name: 'top', coresetSize: 50 });
   });
-  after(() => rm(taughtFolder, { recursive: true, force: true }));
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'jidoka-score-'));
     offered = [];
@@ -93,12 +88,27 @@ describe('anomaly-score', function () {
   }
 
   function putModel(): Promise<void> {
-    return cp(taughtFolder, join(folder, 'models'), { recursive: true });
+    return putTaughtModel(parts, join(folder, 'models'));
   }
 
-  async function putGoodPictures(name: string): Promise<void> {
-    const trained = dirname(parts.goodPaths[0] ?? '');
-    await Promise.all(parts.goodPaths.map((path) => cp(path, path.replace(trained, join(folder, name)))));
+  /** Where the pictures now are. */
+  async function putGoodPictures(name: string, count = parts.goodPaths.length): Promise<string[]> {
+    await mkdir(join(folder, name));
+    const pictures = parts.goodPaths.slice(0, count).map((path) => join(folder, name, basename(path)));
+    await Promise.all(pictures.map((path, index) => cp(parts.goodPaths[index] ?? '', path)));
+    return pictures;
+  }
+
+  function panel(): PicturePanel {
+    return (node('score') as unknown as { panel: PicturePanel }).panel;
+  }
+
+  /** What is said of a lesson that ends without a model. */
+  async function ending(): Promise<{ ended?: string; code?: string }> {
+    for (;;) {
+      const payload = (await event('jidoka/teaching')).payload as { ended?: string };
+      if ('ended' in payload) return payload;
+    }
   }
 
   async function caughtCode(message: Message): Promise<string | undefined> {
@@ -166,33 +176,104 @@ describe('anomaly-score', function () {
     assert.deepEqual((await begun).payload, { stage: 'features', done: 0, total: 12, fraction: 0 });
     const taught = event('jidoka/model');
     for (const frame of parts.good) assert.equal((await send({ frame })).inspection?.anomaly, undefined);
+    // it has what it needs: the model before scores until the next is there
+    const between = await send({ frame: parts.good[0] as Frame });
+    assert.equal(typeof between.inspection?.anomaly?.score, 'number');
     assert.equal(((await taught).payload as { version: string }).version, '2');
     assert.equal(withdrawn, 1);
     const again = await send({ frame: parts.good[0] as Frame });
     assert.equal(again.inspection?.anomaly?.model.version, '2');
   });
 
-  it('gives up the first lesson when it is told to teach twice at once', async () => {
+  it('goes on with the first lesson when it is told to teach twice', async () => {
     await putModel();
     await putGoodPictures('good');
     await deploy({ teaching: 'folder', folder: 'good' });
     await send({ frame: parts.good[0] as Frame });
     const taught = event('jidoka/model');
-    for (let told = 0; told < 2; told += 1) node('score').receive({ topic: 'jidoka/teach' });
+    node('score').receive({ topic: 'jidoka/teach' });
+    assert.equal(await caughtCode({ topic: 'jidoka/teach' }), 'TEACH_BUSY');
     assert.equal(((await taught).payload as { version: string }).version, '2');
     assert.deepEqual((await readdir(join(folder, 'models', 'top'))).sort(), ['1', '2', 'parts']);
+  });
+
+  it('does not take a lesson that a person begins while it starts for one that was cut off', async () => {
+    await putModel();
+    await putGoodPictures('good');
+    await deploy({ teaching: 'folder', folder: 'good' });
+    const by = { actor: 'ann', reason: 'test' };
+    await panel().teach(by);
+    await send({ frame: parts.good[0] as Frame });
+    await panel().cancel(by);
+    const { problem, model } = panel().state();
+    assert.equal(problem, undefined);
+    assert.equal((model as { version: number }).version, 1);
+    assert.deepEqual((await readdir(join(folder, 'models', 'top'))).sort(), ['1', 'parts']);
   });
 
   it('goes on with a lesson after a restart, from the parts it had', async () => {
     await deploy({ parts: '12' });
     for (const frame of parts.good.slice(0, 5)) await send({ frame });
-    const { panel } = node('score') as unknown as { panel: PicturePanel };
-    while ((panel.state()['work'] as { done: number }).done < 5) await setTimeout(20);
+    while ((panel().state()['work'] as { done: number }).done < 5) await setTimeout(20);
     await unload();
     await deploy({ teaching: 'none' });
     const model = event('jidoka/model');
     for (const frame of parts.good.slice(5)) await send({ frame });
     assert.equal(((await model).payload as { parts: number }).parts, 12);
+  });
+
+  it('scores on while a lesson from a folder goes on after a restart', async () => {
+    await putModel();
+    await writeUnfinished(join(folder, 'models'), 'top', {
+      format: 1,
+      settings: { width: 224, height: 224, method: 'patch-nn', seed: 2, coresetSize: 50 },
+      pictures: await putGoodPictures('good'),
+      startedAt: new Date().toISOString(),
+    });
+    await deploy({ teaching: 'none' });
+    const first = await send({ frame: parts.good[0] as Frame });
+    assert.equal(first.inspection?.anomaly?.model.version, '1');
+    assert.equal(((await event('jidoka/model')).payload as { version: string }).version, '2');
+  });
+
+  it('says of a lesson that was cancelled, or failed, that it ended', async () => {
+    await putGoodPictures('few', 3);
+    await deploy({ teaching: 'folder', folder: 'few' });
+    const failed = await ending();
+    assert.deepEqual([failed.ended, failed.code], ['failed', 'TEACH_TOO_FEW']);
+
+    await putGoodPictures('good');
+    await unload();
+    await deploy({ teaching: 'folder', folder: 'good' });
+    await event('jidoka/teaching');
+    const cancelled = ending();
+    await panel().cancel({ actor: 'ann', reason: 'test' });
+    assert.deepEqual(await cancelled, { ended: 'cancelled' });
+  });
+
+  it('says of a change that failed that it ended, and scores on', async () => {
+    await putModel();
+    await deploy({ teaching: 'none' });
+    await send({ frame: parts.good[0] as Frame });
+    const ended = ending();
+    const by = { actor: 'ann', reason: 'test' };
+    const refused = await panel()
+      .unteach(['0'.repeat(64)], by)
+      .catch((error: unknown) => error);
+    const { code } = refused as { code: string };
+    assert.deepEqual([(await ended).ended, (await ended).code], ['failed', code]);
+    assert.equal(typeof (await send({ frame: parts.good[0] as Frame })).payload, 'number');
+  });
+
+  it('can be taught by a person where its first lesson could not begin', async () => {
+    await deploy({ teaching: 'folder', folder: 'good', method: 'patch-nn' });
+    assert.equal(await caughtCode({ frame: parts.good[0] as Frame }), 'MODEL_MISSING');
+    assert.equal((panel().state()['problem'] as { code: string }).code, 'FOLDER_UNREADABLE');
+    await putGoodPictures('good');
+    const taught = event('jidoka/model');
+    await panel().teach({ actor: 'ann', reason: 'they are there now' });
+    await taught;
+    assert.equal(typeof (await send({ frame: parts.good[0] as Frame })).payload, 'number');
   });
 
   it('ends parts in a coded error where there is no model and nothing to teach from', async () => {

@@ -1,5 +1,6 @@
 /** Every flow we ship can be deployed as it is, in Node-RED 4.1 and 5. */
 import assert from 'node:assert/strict';
+import { partsNeeded } from '../../lib/gate/budget.ts';
 import {
   LOG_LEVEL,
   nodeRedVersions,
@@ -67,6 +68,27 @@ describe('the shipped flows', () => {
           .map(([, host]) => host)
           .filter((host) => host !== '127.0.0.1' && host !== 'localhost');
         assert.deepEqual(hosts, []);
+      });
+
+      it('teaches as many parts as its gate needs for its promise', () => {
+        const flow = flowOf(path);
+        const number = (value: unknown, fallback: number): number =>
+          Number(value === '' ? NaN : value) || fallback;
+        for (const gate of flow.filter(({ type, mode }) => type === 'tolerance-gate' && mode === 'budget')) {
+          const needed = partsNeeded({
+            alpha: number(gate['alphaPercent'], 5) / 100,
+            delta: 1 - number(gate['confidencePercent'], 95) / 100,
+          });
+          for (const score of flow) {
+            if (score['type'] !== 'anomaly-score' || score['teaching'] !== 'first-parts') continue;
+            if (score['station'] !== gate['station']) continue;
+            const parts = number(score['parts'], 60);
+            assert.ok(
+              parts >= needed,
+              `${String(score['id'])} teaches ${parts} parts, the gate needs ${needed}`,
+            );
+          }
+        }
       });
 
       it('names the modules of others that it needs', () => {

@@ -21,6 +21,7 @@ export class MemoryJournal implements Journal {
   beforeWrite: () => Promise<void> = () => Promise.resolve();
   readonly entries: LedgerRecord[] = [];
   readonly inspections: Inspection[] = [];
+  readonly values = new Map<string, unknown>();
   readonly commandRecords = new Map<string, CommandRecord>();
   closed = false;
 
@@ -98,8 +99,15 @@ export class MemoryJournal implements Journal {
   settleOutbox = notHere;
   outbox = notHere;
   attachment = notHere;
-  getValue = notHere;
-  setValue = notHere;
+
+  getValue(key: string): Promise<unknown> {
+    return Promise.resolve(this.values.get(key));
+  }
+
+  async setValue(key: string, value: unknown): Promise<void> {
+    await this.#write();
+    this.values.set(key, structuredClone(value));
+  }
 
   close(): Promise<void> {
     this.closed = true;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { embeddingBaseline } from '../../../lib/drift/baseline.ts';
+import { driftBaseline, embeddingBaseline } from '../../../lib/drift/baseline.ts';
 import { learnBaseline } from '../../../lib/drift/learn-baseline.ts';
 import { seededRandom } from '../../../lib/statistics/random.ts';
 
@@ -24,7 +24,8 @@ describe('the baseline of a model', () => {
 
   it('is of the scores alone where a model gives no embedding', async () => {
     const scores = Array.from({ length: 12 }, (_, index) => index);
-    assert.deepEqual(await learnBaseline(scores), { scores });
+    assert.deepEqual(await learnBaseline(scores), driftBaseline(scores));
+    assert.equal(driftBaseline(scores).embedding, undefined);
   });
 
   it('of a thousand parts is no larger and takes a sample', async () => {

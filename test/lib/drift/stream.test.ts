@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { DriftStream, hinkleyThreshold, rankDistance } from '../../../lib/drift/stream.ts';
+import { hinkleyThreshold, streamLimits } from '../../../lib/drift/limits.ts';
+import { DriftStream, rankDistance } from '../../../lib/drift/stream.ts';
 import { smirnovDistance } from '../../../lib/statistics/ks.ts';
 import { PageHinkley } from '../../../lib/statistics/page-hinkley.ts';
 import { seededRandom } from '../../../lib/statistics/random.ts';
@@ -16,7 +17,7 @@ describe('a stream watched for drift', () => {
       for (let seed = 1; seed <= 12; seed += 1) {
         const random = seededRandom(1000 * count + seed);
         const good = ascending(Array.from({ length: count }, () => random.normal()));
-        const stream = new DriftStream(good, { rate, direction: 'both' });
+        const stream = new DriftStream(good, streamLimits(good.length, { rate, direction: 'both' }));
         for (let part = 0; part < 3000; part += 1, parts += 1) {
           if (stream.add(random.normal()) !== undefined) alarms += 1;
         }
@@ -28,7 +29,7 @@ describe('a stream watched for drift', () => {
   it('of rates looser than that would alarm: the control', () => {
     const random = seededRandom(1);
     const good = ascending(Array.from({ length: 100 }, () => random.normal()));
-    const stream = new DriftStream(good, { rate: 0.5, direction: 'both' });
+    const stream = new DriftStream(good, streamLimits(good.length, { rate: 0.5, direction: 'both' }));
     assert.ok(
       Array.from({ length: 5000 }, () => stream.add(random.normal())).some((alarm) => alarm !== undefined),
     );
@@ -47,8 +48,8 @@ describe('a stream watched for drift', () => {
   it('asked about rises only says nothing about falls', () => {
     const good = ascending(Array.from({ length: 100 }, (_, index) => index));
     const low = (): number => -1;
-    const both = new DriftStream(good, { rate: 1e-6, direction: 'both' });
-    const up = new DriftStream(good, { rate: 1e-6, direction: 'up' });
+    const both = new DriftStream(good, streamLimits(good.length, { rate: 1e-6, direction: 'both' }));
+    const up = new DriftStream(good, streamLimits(good.length, { rate: 1e-6, direction: 'up' }));
     assert.ok(Array.from({ length: 300 }, () => both.add(low())).some((alarm) => alarm?.level === 0));
     assert.ok(Array.from({ length: 300 }, () => up.add(low())).every((alarm) => alarm === undefined));
   });

@@ -124,11 +124,13 @@ describe('a station', () => {
 
   it('does not become armed when it was disarmed while the ledger was being written', async () => {
     const gateway = new EventEmitter();
+    const writing = once(gateway, 'writing');
     journal.beforeWrite = async () => {
+      gateway.emit('writing');
       await once(gateway, 'go');
     };
     const arming = station.arm(anna);
-    await station.journal();
+    await writing;
     await station.disarm({ actor: 'bob', reason: 'second thoughts' });
     gateway.emit('go');
     await assert.rejects(arming, { code: 'ARM_REFUSED' });
@@ -168,6 +170,72 @@ describe('a station', () => {
     await station.reset(anna);
     assert.equal(station.mode, 'NORMAL');
     assert.equal((await station.arm(anna)).state, 'ARMED');
+  });
+
+  function restarted(): StationControl {
+    const { id, name, line, folder: at, defaultDeadlineMs, autonomy } = station;
+    const openJournal = (): Promise<MemoryJournal> => Promise.resolve(journal);
+    return createStation({ id, name, line, folder: at, defaultDeadlineMs, autonomy, openJournal, clock });
+  }
+
+  it('is after a restart where it had stepped down to, before the first part, until a person resets it', async () => {
+    station.degrade('CONSERVATIVE', { code: 'DRIFT', message: 'scores drift' });
+    await station.close();
+    station = restarted();
+    station.degrade('NORMAL', { code: 'NOTHING', message: 'no step at all' });
+    await station.nextPart();
+    assert.equal(station.mode, 'CONSERVATIVE');
+    assert.deepEqual(station.concerns(), [{ code: 'DRIFT', message: 'scores drift' }]);
+    await station.reset(anna);
+    await station.close();
+    station = restarted();
+    await station.nextPart();
+    assert.equal(station.mode, 'NORMAL');
+    assert.deepEqual(station.concerns(), []);
+  });
+
+  it('that had stopped itself cannot be armed after a restart, and what happened since is kept too', async () => {
+    station.degrade('STOPPED', { code: 'MODEL_LOST', message: 'the host died' });
+    await station.close();
+    station = restarted();
+    station.degrade('CONSERVATIVE', { code: 'CAMERA_UNWELL', message: 'too dark' });
+    await assert.rejects(station.arm(anna), { code: 'ARM_REFUSED' });
+    assert.equal(station.mode, 'STOPPED');
+    assert.deepEqual(
+      station.concerns().map(({ code }) => code),
+      ['MODEL_LOST', 'CAMERA_UNWELL'],
+    );
+  });
+
+  it('does not take a mode it cannot read for NORMAL', async () => {
+    for (const kept of [{ mode: 'FINE', concerns: [] }, 'NORMAL', null]) {
+      journal.values.set('station:press-4:ladder', kept);
+      const doubtful = restarted();
+      await doubtful.nextPart();
+      assert.equal(doubtful.mode, 'CONSERVATIVE');
+      assert.equal(doubtful.concerns()[0]?.code, 'MODE_UNREADABLE');
+      await doubtful.close();
+    }
+  });
+
+  it('is not reset where that cannot be kept, nor by a reset that did not know of the last step', async () => {
+    station.degrade('CONSERVATIVE', { code: 'DRIFT', message: 'scores drift' });
+    await station.journal();
+    const set = journal.setValue.bind(journal);
+    journal.setValue = () => Promise.reject(new Error('disk full'));
+    await assert.rejects(station.reset(anna), { code: 'ARM_REFUSED' });
+    assert.equal(station.mode, 'CONSERVATIVE');
+    journal.setValue = async (key, value) => {
+      journal.setValue = set;
+      station.degrade('RULES', { code: 'CAMERA_UNWELL', message: 'too dark' });
+      await set(key, value);
+    };
+    await assert.rejects(station.reset(anna), { code: 'ARM_REFUSED' });
+    assert.equal(station.mode, 'RULES');
+    await station.close();
+    station = restarted();
+    await station.nextPart();
+    assert.equal(station.mode, 'RULES', 'what is kept is what it is');
   });
 
   it('says why it stepped down, each cause once, until a person resets it', async () => {
