@@ -108,6 +108,7 @@
       this.#part('tiled').toggle(valueOf('tiles'));
       this.#part('whole').toggle(!valueOf('tiles'));
       this.#part('aligned').toggle(valueOf('align') !== 'off');
+      this.#part('trended').toggle(valueOf('trend'));
       this.#part('turned').toggle(valueOf('align') === 'turn');
       if (!isSignals) this.#areas.refresh();
     }
