@@ -1,6 +1,6 @@
 /** The dialog of anomaly-score: teaching from a folder, what came out, forgetting a part, and going back. */
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -136,8 +136,13 @@ describe('the dialog of anomaly-score', function () {
   }
 
   it('shows a lesson under way, what came of it, forgets a part and goes back', async () => {
+    await rename(join(folder, 'good'), join(folder, 'later'));
     await openEditor('5', 'en-US');
+    // The pictures come when the dialog is open, so that nothing has been taught before.
     await openDialog('score');
+    await rename(join(folder, 'later'), join(folder, 'good'));
+    await page.click('.jidoka-teach');
+    await confirm('the pictures are there now');
     await page.waitForSelector('.jidoka-panel[data-state=busy] progress');
     assert.deepEqual(await unreadableIn(page, LONG_NAME), []);
     await scrollTo('.jidoka-panel');

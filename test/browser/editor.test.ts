@@ -197,7 +197,7 @@ for (const version of nodeRedVersions) {
       { type: 'camera-capture', field: 'url', bad: 'ftp://camera', sentence: /starts with http/ },
       { type: 'onnx-infer-gpu', field: 'confidence', bad: '3', sentence: /between 0 and 1/ },
       { type: 'anomaly-score', field: 'parts', bad: '3', sentence: /10 to 400/ },
-      { type: 'tolerance-gate', field: 'alphaPercent', bad: '60', sentence: /0.01 and 50/ },
+      { type: 'tolerance-gate', field: 'alphaPercent', bad: '60', sentence: /0.01 to 50/ },
       { type: 'plc-write', field: 'tag', bad: '', sentence: /tag/i },
       { type: 'mes-ticket', field: 'defectClass', bad: '', sentence: /defect/i },
       { type: 'inspection-station', field: 'leaseHours', bad: '9', sentence: /8/ },
