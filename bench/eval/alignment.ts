@@ -3,6 +3,7 @@
  * that were moved and turned by chance, taught and told apart with and without, beside the same pictures as
  * they came. And what it costs.
  */
+import { BANK_SIZE } from '../../lib/anomaly/method.ts';
 import { readFileSync } from 'node:fs';
 import { drawReference } from '../../lib/frame/align-reference.ts';
 import { Aligner, type AlignLimits } from '../../lib/frame/align.ts';
@@ -127,7 +128,7 @@ async function outcome({ train, good, bad }: Pictures, recipe: Recipe, seed: num
     backbone,
     method,
     seed,
-    coresetSize: 1000,
+    coresetSize: BANK_SIZE,
     onProgress: () => undefined,
   });
   const request = {

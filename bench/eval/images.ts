@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { framesOf, readFrame } from '../../lib/anomaly/folder-frames.ts';
-import type { Method } from '../../lib/anomaly/heads/head.ts';
+import type { Method } from '../../lib/anomaly/method.ts';
 import { Scorer, type Scored } from '../../lib/anomaly/scorer.ts';
 import { teach } from '../../lib/anomaly/teach.ts';
 import { auroc } from '../../lib/statistics/auroc.ts';

@@ -2,6 +2,7 @@
  * Learning and forgetting parts against teaching again: a model that was extended part by part must judge
  * pictures as one does that was taught from all parts at once.
  */
+import { BANK_SIZE } from '../../lib/anomaly/method.ts';
 import {
   extractFeatures,
   gridOf,
@@ -10,7 +11,8 @@ import {
   type Features,
 } from '../../lib/anomaly/backbone.ts';
 import { readFrame } from '../../lib/anomaly/folder-frames.ts';
-import { scoreFeatures, type Method } from '../../lib/anomaly/heads/head.ts';
+import { scoreFeatures } from '../../lib/anomaly/heads/head.ts';
+import { type Method } from '../../lib/anomaly/method.ts';
 import { distancesOf, readMemory } from '../../lib/anomaly/heads/memory.ts';
 import { conformalThreshold } from '../../lib/anomaly/p-value.ts';
 import { extendTeaching, teachFromFeatures, type Teaching } from '../../lib/anomaly/teaching.ts';
@@ -78,7 +80,7 @@ async function compare(
       backbone,
       method,
       seed,
-      coresetSize: 1000,
+      coresetSize: BANK_SIZE,
       onProgress,
     });
   const few = good.slice(0, good.length - CHANGED);

@@ -4,7 +4,7 @@
  */
 import { auroc } from '../statistics/auroc.ts';
 import type { FoldScores, PaintedPart } from './folds.ts';
-import type { Method } from './heads/head.ts';
+import type { Method } from './method.ts';
 import { conformalThreshold } from './p-value.ts';
 
 /** Share of good parts that may be rejected where missed defects are counted. */

@@ -7,7 +7,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { seededRandom, shuffledIndices } from '../statistics/random.ts';
 import type { Features } from './backbone.ts';
-import { scoreFeatures, type FeatureSet, type HeadScore, type Method } from './heads/head.ts';
+import { scoreFeatures, type FeatureSet, type HeadScore } from './heads/head.ts';
+import { type Method } from './method.ts';
 import { basesOf, distancesOf, fitGaussians, fitHeads, grownHeads } from './heads/memory.ts';
 import { addPart, copyGaussians } from './heads/padim.ts';
 import type { BankOptions } from './heads/patch-nn.ts';

@@ -1,6 +1,6 @@
 /** What `model.json` may hold, as JSON schemas: all of it is described, and whatever is not is refused. */
 import { NORMALISATIONS } from './backbone/normalisation.ts';
-import { METHODS } from './heads/head.ts';
+import { METHODS } from './method.ts';
 
 /** Most parts and defects of one version. */
 const MAX_PARTS = 10_000;

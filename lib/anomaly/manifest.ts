@@ -6,7 +6,7 @@
 import { Ajv, type JSONSchemaType } from 'ajv';
 import { checkedAlign, type AlignRecipe } from '../frame/align-recipe.ts';
 import type { Normalisation } from './backbone/normalisation.ts';
-import type { Method } from './heads/head.ts';
+import type { Method } from './method.ts';
 import { FIRST_FORMAT, SECOND_FORMAT } from './manifest-schema.ts';
 import type { Finding } from './findings.ts';
 import type { Candidate } from './choice.ts';

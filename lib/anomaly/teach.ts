@@ -3,6 +3,7 @@
  * What was collected outlives whatever ends the lesson, and the next one goes on from there: see
  * `unfinished.ts`.
  */
+import { BANK_SIZE } from './method.ts';
 import { rm } from 'node:fs/promises';
 import type { AlignLimits } from '../frame/align.ts';
 import type { Frame } from '../frame/frame.ts';
@@ -11,7 +12,7 @@ import { AnomalyError } from './errors.ts';
 import type { FindingKind } from './findings.ts';
 import { holdModel } from './hold.ts';
 import type { Resolution } from './head.ts';
-import type { Method } from './heads/head.ts';
+import type { Method } from './method.ts';
 import { manifestOf } from './manifest-of.ts';
 import type { Change, MaskArea } from './manifest.ts';
 import { modelFolder, versionsOf, type AnomalyModel } from './model.ts';
@@ -176,7 +177,7 @@ async function lessonOf(options: TeachOptions): Promise<UnfinishedLesson> {
       hint: 'Begin a new one.',
     });
   }
-  const { resolution = 224, method = 'patch-nn', seed = 1, coresetSize = 1000 } = options;
+  const { resolution = 224, method = 'patch-nn', seed = 1, coresetSize = BANK_SIZE } = options;
   const { backbone, normalise, mask, align } = options;
   const tiles = options.tiles === undefined ? undefined : tilingOf(options.tiles);
   const record = {

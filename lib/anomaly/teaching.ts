@@ -13,7 +13,8 @@
 import type { Backbone, Features, Grid } from './backbone.ts';
 import { asked, candidateOf, ranked, reasonFor, type Candidate } from './choice.ts';
 import { scoreOutOfFold, type FoldScores, type PaintedPart } from './folds.ts';
-import { activePatches, headOf, METHODS, scoreFeatures, type HeadShape, type Method } from './heads/head.ts';
+import { activePatches, headOf, scoreFeatures, type HeadShape } from './heads/head.ts';
+import { METHODS, type Method } from './method.ts';
 import {
   basesOf,
   distancesOf,

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Ajv, type JSONSchemaType } from 'ajv';
 import { NORMALISATIONS, type Normalisation } from './backbone/normalisation.ts';
 import { writeDurably } from './durable.ts';
-import { METHODS, type Method } from './heads/head.ts';
+import { METHODS, type Method } from './method.ts';
 import type { AlignLimits } from '../frame/align.ts';
 import type { MaskArea } from './manifest.ts';
 import { TILES } from './manifest-schema.ts';

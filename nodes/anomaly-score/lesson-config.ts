@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Normalisation } from '../../lib/anomaly/backbone.ts';
 import { picturesIn } from '../../lib/anomaly/folder-frames.ts';
 import type { Resolution } from '../../lib/anomaly/head.ts';
-import type { Method } from '../../lib/anomaly/heads/head.ts';
+import type { Method } from '../../lib/anomaly/method.ts';
 import type { LessonOptions } from '../../lib/anomaly/lesson.ts';
 import type { MaskArea } from '../../lib/anomaly/model.ts';
 import type { TileOptions } from '../../lib/anomaly/tiles.ts';

@@ -1,7 +1,7 @@
 /** How pictures are taught and scored, as the dialog of anomaly-score asks for it. */
 import { NORMALISATIONS } from '../../lib/anomaly/backbone/normalisation.ts';
 import type { Resolution } from '../../lib/anomaly/head.ts';
-import { METHODS, type Method } from '../../lib/anomaly/heads/head.ts';
+import { METHODS, type Method } from '../../lib/anomaly/method.ts';
 import { modelFolder, type MaskArea } from '../../lib/anomaly/model.ts';
 import { tilingOf, type TileOptions } from '../../lib/anomaly/tiles.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';

@@ -26,6 +26,8 @@ const SETS = [
 ] as const;
 const DELTA = 0.05;
 const IMAGES = shared('data', 'images');
+/** Of each set, as the first release scored them. */
+const firstScores = new Map<string, number[]>();
 
 function readSplit(name: string): Split {
   const splits = JSON.parse(readFileSync(join(IMAGES, 'splits.json'), 'utf8')) as Record<string, Split>;
@@ -111,6 +113,13 @@ for (const version of nodeRedVersions) {
           assert.equal(tickets.length, rejected.length, 'tickets in the MES');
           assert.equal(nodeRed.messages(LOOK.failed).length, 0);
 
+          const scores = verdicts.map(scoreOf);
+          assert.deepEqual(
+            scores,
+            firstScores.get(set.name) ?? scores,
+            'the same scores in both releases, to the bit',
+          );
+          firstScores.set(set.name, scores);
           const area = auroc(good.map(scoreOf), bad.map(scoreOf));
           const overkill = good.filter(({ verdict }) => verdict?.decision !== 'accept').length;
           const escapes = bad.filter(({ verdict }) => verdict?.decision === 'accept').length;

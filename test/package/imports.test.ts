@@ -1,5 +1,6 @@
 /** Imports point down only: `nodes → lib → Node and libraries`, and nothing shipped knows the demo plant. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { basename, dirname, join, relative } from 'node:path';
 import ts from 'typescript';
 import { repositoryRoot } from '../support/shared.ts';
@@ -54,6 +55,18 @@ describe('the rooms of the house', () => {
       breaches('nodes/**/*.ts', (specifier) => /^(plant|test|bench|tools)\//.test(specifier)),
       [],
     );
+  });
+
+  it('no node brings ONNX Runtime into the process of Node-RED, where another package may have its own', () => {
+    const nodes = ourNodeTypes().map((type) => join(repositoryRoot, 'nodes', type, `${type}.ts`));
+    const script = `
+      for (const node of ${JSON.stringify(nodes)}) await import(node);
+      const { sharedObjects } = process.report.getReport();
+      console.log(JSON.stringify(sharedObjects.filter((file) => file.includes('onnxruntime'))));`;
+    const told = execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+      encoding: 'utf8',
+    });
+    assert.deepEqual(JSON.parse(told), []);
   });
 
   it('a node reaches into no other node but the config node it uses, and not into its registration', () => {

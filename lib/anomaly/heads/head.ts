@@ -9,15 +9,6 @@ import * as ort from 'onnxruntime-node';
 import { openSession, type Features, type Grid } from '../backbone.ts';
 import { standaloneModel, type GraphConstant, type GraphNode, type GraphPart } from '../onnx-graph.ts';
 
-export const METHODS = ['patch-nn', 'position-nn', 'padim', 'z-sum'] as const;
-
-/**
- * How patches are compared: with the nearest patch of good parts anywhere (`patch-nn`) or round the same
- * place (`position-nn`), with the spread of good parts at the same place (`padim`), or the first and the
- * third together (`z-sum`).
- */
-export type Method = (typeof METHODS)[number];
-
 /** Patches whose distances are averaged into the score. */
 export const HIGHEST_PATCHES = 6;
 

@@ -2,7 +2,8 @@
 import { deserialize, serialize } from 'node:v8';
 import { AnomalyError } from '../errors.ts';
 import type { Features } from '../backbone.ts';
-import type { Distances, FeatureSet, HeadShape, Method } from './head.ts';
+import type { Distances, FeatureSet, HeadShape } from './head.ts';
+import type { Method } from '../method.ts';
 import { addPart, copyGaussians, gaussianDistances, noParts, type GaussianModel } from './padim.ts';
 import {
   bankDistances,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readBackbone, type Backbone, type Features } from '../../../lib/anomaly/backbone.ts';
-import { scoreFeatures, type HeadScore, type Method } from '../../../lib/anomaly/heads/head.ts';
+import { scoreFeatures, type HeadScore } from '../../../lib/anomaly/heads/head.ts';
+import { type Method } from '../../../lib/anomaly/method.ts';
 import { distancesOf, readMemory } from '../../../lib/anomaly/heads/memory.ts';
 import { extendTeaching, teachFromFeatures, type Teaching } from '../../../lib/anomaly/teaching.ts';
 import { assertClose, drawnParts } from './heads/reference.ts';

@@ -2,13 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import * as ort from 'onnxruntime-node';
 import { openSession, type Features } from '../../../../lib/anomaly/backbone.ts';
-import {
-  activePatches,
-  headOf,
-  METHODS,
-  scoreFeatures,
-  type HeadShape,
-} from '../../../../lib/anomaly/heads/head.ts';
+import { activePatches, headOf, scoreFeatures, type HeadShape } from '../../../../lib/anomaly/heads/head.ts';
+import { METHODS } from '../../../../lib/anomaly/method.ts';
 import { distancesOf, fitHeads, readMemory, writeMemory } from '../../../../lib/anomaly/heads/memory.ts';
 import { standaloneModel } from '../../../../lib/anomaly/onnx-graph.ts';
 import {
