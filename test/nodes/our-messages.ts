@@ -12,7 +12,7 @@ import { startOpcUaServer, type TestServer } from '../support/opcua-server.ts';
 const GOOD_PARTS = 10;
 const PERSON = { username: 'ann', password: 'for tests only' };
 /** Debug nodes at the ends of the flow. */
-const ENDS = ['scored', 'confirmed', 'refused', 'ticketed', 'predicted'] as const;
+const ENDS = ['scored', 'confirmed', 'refused', 'ticketed', 'predicted', 'windowed'] as const;
 
 export interface Talk {
   nodeRed: NodeRed;
@@ -83,6 +83,17 @@ function flowFor(folder: string, plc: TestServer, mesUrl: string): FlowNode[] {
       providers: ['cpu'],
       wires: [['predicted'], ['predicted']],
     }),
+    ours('window', 'sensor-window', {
+      ...placed,
+      channels: [{ name: 'current', unit: 'A' }],
+      clock: 'rate',
+      sourceHz: '10',
+      rateHz: '10',
+      lengthUnit: 'samples',
+      length: '4',
+      features: ['mean', 'rms'],
+      wires: [['windowed']],
+    }),
     ...ENDS.map((id) => ({ id, type: 'debug', z: 'tab', active: false, x: 300, y: 100, wires: [] })),
   ];
 }
@@ -135,6 +146,8 @@ export async function letAllNodesTalk(version: NodeRedVersion): Promise<Talk> {
     for (const end of ['confirmed', 'ticketed', 'predicted']) {
       await nodeRed.nextMessage(end, { timeoutMs: 20_000 });
     }
+    for (const payload of [1, 2, 3, 6]) nodeRed.send('window', { payload });
+    await nodeRed.nextMessage('windowed', { timeoutMs: 20_000 });
     return { nodeRed, stop };
   } catch (error) {
     await stop().catch(() => undefined);
