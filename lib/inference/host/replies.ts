@@ -112,6 +112,11 @@ function checksOf(request: Request): Readonly<Record<string, Check>> {
   }
 }
 
+/** Nothing of what came is asked to show itself: its own `toString` need not be a function. */
+function shown(value: unknown): string {
+  return typeof value === 'string' ? `'${value.slice(0, 40)}'` : `(${typeof value})`;
+}
+
 const isError = shaped({
   code: (code) =>
     typeof code === 'string' && code.length <= MAX_CODE_CHARACTERS && /^[A-Z][A-Z0-9_]*$/.test(code),
@@ -140,8 +145,7 @@ export function checkReply<Type extends keyof ReplyTo>(
     const { code, message, hint } = reply as { code: InferenceError['code']; message: string; hint?: string };
     throw new InferenceError(code, message, hint === undefined ? {} : { hint });
   }
-  if (reply['type'] !== REPLY_TYPE[type])
-    throw violated(`'${String(reply['type']).slice(0, 40)}' for '${type}'`);
+  if (reply['type'] !== REPLY_TYPE[type]) throw violated(`${shown(reply['type'])} for '${type}'`);
   const wrong = Object.entries(checksOf(request)).find(([key, check]) => !check(reply[key]));
   if (wrong !== undefined)
     throw violated(`a '${REPLY_TYPE[type]}' whose ${wrong[0]} is not what was asked for`);

@@ -124,6 +124,10 @@ describe('replies of the host', () => {
     }
   });
 
+  it('refuses a type whose own text is no function', () => {
+    assert.throws(() => checkReply(run, { type: { toString: false }, id: 1 }), violated);
+  });
+
   it('refuses everything else there is in JSON, and never with another error', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom(...exchanges), (json, [request, reply]) => {
