@@ -1,7 +1,10 @@
 /** Commands to the line: the intent before anything is sent, the result after it. */
 import { JournalError } from './journal-error.ts';
 import { MAX_ROWS, type Tables } from './tables.ts';
-import type { CommandIntent, CommandRecord, CommandResult } from './types.ts';
+import type { CommandIntent, CommandPurpose, CommandRecord, CommandResult } from './types.ts';
+
+/** Of an unsigned 32-bit tag. */
+const MAX_NUMBER = 2 ** 32 - 1;
 
 interface CommandRow {
   id: string;
@@ -10,6 +13,8 @@ interface CommandRow {
   tag: string;
   value: string;
   actor: string;
+  purpose: CommandPurpose;
+  number: number;
   at: string;
   outcome: CommandRecord['outcome'];
   reason: string | null;
@@ -26,17 +31,20 @@ export class Commands {
     this.#now = now;
   }
 
-  record(json: string): void {
-    const intent = JSON.parse(json) as CommandIntent;
+  /** Returns its number. */
+  record(intent: CommandIntent): number {
+    const number = this.#nextNumber(intent.endpoint);
     const { changes } = this.#tables.run(
-      `INSERT INTO commands (id, part_id, endpoint, tag, value, actor, at) VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO NOTHING`,
+      `INSERT INTO commands (id, part_id, endpoint, tag, value, actor, purpose, number, at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
       intent.id,
       intent.partId,
       intent.endpoint,
       intent.tag,
       JSON.stringify(intent.value ?? null),
       intent.actor,
+      intent.purpose ?? 'decision',
+      number,
       this.#now().toISOString(),
     );
     if (changes === 0) {
@@ -44,10 +52,19 @@ export class Commands {
         hint: 'A command is sent once; make a new one.',
       });
     }
+    return number;
   }
 
-  recordResult(json: string): void {
-    const result = JSON.parse(json) as CommandResult;
+  /** 0 means "none" to a PLC that has just started, so counting begins at 1 again. */
+  #nextNumber(endpoint: string): number {
+    const last = this.#tables.all<{ number: number }>(
+      'SELECT number FROM commands WHERE endpoint = ? ORDER BY row_id DESC LIMIT 1',
+      endpoint,
+    )[0];
+    return ((last?.number ?? 0) % MAX_NUMBER) + 1;
+  }
+
+  recordResult(result: CommandResult): void {
     const { changes } = this.#tables.run(
       'UPDATE commands SET outcome = ?, reason = ?, read_back = ?, ms = ? WHERE id = ?',
       result.outcome,
@@ -88,6 +105,8 @@ function commandRecord(row: CommandRow): CommandRecord {
     tag: row.tag,
     value: JSON.parse(row.value),
     actor: row.actor,
+    purpose: row.purpose,
+    number: row.number,
     at: row.at,
     outcome: row.outcome,
     reason: row.reason,

@@ -90,6 +90,10 @@ export const MIGRATIONS: Migrations = [
    ) STRICT;
    CREATE INDEX labels_part ON labels (part_id, sequence, row_id);
    CREATE INDEX labels_sequence ON labels (sequence);`,
+  `ALTER TABLE commands ADD COLUMN purpose TEXT NOT NULL DEFAULT 'decision';
+   ALTER TABLE commands ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+   CREATE INDEX commands_endpoint ON commands (endpoint, row_id);
+   ALTER TABLE outbox ADD COLUMN receiver TEXT NOT NULL DEFAULT 'null';`,
 ];
 
 /** The write-ahead log is cut back to this after a checkpoint; it grew to gigabytes elsewhere. */

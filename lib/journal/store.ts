@@ -20,7 +20,10 @@ import { chain, FIRST_PREVIOUS_HASH, follows, type LedgerRow } from './ledger.ts
 import { Outbox } from './outbox.ts';
 import { Tables } from './tables.ts';
 import type {
+  CommandIntent,
+  CommandNumber,
   CommandRecord,
+  CommandResult,
   JournalCounts,
   Label,
   LabelQuery,
@@ -225,12 +228,25 @@ export class Store {
     return { head: last, brokenAt: whole ? null : last.sequence + 1, end: true };
   }
 
-  recordCommand(json: string): void {
-    this.#commands.record(json);
+  recordCommand(json: string): CommandNumber {
+    const intent = JSON.parse(json) as CommandIntent;
+    const number = this.#commands.record(intent);
+    const { id, partId, endpoint, tag, value, actor, purpose = 'decision' } = intent;
+    const detail = { id, partId, endpoint, value, number, purpose };
+    const { hash } = this.#chain({ type: 'plc.command', actor, object: tag, detail });
+    return { number, reference: Number.parseInt(hash.slice(0, 8), 16) };
   }
 
   recordCommandResult(json: string): void {
-    this.#commands.recordResult(json);
+    const result = JSON.parse(json) as CommandResult;
+    this.#commands.recordResult(result);
+    const { id, outcome, reason, readBack = null } = result;
+    this.#chain({
+      type: 'plc.outcome',
+      actor: 'system',
+      object: this.#commands.get(id)?.tag ?? '',
+      detail: { id, outcome, readBack, ...(reason === undefined ? {} : { reason }) },
+    });
   }
 
   command(id: string): CommandRecord | undefined {

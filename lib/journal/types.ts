@@ -33,6 +33,19 @@ export interface CommandIntent {
   value: unknown;
   /** `system`, or the person who asked for it. */
   actor: string;
+  /** What it is for; a decision about a part unless told. */
+  purpose?: CommandPurpose;
+}
+
+/** `decision`: about a part. `release`: a person lets go. `request`: a person or program asked for it. `fallback`: the output that was defined for the station that stopped acting. */
+export type CommandPurpose = 'decision' | 'release' | 'request' | 'fallback';
+
+/** What the journal gives a command that it has made durable. */
+export interface CommandNumber {
+  /** Counts the commands to one endpoint, 1 to 2³² − 1 and then 1 again: what the PLC acknowledges. */
+  number: number;
+  /** First four bytes of the hash of its record in the ledger: ties what the PLC did to the record. */
+  reference: number;
 }
 
 export interface CommandResult {
@@ -44,6 +57,8 @@ export interface CommandResult {
 }
 
 export interface CommandRecord extends CommandIntent {
+  purpose: CommandPurpose;
+  number: number;
   at: string;
   outcome: CommandOutcome | null;
   reason: string | null;
@@ -183,8 +198,12 @@ export interface Journal {
   /** Walks the hash chain; `brokenAt` is the sequence of the first record that does not fit. */
   verifyLedger(): Promise<{ records: number; brokenAt: number | null }>;
 
-  /** Rejects with `JOURNAL_DUPLICATE` when the id is known: a command is sent once. */
-  recordCommand(intent: CommandIntent): Promise<void>;
+  /**
+   * Keeps the intent together with its record in the ledger (`plc.command`), in one commit. Rejects with
+   * `JOURNAL_DUPLICATE` when the id is known: a command is sent once.
+   */
+  recordCommand(intent: CommandIntent): Promise<CommandNumber>;
+  /** Together with its record in the ledger (`plc.outcome`). */
   recordCommandResult(result: CommandResult): Promise<void>;
   command(id: string): Promise<CommandRecord | undefined>;
   /** Commands without a result: what was under way when the process ended. */

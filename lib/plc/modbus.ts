@@ -15,10 +15,13 @@ import {
   linkDown,
   LinkNotice,
   RECONNECT_BACKOFF,
+  readInTurn,
   withDeadline,
+  writeInTurn,
   type LinkState,
   type Reading,
   type TagDescription,
+  type TagWrite,
   type Transport,
   type WriteAnswer,
 } from './transport.ts';
@@ -116,7 +119,7 @@ export class ModbusTransport implements Transport {
       const data = await this.#request(`read ${tag}`, timeoutMs, (client) => readRequest(client, parsed));
       const value =
         parsed.registers === 0 ? data[0] === true : fromRegisters(data as number[], parsed, this.#wordOrder);
-      return { value, good: true, status: 'Good' };
+      return { value, good: true, status: 'Good', sourceAt: null };
     } catch (error) {
       const exception = exceptionOf(error);
       if (exception === undefined) throw error;
@@ -140,6 +143,14 @@ export class ModbusTransport implements Transport {
       const { modbusCode } = error as { modbusCode: number };
       return { result: modbusCode <= 3 ? 'refused' : 'doubtful', status: exception };
     }
+  }
+
+  readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
+    return readInTurn(this, tags, timeoutMs);
+  }
+
+  writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+    return writeInTurn(this, writes, timeoutMs);
   }
 
   async #request<Result>(

@@ -25,10 +25,13 @@ import {
   linkDown,
   LinkNotice,
   RECONNECT_BACKOFF,
+  readInTurn,
   withDeadline,
+  writeInTurn,
   type LinkState,
   type Reading,
   type TagDescription,
+  type TagWrite,
   type Transport,
   type WriteAnswer,
 } from './transport.ts';
@@ -190,7 +193,8 @@ export class OpcUaTransport implements Transport {
     if (typeof value !== 'boolean' && typeof value !== 'number' && typeof value !== 'string') {
       throw new PlcError('PLC_READ_FAILED', `read ${tag}: ${statusCode.name}, no plain value`);
     }
-    return { value, good: statusCode.value === GOOD, status: statusCode.name };
+    const sourceAt = dataValue.sourceTimestamp?.toISOString() ?? null;
+    return { value, good: statusCode.value === GOOD, status: statusCode.name, sourceAt };
   }
 
   async write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
@@ -215,6 +219,14 @@ export class OpcUaTransport implements Transport {
     if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
     if (statusCode.isGoodish()) return { result: 'pending', status };
     return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
+  }
+
+  readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
+    return readInTurn(this, tags, timeoutMs);
+  }
+
+  writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+    return writeInTurn(this, writes, timeoutMs);
   }
 
   /** A call, because the compiler does not know that it may change while something is awaited. */

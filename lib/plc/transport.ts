@@ -14,6 +14,15 @@ export interface Reading {
   /** False when the PLC itself marks the value as doubtful. */
   good: boolean;
   status: string;
+  /** When the PLC says the value arose, ISO 8601 in UTC; null where the protocol does not say. */
+  sourceAt: string | null;
+}
+
+/** One tag of a write of several, in the type against which the value was checked. */
+export interface TagWrite {
+  tag: string;
+  value: TagValue;
+  dataType: TagType;
 }
 
 /**
@@ -54,6 +63,48 @@ export interface Transport {
    * sent again, but bytes that had left us may still arrive.
    */
   write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer>;
+  /** In the order asked for, and in one request where the protocol can; rejects as `read` does. */
+  readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]>;
+  /**
+   * Several tags as one command block: in one request where the protocol can, and such that the last
+   * is never seen changed before the others. Promises and rejects as `write` does; ends with the first
+   * answer that is not `good`, after which nothing more of it is sent.
+   */
+  writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer>;
+  /**
+   * Tells every change of a tag, beginning with its present value, until the returned function is called;
+   * goes on by itself after a reconnection. Absent where the protocol does not push: then a tag is polled.
+   */
+  subscribe?(
+    tag: string,
+    intervalMs: number,
+    listener: (reading: Reading) => void,
+  ): Promise<() => Promise<void>>;
+}
+
+/** `readAll` for a protocol that reads one tag at a time. */
+export async function readInTurn(
+  transport: Pick<Transport, 'read'>,
+  tags: readonly string[],
+  timeoutMs: number,
+): Promise<Reading[]> {
+  const readings: Reading[] = [];
+  for (const tag of tags) readings.push(await transport.read(tag, timeoutMs));
+  return readings;
+}
+
+/** `writeAll` for a protocol that writes one tag at a time. */
+export async function writeInTurn(
+  transport: Pick<Transport, 'write'>,
+  writes: readonly TagWrite[],
+  timeoutMs: number,
+): Promise<WriteAnswer> {
+  let answer: WriteAnswer = { result: 'good', status: 'nothing to write' };
+  for (const { tag, value, dataType } of writes) {
+    answer = await transport.write(tag, value, dataType, timeoutMs);
+    if (answer.result !== 'good') break;
+  }
+  return answer;
 }
 
 export function linkDown(endpoint: string): PlcError {

@@ -3,6 +3,7 @@ import { CodedError } from '../../lib/errors.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type {
   CommandIntent,
+  CommandNumber,
   CommandRecord,
   CommandResult,
   Journal,
@@ -59,18 +60,22 @@ export class MemoryJournal implements Journal {
 
   verifyLedger = notHere;
 
-  async recordCommand(intent: CommandIntent): Promise<void> {
+  async recordCommand(intent: CommandIntent): Promise<CommandNumber> {
     await this.#write();
     if (this.commandRecords.has(intent.id))
       throw new CodedError('JOURNAL_DUPLICATE', `${intent.id} is known`);
+    const number = this.commandRecords.size + 1;
     this.commandRecords.set(intent.id, {
       ...intent,
+      purpose: intent.purpose ?? 'decision',
+      number,
       at: '2026-01-01T00:00:00.000Z',
       outcome: null,
       reason: null,
       readBack: undefined,
       ms: null,
     });
+    return { number, reference: number };
   }
 
   async recordCommandResult(result: CommandResult): Promise<void> {

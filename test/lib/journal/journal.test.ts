@@ -201,9 +201,44 @@ describe('journal', () => {
       const record = await journal.command('c-1');
       assert.deepEqual(
         { ...record, at: '' },
-        { ...intent, at: '', outcome: 'confirmed', reason: null, readBack: true, ms: 2 },
+        {
+          ...intent,
+          at: '',
+          purpose: 'decision',
+          number: 1,
+          outcome: 'confirmed',
+          reason: null,
+          readBack: true,
+          ms: 2,
+        },
       );
       assert.equal((await journal.counts()).commands.confirmed, 1);
+    });
+
+    it('counts the commands to each endpoint and ties each to its record in the ledger', async () => {
+      const journal = await open();
+      const first = await journal.recordCommand(intent);
+      const second = await journal.recordCommand({ ...intent, id: 'c-2', purpose: 'fallback' });
+      const other = await journal.recordCommand({ ...intent, id: 'c-3', endpoint: 'press' });
+      assert.deepEqual([first.number, second.number, other.number], [1, 2, 1]);
+      await journal.recordCommandResult({ id: 'c-2', outcome: 'unknown', reason: 'TIMEOUT', ms: 1 });
+      const ledger = await journal.ledger();
+      assert.deepEqual(
+        ledger.map(({ type, object }) => [type, object]),
+        [
+          ['plc.command', 'Reject'],
+          ['plc.command', 'Reject'],
+          ['plc.command', 'Reject'],
+          ['plc.outcome', 'Reject'],
+        ],
+      );
+      assert.equal(second.reference, Number.parseInt(ledger[1]?.hash.slice(0, 8) ?? '', 16));
+      assert.deepEqual(ledger[3]?.detail, {
+        id: 'c-2',
+        outcome: 'unknown',
+        readBack: null,
+        reason: 'TIMEOUT',
+      });
     });
 
     it('refuses a result of a command it does not know', async () => {
