@@ -254,7 +254,7 @@ describe('a command to a real OPC UA server', () => {
   });
 
   describe('of a process that has ended', () => {
-    const interrupted = (id: string, name: string): Promise<void> =>
+    const interrupted = (id: string, name: string): Promise<unknown> =>
       journal.recordCommand({
         id,
         partId: 'p-0',
