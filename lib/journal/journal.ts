@@ -210,16 +210,23 @@ function journalOn(thread: JournalThread, release: () => Promise<void>): Journal
     openCommands: () => call('openCommands', []),
     commands: (query = {}) => call('commands', [query]),
 
-    acceptOutbox: async ({ attachment, ...entry }: OutboxEntry) => {
+    acceptOutbox: async ({ attachment, furtherAttachments = [], ...entry }: OutboxEntry) => {
       const json = toJson(entry);
-      if (attachment === undefined) return call('acceptOutbox', [json, null]);
-      // A copy of our own to hand over: the bytes are shared with others in this process.
-      const bytes = new Uint8Array(attachment.bytes);
-      return call('acceptOutbox', [json, { bytes, mediaType: attachment.mediaType }], [bytes.buffer]);
+      // Copies of our own to hand over: the bytes are shared with others in this process.
+      const copies = [...(attachment === undefined ? [] : [attachment]), ...furtherAttachments].map(
+        ({ bytes, mediaType }) => ({ bytes: new Uint8Array(bytes), mediaType }),
+      );
+      const first = attachment === undefined ? null : (copies.shift() ?? null);
+      const buffers = [...(first === null ? [] : [first]), ...copies].map(({ bytes }) => bytes.buffer);
+      return call('acceptOutbox', [json, first, copies], buffers);
     },
     dueOutbox: (streamPrefix) => call('dueOutbox', [streamPrefix]),
     settleOutbox: async (delivery) => call('settleOutbox', [toJson(delivery)]),
     outbox: (query = {}) => call('outbox', [query]),
+    outboxEntry: (key) => call('outboxEntry', [key]),
+    requeueOutbox: (key, by) => call('requeueOutbox', [key, by]),
+    noteReceiver: (key, state, actor) => call('noteReceiver', [key, state, actor]),
+    openOutbox: (streamPrefix, query) => call('openOutbox', [streamPrefix, query]),
     attachment: async (sha256) => {
       const bytes: Uint8Array = await call('attachment', [sha256]);
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -14,6 +14,8 @@ export interface Arming {
   readonly reason: string;
   /** Monotonic milliseconds at which the lease ends; null unless armed. */
   readonly leaseEndsAt: number | null;
+  /** Null unless armed. */
+  readonly leaseId: string | null;
 }
 
 interface By {
@@ -22,10 +24,18 @@ interface By {
 }
 
 export type ArmingEvent =
-  ({ type: 'arm'; leaseMs: number } & By) | ({ type: 'disarm' | 'trip' | 'reset' } & By) | { type: 'tick' };
+  | ({ type: 'arm'; leaseMs: number; leaseId: string } & By)
+  | ({ type: 'disarm' | 'trip' | 'reset' } & By)
+  | { type: 'tick' };
 
 /** A station that has just started: it may watch, never act. */
-export const STARTED: Arming = { state: 'DISARMED', actor: 'system', reason: 'started', leaseEndsAt: null };
+export const STARTED: Arming = {
+  state: 'DISARMED',
+  actor: 'system',
+  reason: 'started',
+  leaseEndsAt: null,
+  leaseId: null,
+};
 
 /**
  * The state after an event at monotonic time `nowMs`. The same object comes back when nothing changed.
@@ -45,7 +55,7 @@ export function transition(arming: Arming, event: ArmingEvent, nowMs: number): A
       // The first cause stays visible: what follows it is mostly consequence.
       return current.state === 'TRIPPED'
         ? current
-        : { state: 'TRIPPED', actor: event.actor, reason: event.reason, leaseEndsAt: null };
+        : { state: 'TRIPPED', actor: event.actor, reason: event.reason, leaseEndsAt: null, leaseId: null };
     case 'reset':
       return disarmed(event);
   }
@@ -53,11 +63,15 @@ export function transition(arming: Arming, event: ArmingEvent, nowMs: number): A
 
 /** What people and nodes get to see. */
 export function view(arming: Arming, nowMs: number): ArmingView {
-  const { state, actor, reason, leaseEndsAt } = transition(arming, { type: 'tick' }, nowMs);
-  return { state, actor, reason, leaseMs: leaseEndsAt === null ? null : leaseEndsAt - nowMs };
+  const { state, actor, reason, leaseEndsAt, leaseId } = transition(arming, { type: 'tick' }, nowMs);
+  return { state, actor, reason, leaseMs: leaseEndsAt === null ? null : leaseEndsAt - nowMs, leaseId };
 }
 
-function armed(current: Arming, { actor, reason, leaseMs }: By & { leaseMs: number }, nowMs: number): Arming {
+function armed(
+  current: Arming,
+  { actor, reason, leaseMs, leaseId }: By & { leaseMs: number; leaseId: string },
+  nowMs: number,
+): Arming {
   if (current.state === 'TRIPPED') {
     throw new StationError('ARM_REFUSED', `the station has tripped: ${current.reason}`, {
       hint: 'Clear the cause, reset the station, then arm it.',
@@ -66,11 +80,11 @@ function armed(current: Arming, { actor, reason, leaseMs }: By & { leaseMs: numb
   if (!(leaseMs > 0 && leaseMs <= MAX_LEASE_MS)) {
     throw new StationError('ARM_REFUSED', `a lease lasts more than 0 and at most ${MAX_LEASE_MS} ms`);
   }
-  return { state: 'ARMED', actor, reason, leaseEndsAt: nowMs + leaseMs };
+  return { state: 'ARMED', actor, reason, leaseEndsAt: nowMs + leaseMs, leaseId };
 }
 
 function disarmed({ actor, reason }: By): Arming {
-  return { state: 'DISARMED', actor, reason, leaseEndsAt: null };
+  return { state: 'DISARMED', actor, reason, leaseEndsAt: null, leaseId: null };
 }
 
 function leaseEnded(arming: Arming): Arming {

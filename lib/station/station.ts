@@ -7,6 +7,7 @@
  * has just been created is DISARMED and in the mode it had, and a step of the wall clock disarms it.
  */
 import { mkdir } from 'node:fs/promises';
+import { ulid } from 'ulid';
 import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
 import { openInspection } from '../inspection/inspection.ts';
 import { systemClock, type Clock } from '../clock.ts';
@@ -23,6 +24,8 @@ import type {
   Autonomy,
   Calibration,
   Cause,
+  Commandable,
+  Override,
   Releasable,
   Station,
 } from './types.ts';
@@ -92,6 +95,9 @@ class LocalStation implements StationControl {
   readonly #calibrations = new Map<string, Calibration[]>();
   readonly #releasables = new Set<Releasable>();
   readonly #adjustables = new Set<Adjustable>();
+  readonly #commandables = new Set<Commandable>();
+  /** By endpoint. */
+  readonly #overrides = new Map<string, Override>();
   readonly #listeners = new Set<() => void>();
   readonly #labelListeners = new Set<(label: Label) => void>();
   #arming: Arming = STARTED;
@@ -156,7 +162,7 @@ class LocalStation implements StationControl {
   }
 
   async arm({ actor, reason, leaseMs = this.#leaseMs }: By & { leaseMs?: number }): Promise<ArmingView> {
-    const event: ArmingEvent = { type: 'arm', actor, reason, leaseMs };
+    const event: ArmingEvent = { type: 'arm', actor, reason, leaseMs, leaseId: ulid() };
     const narrowings = this.#narrowings;
     await this.#remember();
     this.#assertArmable();
@@ -241,6 +247,24 @@ class LocalStation implements StationControl {
     return () => this.#releasables.delete(releasable);
   }
 
+  addCommandable(commandable: Commandable): () => void {
+    this.#commandables.add(commandable);
+    return () => this.#commandables.delete(commandable);
+  }
+
+  override({ endpoint, tag, on }: Override & { on: boolean }): void {
+    if (on === this.#overrides.has(endpoint)) return;
+    if (on) this.#overrides.set(endpoint, { endpoint, tag });
+    else this.#overrides.delete(endpoint);
+    const reason = on ? 'the machine is run by hand' : 'the machine is no longer run by hand';
+    this.#note({ type: 'plc.manual', actor: 'system', reason, detail: { endpoint, tag, on } });
+    this.#changed();
+  }
+
+  overrides(): Override[] {
+    return [...this.#overrides.values()];
+  }
+
   addAdjustable(adjustable: Adjustable): () => void {
     this.#adjustables.add(adjustable);
     return () => this.#adjustables.delete(adjustable);
@@ -288,7 +312,11 @@ class LocalStation implements StationControl {
 
   async release({ actor, reason, threshold }: By & { threshold?: number }): Promise<ArmingView> {
     this.#assertArmable();
-    transition(this.#arming, { type: 'arm', actor, reason, leaseMs: this.#leaseMs }, this.#clock.now());
+    transition(
+      this.#arming,
+      { type: 'arm', actor, reason, leaseMs: this.#leaseMs, leaseId: '' },
+      this.#clock.now(),
+    );
     if (threshold !== undefined) {
       this.#assertWithinBounds(threshold);
       const detail = this.#toleranceChange(threshold);

@@ -1,6 +1,7 @@
 /** What the nodes of a station share: its memory, its mode and whether it may act. */
 import type { Journal, Label, NewLabel } from '../journal/types.ts';
 import type { Inspection, Mode, ModelReference, NewPart } from '../inspection/inspection.ts';
+import type { Outcome } from '../plc/command.ts';
 
 /** How far the station goes by itself: watch, recommend, act after a person's yes, act. */
 export type Autonomy = 'observe' | 'advise' | 'confirm' | 'act';
@@ -14,6 +15,38 @@ export interface ArmingView {
   reason: string;
   /** Milliseconds until the lease ends; null unless armed. */
   leaseMs: number | null;
+  /** New for every arming: what is summed over a lease begins anew with it. Null unless armed. */
+  leaseId: string | null;
+}
+
+/** What a person or a program asks of one output. */
+export interface CommandRequest {
+  value: unknown;
+  actor: string;
+  reason: string;
+  /**
+   * The id the command is to carry, as it is: the station has made it of the caller's idempotency key, and
+   * finds the outcome of a repeated request by it.
+   */
+  key: string;
+  /** Aborted when nobody waits for the outcome any more. */
+  signal: AbortSignal;
+}
+
+/** An output that may be commanded from outside of the flow, e.g. a plc-write. */
+export interface Commandable {
+  /** Where one is told from others of the same name. */
+  id: string;
+  name: string;
+  /** Never rejects for what the PLC or the station says: that is an outcome. */
+  command(request: CommandRequest): Promise<Outcome>;
+}
+
+/** The machine behind an endpoint is run by hand: nothing is written there. */
+export interface Override {
+  endpoint: string;
+  /** The Boolean tag that says so. */
+  tag: string;
 }
 
 /** A node of the station that can be released by a person, e.g. a plc-write that halted the feeder. */
@@ -86,6 +119,11 @@ export interface Station {
   calibrationFor(digest: string): Calibration | undefined;
 
   addReleasable(releasable: Releasable): () => void;
+  addCommandable(commandable: Commandable): () => void;
+  /** The manual bit of a PLC was seen to be so; each change is in the ledger (`plc.manual`). */
+  override(seen: Override & { on: boolean }): void;
+  /** The endpoints that are run by hand now. */
+  overrides(): Override[];
   addAdjustable(adjustable: Adjustable): () => void;
   /** Applies a new tolerance where asked, re-arms, and releases everything that was halted. */
   release(request: { actor: string; reason: string; threshold?: number }): Promise<ArmingView>;

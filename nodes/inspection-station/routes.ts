@@ -35,7 +35,16 @@ function body(
 
 function summary(station: StationControl): Record<string, unknown> {
   const { id, name, line, autonomy, mode, defaultDeadlineMs } = station;
-  return { id, name, line, autonomy, mode, defaultDeadlineMs, arming: station.arming() };
+  return {
+    id,
+    name,
+    line,
+    autonomy,
+    mode,
+    defaultDeadlineMs,
+    arming: station.arming(),
+    overrides: station.overrides(),
+  };
 }
 
 async function details(station: StationControl): Promise<Record<string, unknown>> {

@@ -7,10 +7,10 @@ const HOUR_MS = 60 * 60 * 1000;
 const by = { actor: 'anna', reason: 'shift start' };
 const states: Record<ArmState, Arming> = {
   DISARMED: STARTED,
-  ARMED: { state: 'ARMED', ...by, leaseEndsAt: HOUR_MS },
-  TRIPPED: { state: 'TRIPPED', actor: 'system', reason: 'first cause', leaseEndsAt: null },
+  ARMED: { state: 'ARMED', ...by, leaseEndsAt: HOUR_MS, leaseId: 'lease-1' },
+  TRIPPED: { state: 'TRIPPED', actor: 'system', reason: 'first cause', leaseEndsAt: null, leaseId: null },
 };
-const arm: ArmingEvent = { type: 'arm', ...by, leaseMs: HOUR_MS };
+const arm: ArmingEvent = { type: 'arm', ...by, leaseMs: HOUR_MS, leaseId: 'lease-2' };
 const events = {
   arm,
   disarm: { type: 'disarm', ...by },

@@ -101,7 +101,9 @@ describe('a station', () => {
       return Promise.resolve();
     };
     const arming = await station.arm({ ...anna, leaseMs: 60_000 });
-    assert.deepEqual(arming, { state: 'ARMED', ...anna, leaseMs: 60_000 });
+    const { leaseId, ...seen } = arming;
+    assert.deepEqual(seen, { state: 'ARMED', ...anna, leaseMs: 60_000 });
+    assert.notEqual(leaseId, null);
     assert.equal(journal.entries[0]?.actor, 'anna');
     clock.advance(60_000);
     assert.equal(station.arming().state, 'DISARMED');
@@ -144,6 +146,30 @@ describe('a station', () => {
     assert.equal((await station.disarm(anna)).state, 'TRIPPED');
     assert.equal((await station.reset({ actor: 'bob', reason: 'cable replaced' })).state, 'DISARMED');
     assert.deepEqual(types(), ['station.arm', 'station.trip', 'station.reset']);
+  });
+
+  it('has another lease with every arming, and none when it is not armed', async () => {
+    const first = (await station.arm(anna)).leaseId;
+    const second = (await station.arm(anna)).leaseId;
+    assert.notEqual(first, second);
+    assert.equal((await station.disarm(anna)).leaseId, null);
+  });
+
+  it('keeps both edges of the manual bit in the ledger, each once, and shows it', async () => {
+    const manual = { endpoint: 'line', tag: 'Manual' };
+    await station.journal();
+    for (const on of [false, true, true, false, false]) {
+      station.override({ ...manual, on });
+      assert.deepEqual(station.overrides(), on ? [manual] : []);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      journal.entries.map(({ type, detail }) => [type, detail?.['on']]),
+      [
+        ['plc.manual', true],
+        ['plc.manual', false],
+      ],
+    );
   });
 
   it('is disarmed by a step of the clock, not by its drift', async () => {
