@@ -10,7 +10,7 @@ import { asJournalError, JournalError } from './journal-error.ts';
 import { FIRST_PREVIOUS_HASH } from './ledger.ts';
 import type { Failure, FromWorker, JournalState, Request, StoreMethod, WorkerOptions } from './protocol.ts';
 import type { Store } from './store.ts';
-import type { Journal, LedgerEntry, OutboxEntry } from './types.ts';
+import type { Journal, LedgerEntry, OutboxEntry, Retention } from './types.ts';
 
 export type { JournalState } from './protocol.ts';
 export { JournalError } from './journal-error.ts';
@@ -27,6 +27,7 @@ export interface JournalOptions {
   ballastBytes?: number;
   /** Entries that may wait for delivery; further ones end in `JOURNAL_OUTBOX_FULL`. */
   maxWaiting?: number;
+  retention?: Retention;
   /** Hears when the journal runs low on disk, fails or recovers. */
   onState?: (state: JournalState) => void;
 }
@@ -134,7 +135,7 @@ const threads = new Map<string, JournalThread>();
  * @throws JournalError `JOURNAL_UNAVAILABLE`, `JOURNAL_NEWER`, `JOURNAL_CORRUPT` or `JOURNAL_FULL`
  */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
-  const { ballastBytes = 8 * 1024 * 1024, maxWaiting = 100_000, onState } = options;
+  const { ballastBytes = 8 * 1024 * 1024, maxWaiting = 100_000, retention = {}, onState } = options;
   const folder = await realFolder(options.folder);
   for (;;) {
     const shared = threads.get(folder);
@@ -142,7 +143,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     await shared.ended;
     if (threads.get(folder) === shared) threads.delete(folder);
   }
-  const thread = threads.get(folder) ?? new JournalThread({ folder, ballastBytes, maxWaiting });
+  const thread = threads.get(folder) ?? new JournalThread({ folder, ballastBytes, maxWaiting, retention });
   threads.set(folder, thread);
   thread.users += 1;
   try {

@@ -195,6 +195,16 @@ export interface PartRecord {
   inspection: Inspection;
 }
 
+/** What is thrown away when it is old enough. Without a figure, nothing of that kind is. The ledger is never pruned. */
+export interface Retention {
+  /** Days that parts, commands with their outcome and delivered outbox entries are kept. */
+  partsDays?: number;
+  /** Days that evidence files are kept. */
+  evidenceDays?: number;
+  /** Bytes that evidence files may take together; beyond it the oldest go first. */
+  evidenceMaxBytes?: number;
+}
+
 export interface JournalCounts {
   parts: number;
   accept: number;
