@@ -1,19 +1,25 @@
 /** One PLC as the nodes that use it see it: a link they share, and one engine for all their commands. */
 import { CommandEngine, type CommandEngineOptions } from '../../lib/plc/command.ts';
-import type { LinkState, TagDescription, Transport } from '../../lib/plc/transport.ts';
+import type { LinkState, Reading, TagDescription, Transport } from '../../lib/plc/transport.ts';
+import { TagWatch } from '../../lib/plc/watch.ts';
 import { serviceOf } from '../runtime/station.ts';
 import type { NodeAPI } from '../runtime/types.ts';
+
+/** How often the manual bit is looked at between commands, where the protocol does not push; each command reads it besides. */
+const MANUAL_POLL_MS = 100;
 
 export class PlcEndpoint {
   readonly engine: CommandEngine;
   readonly #transport: Transport;
+  readonly #manualWatch: TagWatch;
   /** Called on every change of the link, one for each node that uses it. */
   readonly #users = new Set<() => void>();
   #open = false;
 
   constructor(options: CommandEngineOptions) {
-    this.engine = new CommandEngine(options);
     this.#transport = options.transport;
+    this.#manualWatch = new TagWatch(this.#transport, { pollMs: MANUAL_POLL_MS });
+    this.engine = new CommandEngine({ ...options, watch: this.#manualWatch });
     this.#transport.onLink(() => {
       for (const show of this.#users) show();
     });
@@ -37,9 +43,19 @@ export class PlcEndpoint {
     return this.#transport.describe(tag);
   }
 
+  readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
+    return this.#transport.readAll(tags, timeoutMs);
+  }
+
+  /** A watch in a rhythm of its own, which who asked for it closes. */
+  watch(pollMs: number): TagWatch {
+    return new TagWatch(this.#transport, { pollMs });
+  }
+
   /** Lets the commands under way end, then the session on the PLC. */
   async close(): Promise<void> {
     await this.engine.close();
+    this.#manualWatch.close();
     await this.#transport.close();
   }
 }
