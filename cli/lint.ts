@@ -41,7 +41,7 @@ export async function run(args: string[]): Promise<number> {
   if (values.json === true) console.log(JSON.stringify(findings, null, 2));
   else {
     for (const found of findings) console.log(shown(found));
-    console.log(`${errors} errors, ${findings.length - errors} warnings`);
+    console.log(`errors: ${errors}, warnings: ${findings.length - errors}`);
   }
   return errors > 0 || (values.strict === true && findings.length > 0) ? 1 : 0;
 }
