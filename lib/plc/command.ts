@@ -11,6 +11,7 @@ import { setImmediate } from 'node:timers/promises';
 import { asCodedError } from '../errors.ts';
 import type { CommandOutcome, Mode } from '../inspection/inspection.ts';
 import type { CommandRecord, Journal } from '../journal/types.ts';
+import type { ArmingView } from '../station/types.ts';
 import { RateFence, rangeObjection, stepObjection, type FenceLimits } from './fence.ts';
 import { Lane } from './lane.ts';
 import { plainValue, sameValue, type TagType, type TagValue } from './tag-type.ts';
@@ -51,7 +52,7 @@ export interface Authority {
   readonly autonomy: 'observe' | 'advise' | 'confirm' | 'act';
   readonly mode: Mode;
   journal(): Promise<Journal>;
-  arming(): { state: 'DISARMED' | 'ARMED' | 'TRIPPED' };
+  arming(): Pick<ArmingView, 'state' | 'leaseId'>;
   trip(cause: { code: string; message: string }): void;
   disarm(by: By): Promise<unknown>;
   requestApproval(
