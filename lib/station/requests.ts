@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { CommandRecord, Journal } from '../journal/types.ts';
-import type { Outcome } from '../plc/command.ts';
+import type { Outcome } from '../plc/outcome.ts';
 import { StationError } from './errors.ts';
 import type { By } from './arming.ts';
 import type { StationRecord } from './record.ts';

@@ -1,7 +1,7 @@
 /** What the nodes of a station share: its memory, its mode and whether it may act. */
 import type { Journal, Label, NewLabel } from '../journal/types.ts';
 import type { Inspection, Mode, ModelReference, NewPart } from '../inspection/inspection.ts';
-import type { Outcome } from '../plc/command.ts';
+import type { Outcome } from '../plc/outcome.ts';
 
 /** How far the station goes by itself: watch, recommend, act after a person's yes, act. */
 export type Autonomy = 'observe' | 'advise' | 'confirm' | 'act';
