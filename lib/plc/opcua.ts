@@ -12,24 +12,28 @@ import { join } from 'node:path';
 import type {
   ClientSecureChannelLayer,
   ClientSession,
+  DataValue,
   DataType as OpcUaDataType,
   NodeId,
   OPCUAClient,
+  StatusCode,
   UserIdentityInfo,
 } from 'node-opcua-client';
 import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
+import { nodeIdOf, readingOf } from './opcua-reading.ts';
+import { OpcUaSubscriptions } from './opcua-subscriptions.ts';
 import { PlcError, type PlcErrorCode } from './plc-error.ts';
 import { TAG_TYPES, type Range, type TagType, type TagValue } from './tag-type.ts';
 import {
+  countdown,
   linkDown,
   LinkNotice,
   RECONNECT_BACKOFF,
-  readInTurn,
   withDeadline,
-  writeInTurn,
   type LinkState,
   type Reading,
+  type SeenListener,
   type TagDescription,
   type TagWrite,
   type Transport,
@@ -124,6 +128,7 @@ export class OpcUaTransport implements Transport {
   readonly #options: OpcUaOptions;
   readonly #backoff: Backoff;
   readonly #notice = new LinkNotice();
+  readonly #subscriptions = new OpcUaSubscriptions();
   #connection: Connection | undefined;
   /** The client that is being connected, so that `close` can end it. */
   #connecting: OPCUAClient | undefined;
@@ -145,6 +150,7 @@ export class OpcUaTransport implements Transport {
     clearTimeout(this.#timer);
     const connection = this.#connection;
     this.#connection = undefined;
+    this.#subscriptions.detach();
     const abandoned = this.#connecting?.disconnect() ?? Promise.resolve();
     const ended = Promise.allSettled([abandoned, endSession(connection), this.#attempt]);
     await withDeadline(ended, CLOSE_TIMEOUT_MS, 'close').catch(() => undefined);
@@ -179,54 +185,66 @@ export class OpcUaTransport implements Transport {
   }
 
   async read(tag: string, timeoutMs: number): Promise<Reading> {
-    const { library, session } = this.#up();
-    const nodeId = nodeIdOf(library, tag);
-    const dataValue = await withDeadline(
-      session.read({ nodeId, attributeId: library.AttributeIds.Value }),
-      timeoutMs,
-      `read ${tag}`,
-    ).catch((error: unknown) => {
-      throw error instanceof PlcError ? error : lost(`read ${tag}`, error);
-    });
-    const value: unknown = dataValue.value.value;
-    const { statusCode } = dataValue;
-    if (typeof value !== 'boolean' && typeof value !== 'number' && typeof value !== 'string') {
-      throw new PlcError('PLC_READ_FAILED', `read ${tag}: ${statusCode.name}, no plain value`);
-    }
-    const sourceAt = dataValue.sourceTimestamp?.toISOString() ?? null;
-    return { value, good: statusCode.value === GOOD, status: statusCode.name, sourceAt };
+    const [reading] = await this.readAll([tag], timeoutMs);
+    if (reading === undefined) throw new PlcError('PLC_READ_FAILED', `read ${tag}: no answer`);
+    return reading;
   }
 
-  async write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
+  write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
+    return this.writeAll([{ tag, value, dataType }], timeoutMs);
+  }
+
+  /** One Read of the whole list. */
+  async readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
+    const { library, session } = this.#up();
+    if (tags.length === 0) return [];
+    const attributeId = library.AttributeIds.Value;
+    const what = `read ${tags.join(', ')}`;
+    const nodes = tags.map((tag) => ({ nodeId: nodeIdOf(library, tag), attributeId }));
+    const values = await withDeadline(session.read(nodes), timeoutMs, what).catch((error: unknown) => {
+      throw error instanceof PlcError ? error : lost(what, error);
+    });
+    return values.map((value, index) => readingOf(tags[index] ?? '', value));
+  }
+
+  /**
+   * One Write of all but the last, then one of the last: a server may take the items of one Write in any
+   * order (OPC 10000-4, 5.11.4), and the last is what tells the PLC that the block is complete.
+   */
+  async writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+    if (writes.length === 0) return { result: 'good', status: 'Good' };
+    const leftMs = countdown(timeoutMs);
+    const others = writes.slice(0, -1);
+    if (others.length > 0) {
+      const answer = await this.#writeTogether(others, leftMs());
+      if (answer.result !== 'good') return answer;
+    }
+    return this.#writeTogether(writes.slice(-1), leftMs());
+  }
+
+  /** One Write; the first answer that is not good stands for all. */
+  async #writeTogether(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
     // From here to the socket nothing is awaited.
     const connection = this.#up();
     const { library, session } = connection;
-    const nodeId = nodeIdOf(library, tag);
-    const statusCode = await withDeadline(
-      session.write({
-        nodeId,
-        attributeId: library.AttributeIds.Value,
-        value: { value: { dataType: library.DataType[dataType], value } },
-      }),
-      timeoutMs,
-      `write ${tag}`,
-      () => this.#replace(connection, new PlcError('PLC_TIMEOUT', `write ${tag}: no answer`)),
+    const what = `write ${writes.map(({ tag }) => tag).join(', ')}`;
+    const nodes = writes.map(({ tag, value, dataType }) => ({
+      nodeId: nodeIdOf(library, tag),
+      attributeId: library.AttributeIds.Value,
+      value: { value: { dataType: library.DataType[dataType], value } },
+    }));
+    const statusCodes = await withDeadline(session.write(nodes), timeoutMs, what, () =>
+      this.#replace(connection, new PlcError('PLC_TIMEOUT', `${what}: no answer`)),
     ).catch((error: unknown) => {
-      throw error instanceof PlcError ? error : lost(`write ${tag}`, error);
+      throw error instanceof PlcError ? error : lost(what, error);
     });
-    const status = statusCode.name;
-    if (statusCode.value === GOOD) return { result: 'good', status };
-    if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
-    if (statusCode.isGoodish()) return { result: 'pending', status };
-    return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
+    const worst = statusCodes.find(({ value }) => value !== GOOD);
+    return worst === undefined ? { result: 'good', status: 'Good' } : answerOf(worst);
   }
 
-  readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
-    return readInTurn(this, tags, timeoutMs);
-  }
-
-  writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
-    return writeInTurn(this, writes, timeoutMs);
+  /** In one subscription with every other tag of this interval; the server samples twice as often as it tells. */
+  subscribe(tag: string, intervalMs: number, listener: SeenListener): Promise<() => Promise<void>> {
+    return Promise.resolve(this.#subscriptions.add(tag, intervalMs, listener));
   }
 
   /** A call, because the compiler does not know that it may change while something is awaited. */
@@ -261,7 +279,7 @@ export class OpcUaTransport implements Transport {
       this.#watch(connection);
       this.#connection = connection;
       this.#backoff.reset();
-      this.#notice.set({ state: 'up' });
+      this.#linked(connection);
     } catch (error) {
       const client = this.#connecting;
       this.#connecting = undefined;
@@ -291,8 +309,11 @@ export class OpcUaTransport implements Transport {
       if (connection !== this.#connection) return;
       // A server that was restarted may describe its tags differently.
       connection.descriptions.clear();
-      if (isUp(connection)) this.#notice.set({ state: 'up' });
-      else this.#notice.set({ state: 'connecting', error: lost(this.#options.endpointUrl) });
+      if (isUp(connection)) this.#linked(connection);
+      else {
+        this.#subscriptions.detach();
+        this.#notice.set({ state: 'connecting', error: lost(this.#options.endpointUrl) });
+      }
     };
     client.on('connection_lost', check);
     client.on('start_reconnection', check);
@@ -306,10 +327,16 @@ export class OpcUaTransport implements Transport {
     });
   }
 
+  #linked({ library, session }: Connection): void {
+    this.#notice.set({ state: 'up' });
+    this.#subscriptions.attach(library, session);
+  }
+
   /** Throws the client away, with everything it holds, and makes a new one. */
   #replace(connection: Connection, error: Error): void {
     if (connection !== this.#connection) return;
     this.#connection = undefined;
+    this.#subscriptions.detach();
     resetSocket(connection);
     connection.client.disconnect().catch(() => undefined);
     this.#retry(error);
@@ -394,15 +421,11 @@ async function clientOptions(
   return { ...common, clientCertificateManager };
 }
 
-function nodeIdOf(library: Library, tag: string): NodeId {
-  try {
-    return library.coerceNodeId(tag);
-  } catch (error) {
-    throw new PlcError('PLC_TAG_INVALID', `${tag} is not a node id`, {
-      hint: 'Write it as the PLC shows it, e.g. ns=1;s=RejectGate or ns=4;i=1001.',
-      cause: error,
-    });
-  }
+function answerOf(statusCode: StatusCode): WriteAnswer {
+  const status = statusCode.name;
+  if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
+  if (statusCode.isGoodish()) return { result: 'pending', status };
+  return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
 }
 
 async function describe({ library, session }: Connection, tag: string): Promise<TagDescription> {
