@@ -24,6 +24,7 @@ const READS: ReadonlySet<StoreMethod> = new Set([
   'outbox',
   'outboxEntry',
   'openOutbox',
+  'deliveredAs',
   'attachment',
   'getValue',
 ]);
