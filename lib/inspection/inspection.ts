@@ -152,6 +152,8 @@ interface TicketSection {
   state: 'queued' | 'acknowledged' | 'failed';
   /** Idempotency key, made once. */
   key: string;
+  /** What the MES has said of it since, in its own word (`said`), where its state comes back. */
+  receiver?: { state: 'open' | 'closed'; said: string; at: string };
 }
 
 export interface Inspection {

@@ -93,7 +93,8 @@ export const MIGRATIONS: Migrations = [
   `ALTER TABLE commands ADD COLUMN purpose TEXT NOT NULL DEFAULT 'decision';
    ALTER TABLE commands ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
    CREATE INDEX commands_endpoint ON commands (endpoint, row_id);
-   ALTER TABLE outbox ADD COLUMN receiver TEXT NOT NULL DEFAULT 'null';`,
+   ALTER TABLE outbox ADD COLUMN receiver TEXT NOT NULL DEFAULT 'null';
+   ALTER TABLE outbox ADD COLUMN further_evidence TEXT NOT NULL DEFAULT '[]';`,
 ];
 
 /** The write-ahead log is cut back to this after a checkpoint; it grew to gigabytes elsewhere. */

@@ -22,6 +22,8 @@ const READS: ReadonlySet<StoreMethod> = new Set([
   'commands',
   'dueOutbox',
   'outbox',
+  'outboxEntry',
+  'openOutbox',
   'attachment',
   'getValue',
 ]);

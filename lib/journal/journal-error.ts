@@ -4,6 +4,10 @@ import { CodedError } from '../errors.ts';
 export type JournalErrorCode =
   /** The folder cannot be written, the disk answers with errors, or the worker has ended. */
   | 'JOURNAL_UNAVAILABLE'
+  /** Another process has the journal open. */
+  | 'JOURNAL_IN_USE'
+  /** The disk no longer has what it had confirmed. */
+  | 'JOURNAL_LOST'
   /** The file was written by a newer version of the package. */
   | 'JOURNAL_NEWER'
   /** The file does not pass SQLite's own check. */

@@ -10,7 +10,7 @@ import { asJournalError, JournalError } from './journal-error.ts';
 import { FIRST_PREVIOUS_HASH } from './ledger.ts';
 import type { Failure, FromWorker, JournalState, Request, StoreMethod, WorkerOptions } from './protocol.ts';
 import type { Store } from './store.ts';
-import type { Journal, LedgerEntry, OutboxEntry } from './types.ts';
+import type { Journal, LedgerEntry, OutboxEntry, Retention } from './types.ts';
 
 export type { JournalState } from './protocol.ts';
 export { JournalError } from './journal-error.ts';
@@ -27,6 +27,7 @@ export interface JournalOptions {
   ballastBytes?: number;
   /** Entries that may wait for delivery; further ones end in `JOURNAL_OUTBOX_FULL`. */
   maxWaiting?: number;
+  retention?: Retention;
   /** Hears when the journal runs low on disk, fails or recovers. */
   onState?: (state: JournalState) => void;
 }
@@ -134,7 +135,7 @@ const threads = new Map<string, JournalThread>();
  * @throws JournalError `JOURNAL_UNAVAILABLE`, `JOURNAL_NEWER`, `JOURNAL_CORRUPT` or `JOURNAL_FULL`
  */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
-  const { ballastBytes = 8 * 1024 * 1024, maxWaiting = 100_000, onState } = options;
+  const { ballastBytes = 8 * 1024 * 1024, maxWaiting = 100_000, retention = {}, onState } = options;
   const folder = await realFolder(options.folder);
   for (;;) {
     const shared = threads.get(folder);
@@ -142,7 +143,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     await shared.ended;
     if (threads.get(folder) === shared) threads.delete(folder);
   }
-  const thread = threads.get(folder) ?? new JournalThread({ folder, ballastBytes, maxWaiting });
+  const thread = threads.get(folder) ?? new JournalThread({ folder, ballastBytes, maxWaiting, retention });
   threads.set(folder, thread);
   thread.users += 1;
   try {
@@ -209,16 +210,23 @@ function journalOn(thread: JournalThread, release: () => Promise<void>): Journal
     openCommands: () => call('openCommands', []),
     commands: (query = {}) => call('commands', [query]),
 
-    acceptOutbox: async ({ attachment, ...entry }: OutboxEntry) => {
+    acceptOutbox: async ({ attachment, furtherAttachments = [], ...entry }: OutboxEntry) => {
       const json = toJson(entry);
-      if (attachment === undefined) return call('acceptOutbox', [json, null]);
-      // A copy of our own to hand over: the bytes are shared with others in this process.
-      const bytes = new Uint8Array(attachment.bytes);
-      return call('acceptOutbox', [json, { bytes, mediaType: attachment.mediaType }], [bytes.buffer]);
+      // Copies of our own to hand over: the bytes are shared with others in this process.
+      const copies = [...(attachment === undefined ? [] : [attachment]), ...furtherAttachments].map(
+        ({ bytes, mediaType }) => ({ bytes: new Uint8Array(bytes), mediaType }),
+      );
+      const first = attachment === undefined ? null : (copies.shift() ?? null);
+      const buffers = [...(first === null ? [] : [first]), ...copies].map(({ bytes }) => bytes.buffer);
+      return call('acceptOutbox', [json, first, copies], buffers);
     },
     dueOutbox: (streamPrefix) => call('dueOutbox', [streamPrefix]),
     settleOutbox: async (delivery) => call('settleOutbox', [toJson(delivery)]),
     outbox: (query = {}) => call('outbox', [query]),
+    outboxEntry: (key) => call('outboxEntry', [key]),
+    requeueOutbox: (key, by) => call('requeueOutbox', [key, by]),
+    noteReceiver: (key, state, actor) => call('noteReceiver', [key, state, actor]),
+    openOutbox: (streamPrefix, query) => call('openOutbox', [streamPrefix, query]),
     attachment: async (sha256) => {
       const bytes: Uint8Array = await call('attachment', [sha256]);
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -5,7 +5,16 @@
 import { keepEvidence } from './evidence.ts';
 import { JournalError } from './journal-error.ts';
 import type { Tables } from './tables.ts';
-import type { OutboxDelivery, OutboxDue, OutboxEntry, OutboxRecord } from './types.ts';
+import type {
+  Attachment,
+  OutboxDelivery,
+  OutboxDue,
+  OutboxEntry,
+  OutboxQuery,
+  OutboxRecord,
+  ReceiverState,
+  StoredAttachment,
+} from './types.ts';
 
 /** Streams offered for delivery at once. */
 const MAX_DUE = 64;
@@ -30,6 +39,8 @@ interface OutboxRow {
   delay_ms: number;
   answer: string;
   accepted_at: string;
+  receiver: string;
+  further_evidence: string;
 }
 
 export class Outbox {
@@ -57,9 +68,10 @@ export class Outbox {
 
   accept(
     json: string,
-    attachment: { bytes: Uint8Array; mediaType: string } | null,
+    attachment: Attachment | null,
+    further: readonly Attachment[] = [],
   ): { accepted: boolean; record: OutboxRecord } {
-    const entry = JSON.parse(json) as Omit<OutboxEntry, 'attachment'>;
+    const entry = JSON.parse(json) as Omit<OutboxEntry, 'attachment' | 'furtherAttachments'>;
     const known = this.#row(entry.key);
     if (known !== undefined) return { accepted: false, record: outboxRecord(known) };
     const waiting = this.#countWaiting();
@@ -69,9 +81,13 @@ export class Outbox {
       });
     }
     const sha256 = attachment === null ? null : keepEvidence(this.#folder, attachment.bytes);
+    const stored = further.map(({ bytes, mediaType }) => ({
+      sha256: keepEvidence(this.#folder, bytes),
+      mediaType,
+    }));
     this.#tables.run(
-      `INSERT INTO outbox (key, stream, part_id, body, sha256, media_type, accepted_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO outbox (key, stream, part_id, body, sha256, media_type, accepted_at, further_evidence)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       entry.key,
       entry.stream,
       entry.partId,
@@ -79,6 +95,7 @@ export class Outbox {
       sha256,
       attachment?.mediaType ?? null,
       this.#now().toISOString(),
+      JSON.stringify(stored),
     );
     this.#waiting = waiting + 1;
     const row = this.#row(entry.key);
@@ -87,7 +104,7 @@ export class Outbox {
   }
 
   due(streamPrefix: string): OutboxDue {
-    const end = `${streamPrefix}\u{10FFFF}`;
+    const end = endOf(streamPrefix);
     const firsts = this.#tables.all<{ row_id: number; key: string; waiting: number }>(
       `SELECT MIN(row_id) AS row_id, key, COUNT(*) AS waiting FROM outbox
        WHERE state = 'waiting' AND stream >= ? AND stream < ? GROUP BY stream ORDER BY 1`,
@@ -136,10 +153,59 @@ export class Outbox {
   }
 
   /** Newest last. */
-  list({ limit, state }: { limit?: number; state?: OutboxRecord['state'] }): OutboxRecord[] {
-    const where = state === undefined ? '? IS NULL' : 'state = ?';
+  list({ limit, state, streamPrefix }: OutboxQuery): OutboxRecord[] {
+    const stated = state === undefined ? '1' : `state = '${state}'`;
+    const where = `${stated} AND instr(stream, IFNULL(?, '')) = 1`;
     return this.#tables
-      .page<OutboxRow>('SELECT * FROM outbox', where, 'row_id', { limit }, state ?? null)
+      .page<OutboxRow>('SELECT * FROM outbox', where, 'row_id', { limit }, streamPrefix ?? null)
+      .map(outboxRecord);
+  }
+
+  entry(key: string): OutboxRecord | undefined {
+    const row = this.#row(key);
+    return row === undefined ? undefined : outboxRecord(row);
+  }
+
+  /** As tried once at least: whoever delivers it asks the receiver first. */
+  requeue(key: string): OutboxRecord {
+    const row = this.#row(key);
+    if (row?.state !== 'dead') {
+      throw new JournalError('JOURNAL_NOT_FOUND', `no entry ${key} was set aside`, {
+        hint: 'It may have been put back already; look at the list again.',
+      });
+    }
+    this.#tables.run(
+      `UPDATE outbox SET state = 'waiting', attempts = 1, delay_ms = 0 WHERE row_id = ?`,
+      row.row_id,
+    );
+    this.#dueAt.delete(key);
+    this.#waiting = undefined;
+    return outboxRecord(row);
+  }
+
+  /** The entry whose receiver has changed; undefined when it says what it said before. */
+  noteReceiver(key: string, receiver: ReceiverState): OutboxRecord | undefined {
+    const row = this.#row(key);
+    if (row?.state !== 'delivered') {
+      throw new JournalError('JOURNAL_NOT_FOUND', `no entry ${key} was delivered`);
+    }
+    const before = JSON.parse(row.receiver) as ReceiverState | null;
+    if (before?.state === receiver.state && before.said === receiver.said) return undefined;
+    this.#tables.run('UPDATE outbox SET receiver = ? WHERE row_id = ?', JSON.stringify(receiver), row.row_id);
+    return { ...outboxRecord(row), receiver };
+  }
+
+  open(streamPrefix: string, { limit, after }: { limit: number; after: string | null }): OutboxRecord[] {
+    return this.#tables
+      .all<OutboxRow>(
+        `SELECT * FROM outbox WHERE state = 'delivered' AND stream >= ? AND stream < ?
+           AND row_id > IFNULL((SELECT row_id FROM outbox WHERE key = ?), 0)
+           AND json_extract(receiver, '$.state') IS NOT 'closed' ORDER BY row_id LIMIT ?`,
+        streamPrefix,
+        endOf(streamPrefix),
+        after,
+        limit,
+      )
       .map(outboxRecord);
   }
 
@@ -172,6 +238,11 @@ export class Outbox {
   }
 }
 
+/** Sorts after everything that begins with the prefix. */
+function endOf(streamPrefix: string): string {
+  return `${streamPrefix}\u{10FFFF}`;
+}
+
 function outboxRecord(row: OutboxRow): OutboxRecord {
   return {
     key: row.key,
@@ -185,6 +256,8 @@ function outboxRecord(row: OutboxRow): OutboxRecord {
     state: row.state,
     attempts: row.attempts,
     answer: JSON.parse(row.answer),
+    receiver: JSON.parse(row.receiver) as ReceiverState | null,
+    furtherAttachments: JSON.parse(row.further_evidence) as StoredAttachment[],
     acceptedAt: row.accepted_at,
   };
 }

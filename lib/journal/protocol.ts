@@ -1,6 +1,7 @@
 /** What the journal and its worker say to each other. */
 import type { JournalErrorCode } from './journal-error.ts';
 import type { Store } from './store.ts';
+import type { Retention } from './types.ts';
 
 export type StoreMethod = Exclude<keyof Store, 'forget' | 'saveDelays'>;
 
@@ -32,6 +33,7 @@ export interface WorkerOptions {
   folder: string;
   ballastBytes: number;
   maxWaiting: number;
+  retention: Retention;
 }
 
 export type ToWorker = Request | 'close';

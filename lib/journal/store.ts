@@ -20,6 +20,7 @@ import { chain, FIRST_PREVIOUS_HASH, follows, type LedgerRow } from './ledger.ts
 import { Outbox } from './outbox.ts';
 import { Tables } from './tables.ts';
 import type {
+  Attachment,
   CommandIntent,
   CommandNumber,
   CommandRecord,
@@ -31,9 +32,11 @@ import type {
   LedgerRecord,
   NewLabel,
   OutboxDue,
+  OutboxQuery,
   OutboxRecord,
   PartQuery,
   PartRecord,
+  ReceiverState,
 } from './types.ts';
 
 export interface StoreOptions {
@@ -264,9 +267,10 @@ export class Store {
 
   acceptOutbox(
     json: string,
-    attachment: { bytes: Uint8Array; mediaType: string } | null,
+    attachment: Attachment | null,
+    further: readonly Attachment[] = [],
   ): { accepted: boolean; record: OutboxRecord } {
-    return this.#outbox.accept(json, attachment);
+    return this.#outbox.accept(json, attachment, further);
   }
 
   dueOutbox(streamPrefix: string): OutboxDue {
@@ -278,8 +282,38 @@ export class Store {
   }
 
   /** Newest last. */
-  outbox(query: { limit?: number; state?: OutboxRecord['state'] }): OutboxRecord[] {
+  outbox(query: OutboxQuery): OutboxRecord[] {
     return this.#outbox.list(query);
+  }
+
+  outboxEntry(key: string): OutboxRecord | undefined {
+    return this.#outbox.entry(key);
+  }
+
+  requeueOutbox(key: string, { actor, reason }: { actor: string; reason: string }): void {
+    const { partId, answer } = this.#outbox.requeue(key);
+    this.#chain({ type: 'ticket.requeue', actor, object: key, reason, detail: { partId, answer } });
+  }
+
+  noteReceiver(key: string, receiver: ReceiverState, actor: string): boolean {
+    const entry = this.#outbox.noteReceiver(key, receiver);
+    if (entry === undefined) return false;
+    const { partId, answer } = entry;
+    const [row] = this.#tables.all<{ inspection: string }>(
+      'SELECT inspection FROM parts WHERE id = ?',
+      partId,
+    );
+    const known = row === undefined ? undefined : (JSON.parse(row.inspection) as Inspection);
+    // The part may have been inspected again since, with a ticket of its own or none.
+    if (known?.ticket?.key === key) {
+      this.recordPart(JSON.stringify({ ...known, ticket: { ...known.ticket, receiver } }));
+    }
+    this.#chain({ type: 'ticket.state', actor, object: key, detail: { partId, answer, ...receiver } });
+    return true;
+  }
+
+  openOutbox(streamPrefix: string, query: { limit: number; after: string | null }): OutboxRecord[] {
+    return this.#outbox.open(streamPrefix, query);
   }
 
   /** Bytes of their own, so that they can be handed to another thread. */

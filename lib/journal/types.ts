@@ -74,7 +74,36 @@ export interface OutboxEntry {
   partId: string | null;
   body: unknown;
   /** Evidence of the part, stored as a file addressed by its SHA-256. */
-  attachment?: { bytes: Uint8Array; mediaType: string };
+  attachment?: Attachment;
+  /** Kept as files too, and removed with the entry. */
+  furtherAttachments?: readonly Attachment[];
+}
+
+export interface Attachment {
+  bytes: Uint8Array;
+  mediaType: string;
+}
+
+/** An attachment as the journal keeps it. */
+export interface StoredAttachment {
+  sha256: string;
+  mediaType: string;
+}
+
+/** What the receiver last said of a delivered entry. */
+export interface ReceiverState {
+  state: 'open' | 'closed';
+  /** The receiver's own word for it. */
+  said: string;
+  /** ISO 8601 in UTC; for people. */
+  at: string;
+}
+
+export interface OutboxQuery {
+  limit?: number;
+  state?: OutboxRecord['state'];
+  /** Only entries whose stream starts with it. */
+  streamPrefix?: string;
 }
 
 export interface OutboxRecord {
@@ -82,11 +111,13 @@ export interface OutboxRecord {
   stream: string;
   partId: string | null;
   body: unknown;
-  attachment: { sha256: string; mediaType: string } | null;
+  attachment: StoredAttachment | null;
+  furtherAttachments: StoredAttachment[];
   state: 'waiting' | 'delivered' | 'dead';
   attempts: number;
   /** What the receiver answered, or the last error. */
   answer: unknown;
+  receiver: ReceiverState | null;
   acceptedAt: string;
 }
 
@@ -164,6 +195,16 @@ export interface PartRecord {
   inspection: Inspection;
 }
 
+/** What is thrown away when it is old enough. Without a figure, nothing of that kind is. The ledger is never pruned. */
+export interface Retention {
+  /** Days that parts, commands with their outcome and delivered outbox entries are kept. */
+  partsDays?: number;
+  /** Days that evidence files are kept. */
+  evidenceDays?: number;
+  /** Bytes that evidence files may take together; beyond it the oldest go first. */
+  evidenceMaxBytes?: number;
+}
+
 export interface JournalCounts {
   parts: number;
   accept: number;
@@ -215,7 +256,21 @@ export interface Journal {
   /** The first waiting entry of every stream that starts with the prefix, where it is due. */
   dueOutbox(streamPrefix: string): Promise<OutboxDue>;
   settleOutbox(delivery: OutboxDelivery): Promise<void>;
-  outbox(query?: { limit?: number; state?: OutboxRecord['state'] }): Promise<OutboxRecord[]>;
+  outbox(query?: OutboxQuery): Promise<OutboxRecord[]>;
+  /** One entry; undefined for a key nobody has sent. */
+  outboxEntry(key: string): Promise<OutboxRecord | undefined>;
+  /**
+   * Puts an entry that was set aside back to where it stood in its stream, together with its record in the
+   * ledger (`ticket.requeue`). Rejects with `JOURNAL_NOT_FOUND` for an entry that is not set aside.
+   */
+  requeueOutbox(key: string, by: { actor: string; reason: string }): Promise<void>;
+  /**
+   * What the receiver says of a delivered entry: kept with it, on the part's record and in the ledger
+   * (`ticket.state`), in one commit. Resolves to false when it says what it said before.
+   */
+  noteReceiver(key: string, state: ReceiverState, actor: string): Promise<boolean>;
+  /** Delivered entries the receiver has not closed, oldest first, after the one with this key. */
+  openOutbox(streamPrefix: string, query: { limit: number; after: string | null }): Promise<OutboxRecord[]>;
   attachment(sha256: string): Promise<Buffer>;
 
   /** Small durable values: the sequence counter, a gate's tolerance. */

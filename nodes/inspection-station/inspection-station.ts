@@ -7,6 +7,7 @@ import type { Autonomy } from '../../lib/station/types.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 import { registerNode } from '../runtime/register.ts';
 import type { NodeAPI } from '../runtime/types.ts';
+import { registerFlowCheck } from './flow-check.ts';
 import { announce, type StationNode } from './lookup.ts';
 import { registerStationRoutes } from './routes.ts';
 
@@ -47,6 +48,7 @@ function normalise(config: ConfigReader): InspectionStationConfig {
 
 export default function register(RED: NodeAPI): void {
   registerStationRoutes(RED);
+  registerFlowCheck(RED);
   registerNode<InspectionStationConfig>(RED, {
     type: 'inspection-station',
     normalise,

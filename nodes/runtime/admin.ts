@@ -18,6 +18,7 @@ const HTTP_STATUS: Readonly<Record<string, number>> = {
   SIGN_IN_REQUIRED: 403,
   BAD_REQUEST: 400,
   CONFIG_INVALID: 400,
+  FLOW_INVALID: 400,
   TOO_LARGE: 413,
   NOT_JSON: 415,
   NOT_A_FILE: 415,

@@ -138,7 +138,7 @@ describe('the fault proxy', () => {
       });
 
       it('passes what a black hole held when it is gone', async () => {
-        const { receiver } = await under({ type: 'timeout', held: true }, 'late');
+        const { receiver } = await under({ type: 'timeout', held: 'until-reset' }, 'late');
         await other();
         assert.equal(receiver.bytes, '');
         proxy.mend();
@@ -146,7 +146,7 @@ describe('the fault proxy', () => {
       });
 
       it('forgets what a black hole held when the sender resets', async () => {
-        const { receiver, sender } = await under({ type: 'timeout', held: true }, 'late');
+        const { receiver, sender } = await under({ type: 'timeout', held: 'until-reset' }, 'late');
         await other();
         sender.socket.resetAndDestroy();
         assert.equal(await receiver.end(), 'reset');

@@ -16,8 +16,8 @@ export type Toxic =
   | { type: 'bandwidth'; bytesPerSecond: number }
   /** One side's end of the link is told to the other so much later. */
   | { type: 'slow_close'; delayMs: number }
-  /** Nothing arrives. What is `held` does when the toxic is gone, as what a network still carries. */
-  | { type: 'timeout'; held?: boolean }
+  /** Nothing arrives. What is `held` does when the toxic is gone, unless its sender has reset the link, or ended it. */
+  | { type: 'timeout'; held?: 'until-reset' | 'while-open' }
   /** The first byte in this direction is lost and both sides are reset. */
   | { type: 'reset_peer' }
   /** In pieces of so many bytes with a pause after each. */
@@ -87,6 +87,11 @@ export class FaultProxy {
     for (const link of [...this.#links]) link.hangUp(towards);
   }
 
+  /** Puts bytes onto the wire towards the clients that no server has sent. */
+  inject(bytes: Buffer): void {
+    for (const link of this.#links) link.inject(bytes);
+  }
+
   /** Resolves when the client next ends a link, with the way it did: after a reset its kernel sends nothing more. */
   async ended(): Promise<'reset' | 'closed'> {
     const [how] = (await once(this.#ends, 'end')) as ['reset' | 'closed'];
@@ -103,7 +108,7 @@ export class FaultProxy {
     const { up, down } = this.#toxics;
     if (this.#refusing || up?.type === 'down' || down?.type === 'down') {
       near.on('error', ignore);
-      near.resetAndDestroy();
+      resetSocket(near);
       return;
     }
     const far = connect({ port: this.#targetPort, host: '127.0.0.1', allowHalfOpen: true });
@@ -179,9 +184,13 @@ class Link {
     }
   }
 
+  inject(bytes: Buffer): void {
+    if (!this.#near.destroyed) this.#near.write(bytes);
+  }
+
   reset(): void {
-    this.#near.resetAndDestroy();
-    this.#far.resetAndDestroy();
+    resetSocket(this.#near);
+    resetSocket(this.#far);
     this.#streams.up.drop();
     this.#streams.down.drop();
   }
@@ -216,6 +225,8 @@ class Stream {
 
   end(): void {
     this.#ended ??= performance.now();
+    const toxic = this.#toxic();
+    if (toxic?.type === 'timeout' && toxic.held === 'while-open') this.#queue = [];
     this.#work();
   }
 
@@ -262,7 +273,7 @@ class Stream {
         this.#queue.shift();
         return 0;
       case 'timeout':
-        if (toxic.held === true) return Infinity;
+        if (toxic.held !== undefined) return Infinity;
         this.#queue.shift();
         return 0;
       case 'bandwidth': {
@@ -309,6 +320,12 @@ class Stream {
     if (toxic?.type === 'limit_data') this.#to.destroySoon();
     return Infinity;
   }
+}
+
+/** A socket that is being shut down cannot be reset: libuv refuses, and Node.js leaves its handle open (24.21). */
+function resetSocket(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 function ignore(): void {

@@ -103,6 +103,10 @@ export class MemoryJournal implements Journal {
   dueOutbox = notHere;
   settleOutbox = notHere;
   outbox = notHere;
+  outboxEntry = notHere;
+  requeueOutbox = notHere;
+  noteReceiver = notHere;
+  openOutbox = notHere;
   attachment = notHere;
 
   getValue(key: string): Promise<unknown> {

@@ -368,6 +368,98 @@ describe('journal', () => {
     });
   });
 
+  describe('outbox, after the first answer', () => {
+    it('puts back what was set aside, to where it stood, and writes down who did', async () => {
+      const journal = await open();
+      for (const key of ['a1', 'a2']) await journal.acceptOutbox(entry(key, 'mes:a'));
+      await assert.rejects(journal.requeueOutbox('a1', { actor: 'ann', reason: 'too early' }), {
+        code: 'JOURNAL_NOT_FOUND',
+      });
+      await journal.settleOutbox({ key: 'a1', result: 'dead', answer: { error: 'no such class' } });
+      assert.equal((await journal.dueOutbox('mes:')).records[0]?.key, 'a2');
+      await journal.requeueOutbox('a1', { actor: 'ann', reason: 'the class exists now' });
+      const [first] = (await journal.dueOutbox('mes:')).records;
+      assert.deepEqual([first?.key, first?.state, first?.attempts], ['a1', 'waiting', 1]);
+      const [record] = await journal.ledger();
+      assert.deepEqual(
+        [record?.type, record?.actor, record?.object, record?.reason],
+        ['ticket.requeue', 'ann', 'a1', 'the class exists now'],
+      );
+      await assert.rejects(journal.requeueOutbox('nobody', { actor: 'ann', reason: 'typo' }), {
+        code: 'JOURNAL_NOT_FOUND',
+      });
+    });
+
+    it('keeps what the receiver says, once, with the part whose ticket it is', async () => {
+      const journal = await open();
+      const part = inspection(1);
+      await journal.recordPart({ ...part, ticket: { id: 'NC-1', state: 'acknowledged', key: 'k' } });
+      await journal.acceptOutbox({ ...entry('k', 'mes:a'), partId: 'part-1' });
+      const open_ = { state: 'open', said: 'In Progress', at: '2026-01-01T00:00:00.000Z' } as const;
+      await assert.rejects(journal.noteReceiver('k', open_, 'mes'), { code: 'JOURNAL_NOT_FOUND' });
+      await journal.settleOutbox({ key: 'k', result: 'done', answer: { ticketId: 'NC-1' } });
+      assert.equal(await journal.noteReceiver('k', open_, 'mes'), true);
+      assert.equal(await journal.noteReceiver('k', { ...open_, at: 'later' }, 'mes'), false);
+      assert.deepEqual(
+        (await journal.openOutbox('mes:', { limit: 5, after: null })).map(({ key }) => key),
+        ['k'],
+      );
+      assert.deepEqual(await journal.openOutbox('mes:', { limit: 5, after: 'k' }), []);
+      const closed = { ...open_, state: 'closed', said: 'Done' } as const;
+      assert.equal(await journal.noteReceiver('k', closed, 'mes'), true);
+      assert.deepEqual(await journal.openOutbox('mes:', { limit: 5, after: null }), []);
+      assert.deepEqual((await journal.outboxEntry('k'))?.receiver, closed);
+      const [known] = await journal.parts();
+      assert.deepEqual(known?.inspection.ticket?.receiver, closed);
+      assert.equal((await journal.ledger()).filter(({ type }) => type === 'ticket.state').length, 2);
+    });
+
+    it('leaves a part alone that was inspected again since', async () => {
+      const journal = await open();
+      await journal.acceptOutbox({ ...entry('k', 'mes:a'), partId: 'part-1' });
+      await journal.settleOutbox({ key: 'k', result: 'done', answer: { ticketId: 'NC-1' } });
+      const again = inspection(2);
+      await journal.recordPart({ ...again, part: { ...again.part, id: 'part-1' } });
+      await journal.noteReceiver('k', { state: 'closed', said: 'Done', at: 'now' }, 'mes');
+      const [known] = await journal.parts();
+      assert.equal(known?.inspection.ticket, undefined);
+      assert.equal(known?.inspection.part.sequence, 2);
+    });
+
+    it('keeps a second piece of evidence with the entry', async () => {
+      const journal = await open();
+      const [frame, heat] = [Buffer.from('frame'), Buffer.from('heat')];
+      const { record } = await journal.acceptOutbox({
+        ...entry('k', 'mes:a'),
+        attachment: { bytes: frame, mediaType: 'image/jpeg' },
+        furtherAttachments: [{ bytes: heat, mediaType: 'image/png' }],
+      });
+      const [second] = record.furtherAttachments;
+      assert.equal(second?.mediaType, 'image/png');
+      assert.deepEqual(await journal.attachment(second.sha256), heat);
+      assert.deepEqual(await journal.attachment(record.attachment?.sha256 ?? ''), frame);
+      assert.equal(frame.toString(), 'frame', 'the bytes stay their owner’s');
+    });
+
+    it('lists by stream and state', async () => {
+      const journal = await open();
+      for (const [key, stream] of [
+        ['a', 'mes:a'],
+        ['b', 'mes:b'],
+      ] as const) {
+        await journal.acceptOutbox(entry(key, stream));
+        await journal.settleOutbox({ key, result: 'dead', answer: null });
+      }
+      const dead = await journal.outbox({ state: 'dead', streamPrefix: 'mes:b' });
+      assert.deepEqual(
+        dead.map(({ key }) => key),
+        ['b'],
+      );
+      assert.equal((await journal.outbox({ state: 'dead' })).length, 2);
+      assert.equal((await journal.outbox({ state: 'waiting' })).length, 0);
+    });
+  });
+
   describe('ledger', () => {
     const RECORDS = 30;
 
