@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import fc from 'fast-check';
 import { CommandEngine, type Command, type Outcome } from '../../../lib/plc/command.ts';
 import { OpcUaTransport } from '../../../lib/plc/opcua.ts';
+import { TagWatch } from '../../../lib/plc/watch.ts';
 import type { StationControl } from '../../../lib/station/station.ts';
 import { command, linkIs, person, testStation } from '../../support/commands.ts';
 import type { MemoryJournal } from '../../support/memory-journal.ts';
@@ -212,6 +213,104 @@ describe('a command to a real OPC UA server', () => {
     assert.equal((await give('RejectGate', true, { maxPerMinute: 1 })).outcome, 'confirmed');
     server.writes.length = 0;
     await refusal('RATE', give('RejectGate', false, { maxPerMinute: 1 }));
+  });
+
+  it('alarms with the first of a row that the rate lets not through, and with no other', async () => {
+    for (const value of [true, false, true]) await give('RejectGate', value, { maxPerMinute: 1 });
+    await engine.idle();
+    const alarms = journal.entries.filter(({ type }) => type === 'plc.alarm');
+    assert.deepEqual(
+      alarms.map(({ object, detail }) => [object, detail?.['code']]),
+      [[tag('RejectGate'), 'RATE']],
+    );
+    const reasons = [...journal.commandRecords.values()].map(({ reason }) => reason);
+    assert.deepEqual(reasons, [null, 'RATE', 'RATE'], 'each of them is on record');
+  });
+
+  it('is refused beyond the sum of changes since arming, which a new arming begins anew', async () => {
+    const limits = { maxCumulative: 8 };
+    assert.equal((await give('Torque', 45, { limits })).outcome, 'confirmed');
+    server.writes.length = 0;
+    await refusal('OUT_OF_RANGE', give('Torque', 40, { limits }));
+    await station.disarm(person);
+    await station.arm(person);
+    assert.equal((await give('Torque', 40, { limits })).outcome, 'confirmed');
+  });
+
+  it('is refused beyond the change allowed within a minute', async () => {
+    const limits = { maxSlewPerMinute: 8 };
+    assert.equal((await give('Torque', 45, { limits })).outcome, 'confirmed');
+    server.writes.length = 0;
+    await refusal('OUT_OF_RANGE', give('Torque', 40, { limits }));
+    assert.equal((await give('Torque', 42, { limits })).outcome, 'confirmed');
+  });
+
+  it('is refused while the interlock of the machine does not allow it, or cannot be trusted', async () => {
+    const endpoint = { endpoint: 'plc', transport };
+    for (const [interlockTag, outcome] of [
+      [tag('Feeder'), 'confirmed'],
+      [tag('Manual'), 'refused'],
+      [tag('Uncertain'), 'refused'],
+    ] as const) {
+      const guarded = new CommandEngine({ ...endpoint, interlockTag });
+      const seen = await guarded.execute(command(tag('RejectGate'), true), station);
+      assert.deepEqual(
+        [seen.outcome, seen.reason],
+        [outcome, outcome === 'refused' ? 'INTERLOCK' : undefined],
+      );
+      await guarded.close();
+    }
+    assert.equal(server.writes.length, 1);
+  });
+
+  it('hears both edges of the manual bit between commands, and is refused while it is on', async () => {
+    const watch = new TagWatch(transport, { pollMs: 20 });
+    const watching = new CommandEngine({ endpoint: 'plc', transport, manualTag: tag('Manual'), watch });
+    const edge = (on: boolean): Promise<void> =>
+      new Promise((resolve) => {
+        const stop = station.onChange(() => {
+          if (station.overrides().length > 0 !== on) return;
+          stop();
+          resolve();
+        });
+        server.set('Manual', on);
+      });
+    const leave = watching.join(station);
+    await edge(true);
+    await refusal('MANUAL', watching.execute(command(tag('RejectGate'), true), station));
+    await edge(false);
+    assert.equal((await watching.execute(command(tag('RejectGate'), true), station)).outcome, 'confirmed');
+    const edges = journal.entries.filter(({ type }) => type === 'plc.manual');
+    assert.deepEqual(
+      edges.map(({ detail }) => detail?.['on']),
+      [true, false],
+    );
+    leave();
+    await watching.close();
+    watch.close();
+  });
+
+  it('that is a fallback is written without an arming, and through every other fence', async () => {
+    await station.disarm(person);
+    const fallback = { purpose: 'fallback' } as const;
+    await refusal('OUT_OF_RANGE', give('Torque', 61, fallback));
+    server.set('Manual', true);
+    await refusal('MANUAL', give('Torque', 30, fallback));
+    server.set('Manual', false);
+    assert.equal((await give('Torque', 30, fallback)).outcome, 'confirmed');
+    const purposes = [...journal.commandRecords.values()].map(({ purpose }) => purpose);
+    assert.deepEqual(purposes, ['fallback', 'fallback', 'fallback']);
+  });
+
+  it('that may not be sent does not take the place of a fallback that waits', async () => {
+    const first = give('Slow', 1);
+    await server.nextWrite();
+    await station.disarm(person);
+    const fallback = give('Slow', 2, { purpose: 'fallback' });
+    const late = await give('Slow', 3);
+    assert.deepEqual([late.outcome, late.reason], ['refused', 'NOT_ARMED']);
+    assert.deepEqual([(await first).outcome, (await fallback).outcome], ['confirmed', 'confirmed']);
+    assert.equal(server.value('Slow'), 2);
   });
 
   it('is refused when its id was given before', async () => {

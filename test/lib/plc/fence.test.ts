@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { narrowedRange, rangeObjection, RateFence, stepObjection } from '../../../lib/plc/fence.ts';
+import {
+  ChangeFence,
+  narrowedRange,
+  rangeObjection,
+  RateFence,
+  stepObjection,
+} from '../../../lib/plc/fence.ts';
 import { sameValue, TAG_TYPES, typeObjection, type TagType } from '../../../lib/plc/tag-type.ts';
 
 const INTEGER_WIDTHS: Partial<Record<TagType, [number, number]>> = {
@@ -94,6 +100,56 @@ describe('the fence', () => {
     assert.match(stepObjection(46, 40, { maxStep: 5 }) ?? '', /more than 5/);
     assert.match(stepObjection(34, 40, { maxStep: 5 }) ?? '', /more than 5/);
     assert.notEqual(stepObjection(34, NaN, { maxStep: 5 }), undefined);
+  });
+
+  it('keeps the sums of changes in a minute and in a lease inside of their limits', () => {
+    const tries = fc.array(
+      fc.record({
+        by: fc.oneof(fc.double({ min: 0, max: 20 }), fc.constantFrom(NaN, Infinity, 1e308)),
+        afterMs: fc.nat(40_000),
+        lease: fc.constantFrom('first', 'second'),
+      }),
+      { maxLength: 50 },
+    );
+    const sums = (changes: { by: number }[]): number => changes.reduce((sum, { by }) => sum + by, 0);
+    const worst = (maxSlewPerMinute?: number, maxCumulative?: number): { minute: number; lease: number } => {
+      const seen = { minute: 0, lease: 0 };
+      fc.assert(
+        fc.property(tries, (given) => {
+          const fence = new ChangeFence();
+          let sent: { at: number; by: number }[] = [];
+          let ofLease: { by: number }[] = [];
+          let lastLease: string | undefined;
+          let now = 0;
+          for (const { by, afterMs, lease } of given) {
+            now += afterMs;
+            if (lease !== lastLease) ofLease = [];
+            lastLease = lease;
+            if (fence.objection(by, now, lease, { maxSlewPerMinute, maxCumulative }) !== undefined) continue;
+            fence.count(by, now, lease);
+            sent = [...sent.filter(({ at }) => now - at < 60_000), { at: now, by }];
+            ofLease.push({ by });
+            seen.minute = Math.max(seen.minute, sums(sent));
+            seen.lease = Math.max(seen.lease, sums(ofLease));
+          }
+        }),
+        { numRuns: 500 },
+      );
+      return seen;
+    };
+    const fenced = worst(30, 50);
+    assert.ok(fenced.minute <= 30 + 1e-9 && fenced.lease <= 50 + 1e-9, JSON.stringify(fenced));
+    const free = worst();
+    assert.ok(free.minute > 30 && free.lease > 50, 'without the fences the same changes go beyond them');
+  });
+
+  it('takes back a change that was not made', () => {
+    const fence = new ChangeFence();
+    const limits = { maxSlewPerMinute: 10, maxCumulative: 10 };
+    const takeBack = fence.count(8, 0, 'lease');
+    assert.match(fence.objection(5, 1, 'lease', limits) ?? '', /more than 10/);
+    takeBack();
+    assert.equal(fence.objection(5, 1, 'lease', limits), undefined);
   });
 
   it('counts what was let through in the last minute', () => {
