@@ -29,7 +29,7 @@ export type FallbackPhase = 'idle' | 'acting' | 'holding' | 'written' | 'release
 /** The station, seen from here. */
 export interface FallbackStation {
   readonly mode: string;
-  arming(): { state: 'DISARMED' | 'ARMED' | 'TRIPPED'; actor: string; reason: string };
+  arming(): { state: 'DISARMED' | 'ARMING' | 'ARMED' | 'TRIPPED'; actor: string; reason: string };
   onChange(listener: () => void): () => void;
 }
 
