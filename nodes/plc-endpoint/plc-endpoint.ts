@@ -1,7 +1,8 @@
 /** plc-endpoint: owns the connection to one PLC. */
 import { join } from 'node:path';
 import { ModbusTransport, type ModbusOptions } from '../../lib/plc/modbus.ts';
-import { OpcUaTransport, type OpcUaOptions } from '../../lib/plc/opcua.ts';
+import type { OpcUaOptions } from '../../lib/plc/opcua-sign-in.ts';
+import { OpcUaTransport } from '../../lib/plc/opcua.ts';
 import type { Transport } from '../../lib/plc/transport.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 import { registerNode, type NodeContext } from '../runtime/register.ts';
