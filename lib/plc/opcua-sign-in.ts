@@ -91,13 +91,22 @@ export function identityOf(library: Library, { user, userCertificate }: OpcUaOpt
   return { type: library.UserTokenType.UserName, userName: user.name, password: user.password };
 }
 
+/** A field for passwords takes the line ends out of what is pasted; PEM needs them back. */
+function asPem(text: string): string {
+  return text.replace(
+    /(-----BEGIN [A-Z ]+-----)([^-]*)(-----END [A-Z ]+-----)/g,
+    (_all, begin: string, body: string, end: string) =>
+      [begin, ...(body.replace(/\s/g, '').match(/.{1,64}/g) ?? []), end, ''].join('\n'),
+  );
+}
+
 function readPair({ certificate, privateKey }: { certificate: string; privateKey: string }): {
   certificateData: Buffer;
   privateKey: string;
 } {
   try {
-    const read = new X509Certificate(certificate);
-    const key = createPrivateKey(privateKey);
+    const read = new X509Certificate(asPem(certificate));
+    const key = createPrivateKey(asPem(privateKey));
     if (!read.checkPrivateKey(key)) throw new Error('the key is that of another certificate');
     return {
       certificateData: read.raw,
