@@ -1,6 +1,7 @@
 /** One PLC as the nodes that use it see it: a link they share, and one engine for all their commands. */
 import { CommandEngine, type CommandEngineOptions } from '../../lib/plc/command.ts';
-import type { LinkState, TagDescription, Transport } from '../../lib/plc/transport.ts';
+import type { LinkState, Reading, TagDescription, Transport } from '../../lib/plc/transport.ts';
+import { TagWatch } from '../../lib/plc/watch.ts';
 import { serviceOf } from '../runtime/station.ts';
 import type { NodeAPI } from '../runtime/types.ts';
 
@@ -35,6 +36,15 @@ export class PlcEndpoint {
 
   describe(tag: string): Promise<TagDescription> {
     return this.#transport.describe(tag);
+  }
+
+  readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
+    return this.#transport.readAll(tags, timeoutMs);
+  }
+
+  /** A watch in a rhythm of its own, which who asked for it closes. */
+  watch(pollMs: number): TagWatch {
+    return new TagWatch(this.#transport, { pollMs });
   }
 
   /** Lets the commands under way end, then the session on the PLC. */
