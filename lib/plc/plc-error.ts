@@ -20,6 +20,8 @@ export type PlcErrorCode =
   | 'PLC_TAG_UNUSABLE'
   /** The PLC answered a read with an error. */
   | 'PLC_READ_FAILED'
+  /** The PLC itself marks the value as doubtful, or it is no number. */
+  | 'PLC_NOT_GOOD'
   /** What halted the line could not be released. */
   | 'PLC_RELEASE_FAILED';
 
