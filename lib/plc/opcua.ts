@@ -12,7 +12,6 @@ import { join } from 'node:path';
 import type {
   ClientSecureChannelLayer,
   ClientSession,
-  DataValue,
   DataType as OpcUaDataType,
   NodeId,
   OPCUAClient,
