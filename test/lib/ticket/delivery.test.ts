@@ -308,11 +308,11 @@ describe('the delivery of tickets', () => {
 
   it('sets aside the one ticket the MES refuses us while it lets others in', async () => {
     const refusing: TicketClient = client();
-    const { create } = refusing;
+    const create = refusing.create.bind(refusing);
     refusing.create = (event, signal) =>
       event.part.id === 'part-1'
         ? Promise.reject(new TicketError('MES_AUTH', 'not this one', { status: 403 }))
-        : create.call(refusing, event, signal);
+        : create(event, signal);
     const delivery = new Delivery({
       journal,
       streamPrefix: PREFIX,
@@ -335,11 +335,11 @@ describe('the delivery of tickets', () => {
     };
     const tickets = client();
     let creates = 0;
-    const { create } = tickets;
+    const create = tickets.create.bind(tickets);
     tickets.create = (event, signal) => {
       if (event.part.id === 'part-1') creates += 1;
       else server.options = {};
-      return create.call(tickets, event, signal);
+      return create(event, signal);
     };
     const delivery = deliver(tickets);
     const done = outcomes(delivery, 2);
