@@ -65,6 +65,7 @@ export default defineConfig(
     languageOptions: {
       sourceType: 'script',
       globals: {
+        RED: 'readonly',
         $: 'readonly',
         document: 'readonly',
         window: 'readonly',

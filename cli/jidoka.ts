@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npx jidoka`: what is done to models before they are deployed. Exit codes: 0 done, 1 failed, 2 not understood. */
+/** `npx jidoka`: what is done to models and flows before they are deployed. Exit codes: 0 done, 1 failed, 2 not understood. */
 import { UsageError } from './arguments.ts';
 import { printableLines } from './printable.ts';
 
@@ -18,6 +18,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   quantize: async () => await import('./quantize.ts'),
   compare: async () => await import('./compare.ts'),
   pack: async () => await import('./pack.ts'),
+  lint: async () => await import('./lint.ts'),
+  journal: async () => await import('./journal.ts'),
 };
 
 async function usage(): Promise<string> {

@@ -1,7 +1,7 @@
 /**
  * The line's PLC as a real OPC UA server: object `Line` with one readable node id per tag
- * (`ns=1;s=Line.RejectGate`), without security and with Basic256Sha256 under a certificate of its own.
- * Anonymous clients may write what {@link WRITABLE_TAGS} names.
+ * (`ns=1;s=Line.RejectGate`) and the command block of the torque under it (`ns=1;s=Line.Torque.CmdId`), without security and with Basic256Sha256 under a certificate of its own.
+ * Anonymous clients may write what {@link WRITABLE_TAGS} names, and the block's command.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import {
   DataType,
   MessageSecurityMode,
+  type Namespace,
   OPCUACertificateManager,
   OPCUAServer,
   SecurityPolicy,
@@ -16,10 +17,17 @@ import {
   type StatusCode,
   StatusCodes,
   type UAObject,
-  type UAVariable,
   Variant,
 } from 'node-opcua';
-import { type PlcMemory, type PlcTag, type PlcWrite, WRITABLE_TAGS, type WritableTag } from './plc-memory.ts';
+import type { BlockCommand } from './command-block.ts';
+import {
+  type PlcMemory,
+  type PlcTag,
+  type PlcWrite,
+  type TorqueStatus,
+  WRITABLE_TAGS,
+  type WritableTag,
+} from './plc-memory.ts';
 import { asPortError, HOST, reservePort } from './ports.ts';
 
 export interface OpcuaOptions {
@@ -50,6 +58,29 @@ const TYPES: Readonly<Record<PlcTag, DataType>> = {
   RejectedCount: DataType.UInt32,
 };
 const TORQUE_RANGE = { low: 0, high: 60 };
+const TORQUE_UNITS = {
+  engineeringUnitsRange: TORQUE_RANGE,
+  engineeringUnits: makeEUInformation('NU', 'N·m', 'newton metre'),
+};
+const COMMAND_TYPES: Readonly<Record<keyof BlockCommand, DataType>> = {
+  Value: DataType.Float,
+  TtlMs: DataType.UInt32,
+  DecisionRef: DataType.UInt32,
+  CmdId: DataType.UInt32,
+  Heartbeat: DataType.UInt16,
+  Arm: DataType.Boolean,
+};
+const STATUS_TYPES: Readonly<Record<keyof TorqueStatus, DataType>> = {
+  AckId: DataType.UInt32,
+  AckResult: DataType.UInt16,
+  AppliedValue: DataType.Float,
+  AppliedRef: DataType.UInt32,
+  PlcHeartbeat: DataType.UInt16,
+  ModeManual: DataType.Boolean,
+  InterlockOk: DataType.Boolean,
+  SafeStateActive: DataType.Boolean,
+  LastCmdAgeMs: DataType.UInt32,
+};
 
 /**
  * Starts the server; about a second, more on the first start in a PKI folder (key generation).
@@ -80,7 +111,11 @@ export async function startOpcua(options: OpcuaOptions): Promise<OpcuaPlc> {
   try {
     await certificates.initialize();
     await server.initialize();
-    addLine(server, plc);
+    const space = server.engine.addressSpace;
+    if (space === null) throw new Error('the OPC UA server has no address space');
+    const namespace = space.getOwnNamespace();
+    addTorque(namespace, addLine(namespace, space.rootFolder.objects, plc), plc);
+    plc.torque.start();
     await server.start();
   } catch (error) {
     await server.shutdown(0).catch(() => undefined);
@@ -99,16 +134,12 @@ export async function startOpcua(options: OpcuaOptions): Promise<OpcuaPlc> {
   };
 }
 
-function addLine(server: OPCUAServer, plc: PlcMemory): void {
-  const space = server.engine.addressSpace;
-  if (space === null) throw new Error('the OPC UA server has no address space');
-  const namespace = space.getOwnNamespace();
+function addLine(namespace: Namespace, objects: UAObject, plc: PlcMemory): UAObject {
   const line: UAObject = namespace.addObject({
-    organizedBy: space.rootFolder.objects,
+    organizedBy: objects,
     browseName: 'Line',
     nodeId: 's=Line',
   });
-  const variables = new Map<PlcTag, UAVariable>();
   for (const tag of Object.keys(TYPES) as PlcTag[]) {
     const writable = isWritable(tag);
     const access = writable ? 'CurrentRead | CurrentWrite' : 'CurrentRead';
@@ -125,15 +156,47 @@ function addLine(server: OPCUAServer, plc: PlcMemory): void {
         ...(writable ? { set: (variant: Variant) => answerTo(plc, tag, variant) } : {}),
       },
     };
-    const variable =
-      tag === 'TorqueSetpoint'
-        ? namespace.addAnalogDataItem({
-            ...common,
-            engineeringUnitsRange: TORQUE_RANGE,
-            engineeringUnits: makeEUInformation('NU', 'N·m', 'newton metre'),
-          })
-        : namespace.addVariable(common);
-    variables.set(tag, variable);
+    if (tag === 'TorqueSetpoint') namespace.addAnalogDataItem({ ...common, ...TORQUE_UNITS });
+    else namespace.addVariable(common);
+  }
+  return line;
+}
+
+/** The command block: its command may be written, its status is read only. */
+function addTorque(namespace: Namespace, line: UAObject, plc: PlcMemory): void {
+  const torque = namespace.addObject({ componentOf: line, browseName: 'Torque', nodeId: 's=Line.Torque' });
+  const common = (name: string, dataType: DataType, access: string) => ({
+    componentOf: torque,
+    browseName: name,
+    nodeId: `s=Line.Torque.${name}`,
+    dataType,
+    accessLevel: access,
+    userAccessLevel: access,
+    minimumSamplingInterval: 10,
+  });
+  for (const tag of Object.keys(COMMAND_TYPES) as (keyof BlockCommand)[]) {
+    const dataType = COMMAND_TYPES[tag];
+    const options = {
+      ...common(tag, dataType, 'CurrentRead | CurrentWrite'),
+      value: {
+        get: () => new Variant({ dataType, value: plc.torque.command[tag] }),
+        set: (variant: Variant) => {
+          plc.writeTorque({ [tag]: variant.value as unknown }, 'opcua');
+          return StatusCodes.Good;
+        },
+      },
+    };
+    if (tag === 'Value') namespace.addAnalogDataItem({ ...options, ...TORQUE_UNITS });
+    else namespace.addVariable(options);
+  }
+  for (const tag of Object.keys(STATUS_TYPES) as (keyof TorqueStatus)[]) {
+    const dataType = STATUS_TYPES[tag];
+    const options = {
+      ...common(tag, dataType, 'CurrentRead'),
+      value: { get: () => new Variant({ dataType, value: plc.torqueStatus[tag] }) },
+    };
+    if (tag === 'AppliedValue') namespace.addAnalogDataItem({ ...options, ...TORQUE_UNITS });
+    else namespace.addVariable(options);
   }
 }
 

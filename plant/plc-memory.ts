@@ -3,6 +3,8 @@
  * through OPC UA and Modbus. It remembers who wrote what, so that a test can say "exactly one write".
  */
 import { EventEmitter } from 'node:events';
+import type { Clock } from '../lib/clock.ts';
+import { CommandBlock, type BlockCommand, type BlockMachine, type BlockStatus } from './command-block.ts';
 
 export interface PlcTags {
   /** False stops new parts from arriving. */
@@ -28,9 +30,15 @@ export type PlcTag = keyof PlcTags;
 export const WRITABLE_TAGS = ['FeederEnable', 'RejectGate', 'TorqueSetpoint', 'Heartbeat'] as const;
 export type WritableTag = (typeof WRITABLE_TAGS)[number];
 
+/** What a client writes for the command block of the torque, which lies under `Line.Torque`. */
+export type TorqueTag = keyof BlockCommand;
+
+/** What a client reads of the block: what it says itself, and what the PLC's program told it. */
+export type TorqueStatus = BlockStatus & Pick<BlockMachine, 'ModeManual' | 'InterlockOk'>;
+
 /** One write by a client, as asked for, whatever became of it. */
 export interface PlcWrite {
-  tag: WritableTag;
+  tag: WritableTag | `Torque.${TorqueTag}`;
   value: unknown;
   at: Date;
   via: 'opcua' | 'modbus';
@@ -52,13 +60,16 @@ interface PlcEvents {
   write: [write: PlcWrite];
 }
 
+/** Newton metres with which the line was set up, and to which the PLC goes back by itself. */
+const TORQUE_AT_START = 42;
+
 export class PlcMemory extends EventEmitter<PlcEvents> {
   /** Every write by a client in order of arrival; the newest ten thousand. */
   readonly writes: PlcWrite[] = [];
   readonly #values: PlcTags = {
     FeederEnable: true,
     RejectGate: false,
-    TorqueSetpoint: 42,
+    TorqueSetpoint: TORQUE_AT_START,
     PartCounter: 0,
     PartId: '',
     PartPresent: false,
@@ -66,8 +77,33 @@ export class PlcMemory extends EventEmitter<PlcEvents> {
     Heartbeat: 0,
     RejectedCount: 0,
   };
+  /**
+   * The function block in front of the torque. From its first effect on it drives TorqueSetpoint, except
+   * while the line is run by hand; a line that is not commanded through it never notices it.
+   */
+  readonly torque: CommandBlock;
+  /** What has to hold for the torque to be changed, as the PLC's own program sees it. */
+  interlockOk = true;
   readonly #faults = new Map<WritableTag, TagFault>();
   readonly #late = new Set<NodeJS.Timeout>();
+
+  constructor({ clock }: { clock?: Clock } = {}) {
+    super();
+    this.torque = new CommandBlock({
+      settings: { RangeLow: 0, RangeHigh: 60, SlewPerSecond: 200, FallbackValue: TORQUE_AT_START },
+      machine: () => ({
+        ModeManual: this.#values.Manual,
+        InterlockOk: this.interlockOk,
+        ManualValue: this.#values.TorqueSetpoint,
+      }),
+      ...(clock === undefined ? {} : { clock }),
+    });
+    let driven = false;
+    this.torque.on('effect', () => (driven = true));
+    this.torque.on('scan', () => {
+      if (driven && !this.#values.Manual) this.set('TorqueSetpoint', this.torque.status.AppliedValue);
+    });
+  }
 
   get<Tag extends PlcTag>(tag: Tag): PlcTags[Tag] {
     return this.#values[tag];
@@ -88,10 +124,7 @@ export class PlcMemory extends EventEmitter<PlcEvents> {
 
   /** What a client asks for over the network. */
   write<Tag extends WritableTag>(tag: Tag, value: PlcTags[Tag], via: PlcWrite['via']): WriteAnswer {
-    const write: PlcWrite = { tag, value, at: new Date(), via };
-    this.writes.push(write);
-    if (this.writes.length > 10_000) this.writes.shift();
-    this.emit('write', write);
+    this.#remember({ tag, value, at: new Date(), via });
     const fault = this.#faults.get(tag);
     switch (fault?.kind) {
       case undefined:
@@ -116,8 +149,27 @@ export class PlcMemory extends EventEmitter<PlcEvents> {
     }
   }
 
-  /** Forgets the writes that were to be applied late. */
+  /** What a client writes into the command area of the torque; the block takes it up in its next cycle. */
+  writeTorque(values: Partial<BlockCommand>, via: PlcWrite['via']): void {
+    for (const [tag, value] of Object.entries(values)) {
+      this.#remember({ tag: `Torque.${tag as TorqueTag}`, value, at: new Date(), via });
+    }
+    Object.assign(this.torque.command, values);
+  }
+
+  get torqueStatus(): TorqueStatus {
+    return { ...this.torque.status, ModeManual: this.#values.Manual, InterlockOk: this.interlockOk };
+  }
+
+  #remember(write: PlcWrite): void {
+    this.writes.push(write);
+    if (this.writes.length > 10_000) this.writes.shift();
+    this.emit('write', write);
+  }
+
+  /** Stops the cycles and forgets the writes that were to be applied late. */
   close(): void {
+    this.torque.stop();
     for (const timer of this.#late) clearTimeout(timer);
     this.#late.clear();
     this.removeAllListeners();

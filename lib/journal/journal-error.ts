@@ -4,6 +4,10 @@ import { CodedError } from '../errors.ts';
 export type JournalErrorCode =
   /** The folder cannot be written, the disk answers with errors, or the worker has ended. */
   | 'JOURNAL_UNAVAILABLE'
+  /** Another process has the journal open. */
+  | 'JOURNAL_IN_USE'
+  /** The disk no longer has what it had confirmed. */
+  | 'JOURNAL_LOST'
   /** The file was written by a newer version of the package. */
   | 'JOURNAL_NEWER'
   /** The file does not pass SQLite's own check. */
@@ -15,6 +19,8 @@ export type JournalErrorCode =
   | 'JOURNAL_NOT_FOUND'
   /** More entries wait for delivery than the journal may hold. */
   | 'JOURNAL_OUTBOX_FULL'
+  /** Telemetry is turned away, because what must not be dropped needs the room. */
+  | 'JOURNAL_SHED'
   /** More requests are under way than the journal takes at once. */
   | 'JOURNAL_OVERLOAD'
   /** What was to be recorded is not JSON. */

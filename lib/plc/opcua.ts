@@ -8,46 +8,37 @@
  * still holds nor what the library holds can arrive later. A new client follows with backoff.
  */
 import { Socket } from 'node:net';
-import { join } from 'node:path';
-import type {
-  ClientSecureChannelLayer,
-  ClientSession,
-  DataType as OpcUaDataType,
-  NodeId,
-  OPCUAClient,
-  UserIdentityInfo,
-} from 'node-opcua-client';
+import type { ClientSecureChannelLayer, ClientSession, OPCUAClient, StatusCode } from 'node-opcua-client';
 import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
-import { PlcError, type PlcErrorCode } from './plc-error.ts';
-import { TAG_TYPES, type Range, type TagType, type TagValue } from './tag-type.ts';
 import {
+  clientOptions,
+  explained,
+  identityOf,
+  loadLibrary,
+  NEED_A_PERSON,
+  type Library,
+  type OpcUaOptions,
+} from './opcua-sign-in.ts';
+import { describe, nodeIdOf, readingOf } from './opcua-reading.ts';
+import { OpcUaSubscriptions } from './opcua-subscriptions.ts';
+import { lost, PlcError } from './plc-error.ts';
+import type { TagType, TagValue } from './tag-type.ts';
+import {
+  countdown,
   linkDown,
   LinkNotice,
   RECONNECT_BACKOFF,
-  readInTurn,
   withDeadline,
-  writeInTurn,
   type LinkState,
   type Reading,
+  type SeenListener,
   type TagDescription,
   type TagWrite,
   type Transport,
   type WriteAnswer,
 } from './transport.ts';
 
-type Library = typeof import('node-opcua-client') & typeof import('node-opcua-certificate-manager');
-
-/** Keep-alive and transport limits with which a black hole was seen after 5.9 s and left 0.5 s after it closed. */
-const TIMING = {
-  keepAliveInterval: 2000,
-  transportTimeout: 4000,
-  /** The library's floor. */
-  defaultTransactionTimeout: 5000,
-  /** A session that could not be closed blocks its place on the server this long; small PLCs have three. */
-  requestedSessionTimeout: 20_000,
-};
-const RECONNECT = { maxRetry: -1, initialDelay: 200, maxDelay: 2000, randomisationFactor: 0.5 };
 const CONNECT_TIMEOUT_MS = 15_000;
 const CLOSE_TIMEOUT_MS = 3000;
 const DESCRIBE_TIMEOUT_MS = 5000;
@@ -73,44 +64,6 @@ const REFUSALS = new Set([
   'BadLocked',
 ]);
 
-/** Failures that no waiting mends. */
-const NEED_A_PERSON = new Set<string>([
-  'PLC_LIBRARY_MISSING',
-  'PLC_CERTIFICATE',
-  'PLC_SIGN_IN',
-] satisfies PlcErrorCode[]);
-
-export interface OpcUaOptions {
-  /** `opc.tcp://host:port/path`. */
-  endpointUrl: string;
-  security: 'None' | 'Basic256Sha256';
-  user?: { name: string; password: string };
-  /** Where the own certificate and the trusted ones are kept; made when absent. */
-  pkiFolder: string;
-  /** Trusts whatever certificate the server shows. For commissioning only. */
-  trustUnknownServers?: boolean;
-  backoff?: Backoff;
-}
-
-/** Loaded on first use: it takes half a second and 30 MB, which a station without a PLC never pays. */
-async function loadLibrary(): Promise<Library> {
-  try {
-    const [client, certificates] = await Promise.all([
-      import('node-opcua-client'),
-      import('node-opcua-certificate-manager'),
-    ]);
-    const library = { ...client, ...certificates };
-    // At the level of warnings it writes about every lost packet; what matters reaches us as errors.
-    library.setLogLevel(library.LogLevel.Critic);
-    return library;
-  } catch (error) {
-    throw new PlcError('PLC_LIBRARY_MISSING', 'OPC UA needs the library node-opcua-client', {
-      hint: 'In the Node-RED user folder: npm install node-opcua-client node-opcua-certificate-manager',
-      cause: error,
-    });
-  }
-}
-
 interface Connection {
   library: Library;
   client: OPCUAClient;
@@ -124,6 +77,7 @@ export class OpcUaTransport implements Transport {
   readonly #options: OpcUaOptions;
   readonly #backoff: Backoff;
   readonly #notice = new LinkNotice();
+  readonly #subscriptions = new OpcUaSubscriptions();
   #connection: Connection | undefined;
   /** The client that is being connected, so that `close` can end it. */
   #connecting: OPCUAClient | undefined;
@@ -145,6 +99,7 @@ export class OpcUaTransport implements Transport {
     clearTimeout(this.#timer);
     const connection = this.#connection;
     this.#connection = undefined;
+    this.#subscriptions.detach();
     const abandoned = this.#connecting?.disconnect() ?? Promise.resolve();
     const ended = Promise.allSettled([abandoned, endSession(connection), this.#attempt]);
     await withDeadline(ended, CLOSE_TIMEOUT_MS, 'close').catch(() => undefined);
@@ -179,54 +134,66 @@ export class OpcUaTransport implements Transport {
   }
 
   async read(tag: string, timeoutMs: number): Promise<Reading> {
-    const { library, session } = this.#up();
-    const nodeId = nodeIdOf(library, tag);
-    const dataValue = await withDeadline(
-      session.read({ nodeId, attributeId: library.AttributeIds.Value }),
-      timeoutMs,
-      `read ${tag}`,
-    ).catch((error: unknown) => {
-      throw error instanceof PlcError ? error : lost(`read ${tag}`, error);
-    });
-    const value: unknown = dataValue.value.value;
-    const { statusCode } = dataValue;
-    if (typeof value !== 'boolean' && typeof value !== 'number' && typeof value !== 'string') {
-      throw new PlcError('PLC_READ_FAILED', `read ${tag}: ${statusCode.name}, no plain value`);
-    }
-    const sourceAt = dataValue.sourceTimestamp?.toISOString() ?? null;
-    return { value, good: statusCode.value === GOOD, status: statusCode.name, sourceAt };
+    const [reading] = await this.readAll([tag], timeoutMs);
+    if (reading === undefined) throw new PlcError('PLC_READ_FAILED', `read ${tag}: no answer`);
+    return reading;
   }
 
-  async write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
+  write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
+    return this.writeAll([{ tag, value, dataType }], timeoutMs);
+  }
+
+  /** One Read of the whole list. */
+  async readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
+    const { library, session } = this.#up();
+    if (tags.length === 0) return [];
+    const attributeId = library.AttributeIds.Value;
+    const what = `read ${tags.join(', ')}`;
+    const nodes = tags.map((tag) => ({ nodeId: nodeIdOf(library, tag), attributeId }));
+    const values = await withDeadline(session.read(nodes), timeoutMs, what).catch((error: unknown) => {
+      throw error instanceof PlcError ? error : lost(what, error);
+    });
+    return values.map((value, index) => readingOf(tags[index] ?? '', value));
+  }
+
+  /**
+   * One Write of all but the last, then one of the last: a server may take the items of one Write in any
+   * order (OPC 10000-4, 5.11.4), and the last is what tells the PLC that the block is complete.
+   */
+  async writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+    if (writes.length === 0) return { result: 'good', status: 'Good' };
+    const leftMs = countdown(timeoutMs);
+    const others = writes.slice(0, -1);
+    if (others.length > 0) {
+      const answer = await this.#writeTogether(others, leftMs());
+      if (answer.result !== 'good') return answer;
+    }
+    return this.#writeTogether(writes.slice(-1), leftMs());
+  }
+
+  /** One Write; the first answer that is not good stands for all. */
+  async #writeTogether(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
     // From here to the socket nothing is awaited.
     const connection = this.#up();
     const { library, session } = connection;
-    const nodeId = nodeIdOf(library, tag);
-    const statusCode = await withDeadline(
-      session.write({
-        nodeId,
-        attributeId: library.AttributeIds.Value,
-        value: { value: { dataType: library.DataType[dataType], value } },
-      }),
-      timeoutMs,
-      `write ${tag}`,
-      () => this.#replace(connection, new PlcError('PLC_TIMEOUT', `write ${tag}: no answer`)),
+    const what = `write ${writes.map(({ tag }) => tag).join(', ')}`;
+    const nodes = writes.map(({ tag, value, dataType }) => ({
+      nodeId: nodeIdOf(library, tag),
+      attributeId: library.AttributeIds.Value,
+      value: { value: { dataType: library.DataType[dataType], value } },
+    }));
+    const statusCodes = await withDeadline(session.write(nodes), timeoutMs, what, () =>
+      this.#replace(connection, new PlcError('PLC_TIMEOUT', `${what}: no answer`)),
     ).catch((error: unknown) => {
-      throw error instanceof PlcError ? error : lost(`write ${tag}`, error);
+      throw error instanceof PlcError ? error : lost(what, error);
     });
-    const status = statusCode.name;
-    if (statusCode.value === GOOD) return { result: 'good', status };
-    if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
-    if (statusCode.isGoodish()) return { result: 'pending', status };
-    return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
+    const worst = statusCodes.find(({ value }) => value !== GOOD);
+    return worst === undefined ? { result: 'good', status: 'Good' } : answerOf(worst);
   }
 
-  readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
-    return readInTurn(this, tags, timeoutMs);
-  }
-
-  writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
-    return writeInTurn(this, writes, timeoutMs);
+  /** In one subscription with every other tag of this interval; the server samples twice as often as it tells. */
+  subscribe(tag: string, intervalMs: number, listener: SeenListener): Promise<() => Promise<void>> {
+    return Promise.resolve(this.#subscriptions.add(tag, intervalMs, listener));
   }
 
   /** A call, because the compiler does not know that it may change while something is awaited. */
@@ -261,7 +228,7 @@ export class OpcUaTransport implements Transport {
       this.#watch(connection);
       this.#connection = connection;
       this.#backoff.reset();
-      this.#notice.set({ state: 'up' });
+      this.#linked(connection);
     } catch (error) {
       const client = this.#connecting;
       this.#connecting = undefined;
@@ -276,12 +243,7 @@ export class OpcUaTransport implements Transport {
       channel = created;
     });
     await client.connect(this.#options.endpointUrl);
-    const { user } = this.#options;
-    const identity: UserIdentityInfo =
-      user === undefined
-        ? { type: library.UserTokenType.Anonymous }
-        : { type: library.UserTokenType.UserName, userName: user.name, password: user.password };
-    const session = await client.createSession(identity);
+    const session = await client.createSession(identityOf(library, this.#options));
     return { library, client, session, channel: () => channel, descriptions: new Map() };
   }
 
@@ -291,8 +253,11 @@ export class OpcUaTransport implements Transport {
       if (connection !== this.#connection) return;
       // A server that was restarted may describe its tags differently.
       connection.descriptions.clear();
-      if (isUp(connection)) this.#notice.set({ state: 'up' });
-      else this.#notice.set({ state: 'connecting', error: lost(this.#options.endpointUrl) });
+      if (isUp(connection)) this.#linked(connection);
+      else {
+        this.#subscriptions.detach();
+        this.#notice.set({ state: 'connecting', error: lost(this.#options.endpointUrl) });
+      }
     };
     client.on('connection_lost', check);
     client.on('start_reconnection', check);
@@ -306,10 +271,16 @@ export class OpcUaTransport implements Transport {
     });
   }
 
+  #linked({ library, session }: Connection): void {
+    this.#notice.set({ state: 'up' });
+    this.#subscriptions.attach(library, session);
+  }
+
   /** Throws the client away, with everything it holds, and makes a new one. */
   #replace(connection: Connection, error: Error): void {
     if (connection !== this.#connection) return;
     this.#connection = undefined;
+    this.#subscriptions.detach();
     resetSocket(connection);
     connection.client.disconnect().catch(() => undefined);
     this.#retry(error);
@@ -349,103 +320,9 @@ async function endSession(connection: Connection | undefined): Promise<void> {
   await connection.client.disconnect();
 }
 
-function lost(what: string, cause?: unknown): PlcError {
-  const detail = cause === undefined ? 'the link was lost' : asCodedError(cause).message;
-  return new PlcError('PLC_LINK_LOST', `${what}: ${detail}`, cause === undefined ? {} : { cause });
-}
-
-/** What a person can do about a connection that was not made. */
-function explained(error: Error & { code: string }, { pkiFolder, security }: OpcUaOptions): Error {
-  if (error.code.startsWith('PLC_')) return error;
-  const { message } = error;
-  if (/certificate/i.test(message) && security !== 'None') {
-    return new PlcError('PLC_CERTIFICATE', message, {
-      hint: `Compare the server's certificate with the one in the PLC's tool, then move it from ${join(pkiFolder, 'rejected')} to ${join(pkiFolder, 'trusted', 'certs')}; trust Jidoka's own in the PLC.`,
-      cause: error,
-    });
-  }
-  if (/BadIdentityToken|BadUserAccessDenied/.test(message)) {
-    return new PlcError('PLC_SIGN_IN', message, { hint: 'Check the user and the password.', cause: error });
-  }
-  return new PlcError('PLC_LINK_LOST', message, { cause: error });
-}
-
-async function clientOptions(
-  library: Library,
-  { security, pkiFolder, trustUnknownServers = false }: OpcUaOptions,
-): Promise<Parameters<Library['OPCUAClient']['create']>[0]> {
-  const secured = security !== 'None';
-  const common = {
-    applicationName: 'Jidoka',
-    clientName: 'Jidoka',
-    ...TIMING,
-    connectionStrategy: RECONNECT,
-    endpointMustExist: false,
-    keepSessionAlive: true,
-    securityMode: secured ? library.MessageSecurityMode.SignAndEncrypt : library.MessageSecurityMode.None,
-    securityPolicy: secured ? library.SecurityPolicy.Basic256Sha256 : library.SecurityPolicy.None,
-  };
-  const clientCertificateManager = new library.OPCUACertificateManager({
-    rootFolder: pkiFolder,
-    automaticallyAcceptUnknownCertificate: trustUnknownServers,
-    disableFileWatchers: true,
-  });
-  await clientCertificateManager.initialize();
-  return { ...common, clientCertificateManager };
-}
-
-function nodeIdOf(library: Library, tag: string): NodeId {
-  try {
-    return library.coerceNodeId(tag);
-  } catch (error) {
-    throw new PlcError('PLC_TAG_INVALID', `${tag} is not a node id`, {
-      hint: 'Write it as the PLC shows it, e.g. ns=1;s=RejectGate or ns=4;i=1001.',
-      cause: error,
-    });
-  }
-}
-
-async function describe({ library, session }: Connection, tag: string): Promise<TagDescription> {
-  const { AttributeIds } = library;
-  const nodeId = nodeIdOf(library, tag);
-  const attributes = [AttributeIds.ValueRank, AttributeIds.UserAccessLevel, AttributeIds.AccessLevel];
-  const [rank, userAccess, access] = await session.read(
-    attributes.map((attributeId) => ({ nodeId, attributeId })),
-  );
-  if (rank === undefined || rank.statusCode.value !== GOOD) {
-    throw new PlcError('PLC_TAG_UNUSABLE', `${tag}: ${rank?.statusCode.name ?? 'no answer'}`, {
-      hint: 'Check the node id against the PLC.',
-    });
-  }
-  if (rank.value.value !== -1) throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is not a scalar`);
-  const builtIn: OpcUaDataType = await session.getBuiltInDataType(nodeId);
-  const name = library.DataType[builtIn];
-  const dataType = TAG_TYPES.find((known): known is TagType => known === name);
-  if (dataType === undefined)
-    throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is a ${name}, which is not written`);
-  const range = await engineeringRange({ library, session }, nodeId);
-  const canWrite = library.AccessLevelFlag.CurrentWrite;
-  const writable = [userAccess, access].every(
-    (level) => level?.statusCode.value === GOOD && (Number(level.value.value) & canWrite) !== 0,
-  );
-  return { dataType, writable, ...(range === undefined ? {} : { range }) };
-}
-
-/** The property EURange of the tag (OPC 10000-8); servers state it and mostly do not enforce it. */
-async function engineeringRange(
-  { library, session }: Pick<Connection, 'library' | 'session'>,
-  nodeId: NodeId,
-): Promise<Range | undefined> {
-  const path = library.makeBrowsePath(nodeId, '.EURange');
-  const [target] = (await session.translateBrowsePath(path)).targets ?? [];
-  if (target === undefined) return undefined;
-  const { value, statusCode } = await session.read({
-    nodeId: target.targetId,
-    attributeId: library.AttributeIds.Value,
-  });
-  const range = value.value as { low?: unknown; high?: unknown } | null;
-  if (statusCode.value !== GOOD || typeof range?.low !== 'number' || typeof range.high !== 'number')
-    return undefined;
-  // A server that leaves both at 0 has stated nothing.
-  return range.low < range.high ? { min: range.low, max: range.high } : undefined;
+function answerOf(statusCode: StatusCode): WriteAnswer {
+  const status = statusCode.name;
+  if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
+  if (statusCode.isGoodish()) return { result: 'pending', status };
+  return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
 }

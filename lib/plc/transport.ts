@@ -57,7 +57,7 @@ export interface Transport {
   /** Rejects with `PLC_LINK_DOWN`, `PLC_TIMEOUT`, `PLC_LINK_LOST` or `PLC_READ_FAILED`. */
   read(tag: string, timeoutMs: number): Promise<Reading>;
   /**
-   * Sends once, now or not at all, in the type against which the value was checked. Rejects with `PLC_LINK_DOWN` when nothing was sent, and with
+   * Sends once, within `timeoutMs` or not at all, in the type against which the value was checked. Rejects with `PLC_LINK_DOWN` when nothing was sent, and with
    * `PLC_TIMEOUT` or `PLC_LINK_LOST` when the effect is not known. After `PLC_TIMEOUT` the socket
    * was reset, so that nothing of this write can leave any more. After `PLC_LINK_LOST` nothing is
    * sent again, but bytes that had left us may still arrive.
@@ -73,14 +73,14 @@ export interface Transport {
   writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer>;
   /**
    * Tells every change of a tag, beginning with its present value, until the returned function is called;
-   * goes on by itself after a reconnection. Absent where the protocol does not push: then a tag is polled.
+   * begins anew by itself after a reconnection, and may be asked for while there is no link. A tag that
+   * cannot be read is told as an error. Absent where the protocol does not push: then a tag is polled.
    */
-  subscribe?(
-    tag: string,
-    intervalMs: number,
-    listener: (reading: Reading) => void,
-  ): Promise<() => Promise<void>>;
+  subscribe?(tag: string, intervalMs: number, listener: SeenListener): Promise<() => Promise<void>>;
 }
+
+/** Told of a tag: what it holds, or why that cannot be known. */
+export type SeenListener = (seen: Reading | Error) => void;
 
 /** `readAll` for a protocol that reads one tag at a time. */
 export async function readInTurn(
@@ -134,6 +134,12 @@ export async function withDeadline<Result>(
     // When the deadline won, the work still fails later, and nobody is left to hear it.
     work.catch(() => undefined);
   }
+}
+
+/** What is left of a time that several requests share; at least a millisecond, so that the last one fails as a request does. */
+export function countdown(timeoutMs: number): () => number {
+  const startedAt = performance.now();
+  return () => Math.max(1, Math.round(timeoutMs - (performance.now() - startedAt)));
 }
 
 /** Waits between attempts to connect. */

@@ -14,6 +14,7 @@ import {
   ClientSubscription,
   ClientMonitoredItem,
 } from 'node-opcua';
+import { ACK } from '../../plant/command-block.ts';
 import { type ModbusPlc, startModbus } from '../../plant/modbus.ts';
 import { type OpcuaPlc, startOpcua } from '../../plant/opcua.ts';
 import { PlcMemory, type PlcTag } from '../../plant/plc-memory.ts';
@@ -137,6 +138,62 @@ describe('the PLC over OPC UA', function () {
     await subscription.terminate();
   });
 
+  it('offers the command block of the torque: types, units, and which tags may be written', async () => {
+    const attribute = async (tag: string, attributeId: AttributeIds): Promise<unknown> =>
+      (await session.read({ nodeId: `ns=1;s=Line.Torque.${tag}`, attributeId })).value.value;
+    const types = { Value: 'Float', TtlMs: 'UInt32', DecisionRef: 'UInt32', CmdId: 'UInt32', Heartbeat: 'UInt16', Arm: 'Boolean', AckId: 'UInt32', AckResult: 'UInt16', AppliedValue: 'Float', AppliedRef: 'UInt32', PlcHeartbeat: 'UInt16', ModeManual: 'Boolean', InterlockOk: 'Boolean', SafeStateActive: 'Boolean', LastCmdAgeMs: 'UInt32' }; // prettier-ignore
+    const writable: string[] = [];
+    for (const [tag, type] of Object.entries(types)) {
+      const { value } = await session.read({ nodeId: `ns=1;s=Line.Torque.${tag}` });
+      assert.equal(DataType[value.dataType], type, tag);
+      if ((Number(await attribute(tag, AttributeIds.UserAccessLevel)) & 2) !== 0) writable.push(tag);
+    }
+    assert.deepEqual(writable, ['Value', 'TtlMs', 'DecisionRef', 'CmdId', 'Heartbeat', 'Arm']);
+    const path = makeBrowsePath('ns=1;s=Line.Torque.Value', '.EURange');
+    const nodeId = (await session.translateBrowsePath(path)).targets?.[0]?.targetId;
+    assert.ok(nodeId);
+    const { low, high } = (await session.read({ nodeId })).value.value as { low: number; high: number };
+    assert.deepEqual([low, high], [0, 60]);
+  });
+
+  it('drives the torque by a command that is armed and beating, and by none other', async () => {
+    // Longer than this machine may be busy.
+    plc.torque.settings.HeartbeatTimeoutMs = 60_000;
+    const give = (values: Record<string, [DataType, unknown]>) =>
+      session.write(
+        Object.entries(values).map(([tag, [dataType, value]]) => ({
+          nodeId: `ns=1;s=Line.Torque.${tag}`,
+          attributeId: AttributeIds.Value,
+          value: { value: { dataType, value } },
+        })),
+      );
+    const command = (id: number, value: number) => ({
+      Value: [DataType.Float, value] as [DataType, unknown],
+      TtlMs: [DataType.UInt32, 60_000] as [DataType, unknown],
+      CmdId: [DataType.UInt32, id] as [DataType, unknown],
+    });
+    await once(plc.torque, 'scan');
+    let answer = once(plc.torque, 'ack');
+    await give(command(1, 30));
+    assert.deepEqual(await answer, [{ id: 1, result: ACK.NOT_ARMED }]);
+    const beating = once(plc.torque, 'beats');
+    await give({
+      Heartbeat: [DataType.UInt16, plc.torque.command.Heartbeat + 1],
+      Arm: [DataType.Boolean, true],
+    });
+    await beating;
+    answer = once(plc.torque, 'ack');
+    const driven = once(plc, 'change');
+    await give(command(2, 45));
+    assert.deepEqual(await answer, [{ id: 2, result: ACK.ACCEPTED }]);
+    const [, reached] = (await driven) as [string, number];
+    assert.ok(reached > 42 && reached <= 45, `${reached}`);
+    assert.deepEqual([...plc.torque.effects], [[2, 1]]);
+    assert.ok(
+      plc.writes.some(({ tag, value, via }) => tag === 'Torque.CmdId' && value === 2 && via === 'opcua'),
+    );
+  });
+
   it('talks Basic256Sha256 to those who want it', async () => {
     const secure = OPCUAClient.create({
       securityMode: MessageSecurityMode.SignAndEncrypt,
@@ -208,12 +265,50 @@ describe('the PLC over Modbus TCP', () => {
     assert.equal(plc.get('Heartbeat'), 513);
   });
 
+  it('takes a command of the torque in one request or item by item, and shows what became of it', async () => {
+    plc.torque.settings.HeartbeatTimeoutMs = 60_000;
+    plc.set('Manual', false);
+    await once(plc.torque, 'scan');
+    await client.writeCoil(3, true);
+    assert.equal(plc.torque.command.Arm, true);
+    assert.deepEqual((await client.readCoils(3, 4)).data.slice(0, 4), [true, false, true, true]);
+    const beating = once(plc.torque, 'beats');
+    await client.writeRegister(108, plc.torque.command.Heartbeat + 1);
+    await beating;
+    const block = Buffer.alloc(16);
+    block.writeFloatBE(41.5, 0);
+    block.writeUInt32BE(60_000, 4);
+    block.writeUInt32BE(0xcafe_f00d, 8);
+    block.writeUInt32BE(70_001, 12);
+    const words = Array.from({ length: 8 }, (_, index) => block.readUInt16BE(2 * index));
+    let answer = once(plc.torque, 'ack');
+    await client.writeRegisters(100, words);
+    assert.deepEqual(await answer, [{ id: 70_001, result: ACK.ACCEPTED }]);
+    assert.deepEqual((await client.readHoldingRegisters(100, 8)).data, words);
+    await once(plc.torque, 'scan');
+    const status = (await client.readHoldingRegisters(120, 10)).buffer;
+    assert.deepEqual(
+      [status.readUInt32BE(0), status.readUInt16BE(4), status.readFloatBE(6), status.readUInt32BE(10)],
+      [70_001, 1, 41.5, 0xcafe_f00d],
+    );
+    answer = once(plc.torque, 'ack');
+    block.writeFloatBE(61, 0);
+    await client.writeRegisters(100, [block.readUInt16BE(0), block.readUInt16BE(2)]);
+    await client.writeRegisters(106, [1, 4466]);
+    assert.deepEqual(await answer, [{ id: 70_002, result: ACK.RANGE }]);
+  });
+
   it('answers exceptions for what is not there, not writable, half a float, or refused', async () => {
     const code = (expected: number) => (error: { modbusCode?: number }) => error.modbusCode === expected;
-    await assert.rejects(client.readCoils(3, 1), code(2));
+    await assert.rejects(client.readCoils(7, 1), code(2));
     await assert.rejects(client.writeCoil(2, true), code(2));
     await assert.rejects(client.writeRegister(2, 1), code(2));
     await assert.rejects(client.writeRegister(0, 1), code(2));
+    await assert.rejects(client.writeCoil(4, true), code(2));
+    await assert.rejects(client.writeRegister(106, 1), code(2));
+    await assert.rejects(client.writeRegisters(106, [0, 1, 2, 3]), code(2));
+    await assert.rejects(client.writeRegisters(120, [0, 1]), code(2));
+    await assert.rejects(client.readHoldingRegisters(109, 1), code(2));
     plc.setFault('TorqueSetpoint', { kind: 'out-of-range' });
     await assert.rejects(client.writeRegisters(0, [0, 0]), code(3));
   });

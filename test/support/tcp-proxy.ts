@@ -1,7 +1,5 @@
-/** A cable that can be pulled: a TCP proxy whose links can be cut, muted and mended. */
-import { EventEmitter, once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
+/** A cable that can be pulled: the fault proxy with the faults most tests of a link need. */
+import { startFaultProxy } from './fault-proxy.ts';
 
 export interface TcpProxy {
   port: number;
@@ -12,59 +10,39 @@ export interface TcpProxy {
   /** Resolves when the client next ends a link, with the way it did: after a reset its kernel sends nothing more. */
   ended(): Promise<'reset' | 'closed'>;
   mend(): void;
+  /** Holds what both sides send, as a switch under load does; what a side has ended meanwhile is lost. */
+  freeze(): void;
+  /** Lets what was held go on. */
+  thaw(): void;
+  /** Resets every link once; new ones are let through. */
+  reset(): void;
+  /** Puts bytes onto the wire towards the clients that no server has sent. */
+  inject(bytes: Buffer): void;
+  /** Open links of clients. */
+  links(): number;
   close(): Promise<void>;
 }
 
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
-  let state: 'open' | 'cut' | 'muted' = 'open';
-  const sockets = new Set<Socket>();
-  const ends = new EventEmitter();
-  const server = createServer((near) => {
-    if (state === 'cut') {
-      near.resetAndDestroy();
-      return;
-    }
-    const far = connect(targetPort, '127.0.0.1');
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        sockets.delete(socket);
-        near.destroy();
-        far.destroy();
-      });
-    }
-    near.on('error', ({ code }: NodeJS.ErrnoException) =>
-      ends.emit('end', code === 'ECONNRESET' ? 'reset' : code),
-    );
-    near.on('end', () => ends.emit('end', 'closed'));
-    near.on('data', (bytes: Buffer) => far.write(bytes));
-    far.on('data', (bytes: Buffer) => {
-      if (state !== 'muted') near.write(bytes);
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const reset = (): void => {
-    for (const socket of sockets) socket.resetAndDestroy();
-  };
+  const proxy = await startFaultProxy(targetPort);
+  const frozen = { type: 'timeout', held: 'while-open' } as const;
   return {
-    port: (server.address() as AddressInfo).port,
-    cut: () => {
-      state = 'cut';
-      reset();
+    port: proxy.port,
+    cut: () => proxy.cut(),
+    muteAnswers: () => proxy.set('down', { type: 'timeout' }),
+    ended: () => proxy.ended(),
+    mend: () => proxy.mend(),
+    freeze: () => {
+      proxy.set('up', frozen);
+      proxy.set('down', frozen);
     },
-    muteAnswers: () => (state = 'muted'),
-    mend: () => (state = 'open'),
-    ended: async () => {
-      const [how] = (await once(ends, 'end')) as ['reset' | 'closed'];
-      return how;
+    thaw: () => {
+      proxy.set('up', undefined);
+      proxy.set('down', undefined);
     },
-    close: async () => {
-      reset();
-      server.close();
-      await once(server, 'close');
-    },
+    reset: () => proxy.reset(),
+    inject: (bytes) => proxy.inject(bytes),
+    links: () => proxy.links,
+    close: () => proxy.close(),
   };
 }
