@@ -12,7 +12,6 @@ import { join } from 'node:path';
 import type {
   ClientSecureChannelLayer,
   ClientSession,
-  DataValue,
   DataType as OpcUaDataType,
   NodeId,
   OPCUAClient,
@@ -21,6 +20,8 @@ import type {
 } from 'node-opcua-client';
 import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
+import { nodeIdOf, readingOf } from './opcua-reading.ts';
+import { OpcUaSubscriptions } from './opcua-subscriptions.ts';
 import { PlcError, type PlcErrorCode } from './plc-error.ts';
 import { TAG_TYPES, type Range, type TagType, type TagValue } from './tag-type.ts';
 import {
@@ -31,6 +32,7 @@ import {
   withDeadline,
   type LinkState,
   type Reading,
+  type SeenListener,
   type TagDescription,
   type TagWrite,
   type Transport,
@@ -125,6 +127,7 @@ export class OpcUaTransport implements Transport {
   readonly #options: OpcUaOptions;
   readonly #backoff: Backoff;
   readonly #notice = new LinkNotice();
+  readonly #subscriptions = new OpcUaSubscriptions();
   #connection: Connection | undefined;
   /** The client that is being connected, so that `close` can end it. */
   #connecting: OPCUAClient | undefined;
@@ -146,6 +149,7 @@ export class OpcUaTransport implements Transport {
     clearTimeout(this.#timer);
     const connection = this.#connection;
     this.#connection = undefined;
+    this.#subscriptions.detach();
     const abandoned = this.#connecting?.disconnect() ?? Promise.resolve();
     const ended = Promise.allSettled([abandoned, endSession(connection), this.#attempt]);
     await withDeadline(ended, CLOSE_TIMEOUT_MS, 'close').catch(() => undefined);
@@ -237,6 +241,11 @@ export class OpcUaTransport implements Transport {
     return worst === undefined ? { result: 'good', status: 'Good' } : answerOf(worst);
   }
 
+  /** In one subscription with every other tag of this interval; the server samples twice as often as it tells. */
+  subscribe(tag: string, intervalMs: number, listener: SeenListener): Promise<() => Promise<void>> {
+    return Promise.resolve(this.#subscriptions.add(tag, intervalMs, listener));
+  }
+
   /** A call, because the compiler does not know that it may change while something is awaited. */
   #isClosed(): boolean {
     return this.#closed;
@@ -269,7 +278,7 @@ export class OpcUaTransport implements Transport {
       this.#watch(connection);
       this.#connection = connection;
       this.#backoff.reset();
-      this.#notice.set({ state: 'up' });
+      this.#linked(connection);
     } catch (error) {
       const client = this.#connecting;
       this.#connecting = undefined;
@@ -299,8 +308,11 @@ export class OpcUaTransport implements Transport {
       if (connection !== this.#connection) return;
       // A server that was restarted may describe its tags differently.
       connection.descriptions.clear();
-      if (isUp(connection)) this.#notice.set({ state: 'up' });
-      else this.#notice.set({ state: 'connecting', error: lost(this.#options.endpointUrl) });
+      if (isUp(connection)) this.#linked(connection);
+      else {
+        this.#subscriptions.detach();
+        this.#notice.set({ state: 'connecting', error: lost(this.#options.endpointUrl) });
+      }
     };
     client.on('connection_lost', check);
     client.on('start_reconnection', check);
@@ -314,10 +326,16 @@ export class OpcUaTransport implements Transport {
     });
   }
 
+  #linked({ library, session }: Connection): void {
+    this.#notice.set({ state: 'up' });
+    this.#subscriptions.attach(library, session);
+  }
+
   /** Throws the client away, with everything it holds, and makes a new one. */
   #replace(connection: Connection, error: Error): void {
     if (connection !== this.#connection) return;
     this.#connection = undefined;
+    this.#subscriptions.detach();
     resetSocket(connection);
     connection.client.disconnect().catch(() => undefined);
     this.#retry(error);
@@ -407,25 +425,6 @@ function answerOf(statusCode: StatusCode): WriteAnswer {
   if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
   if (statusCode.isGoodish()) return { result: 'pending', status };
   return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
-}
-
-function readingOf(tag: string, { value, statusCode, sourceTimestamp }: DataValue): Reading {
-  const held: unknown = value.value;
-  if (typeof held !== 'boolean' && typeof held !== 'number' && typeof held !== 'string')
-    throw new PlcError('PLC_READ_FAILED', `read ${tag}: ${statusCode.name}, no plain value`);
-  const sourceAt = sourceTimestamp?.toISOString() ?? null;
-  return { value: held, good: statusCode.value === GOOD, status: statusCode.name, sourceAt };
-}
-
-function nodeIdOf(library: Library, tag: string): NodeId {
-  try {
-    return library.coerceNodeId(tag);
-  } catch (error) {
-    throw new PlcError('PLC_TAG_INVALID', `${tag} is not a node id`, {
-      hint: 'Write it as the PLC shows it, e.g. ns=1;s=RejectGate or ns=4;i=1001.',
-      cause: error,
-    });
-  }
 }
 
 async function describe({ library, session }: Connection, tag: string): Promise<TagDescription> {

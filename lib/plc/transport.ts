@@ -73,14 +73,14 @@ export interface Transport {
   writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer>;
   /**
    * Tells every change of a tag, beginning with its present value, until the returned function is called;
-   * goes on by itself after a reconnection. Absent where the protocol does not push: then a tag is polled.
+   * begins anew by itself after a reconnection, and may be asked for while there is no link. A tag that
+   * cannot be read is told as an error. Absent where the protocol does not push: then a tag is polled.
    */
-  subscribe?(
-    tag: string,
-    intervalMs: number,
-    listener: (reading: Reading) => void,
-  ): Promise<() => Promise<void>>;
+  subscribe?(tag: string, intervalMs: number, listener: SeenListener): Promise<() => Promise<void>>;
 }
+
+/** Told of a tag: what it holds, or why that cannot be known. */
+export type SeenListener = (seen: Reading | Error) => void;
 
 /** `readAll` for a protocol that reads one tag at a time. */
 export async function readInTurn(

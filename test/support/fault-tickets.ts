@@ -17,7 +17,7 @@ export function ticketBody(key: string, sequence: number): TicketBody {
     station: 'press-4',
     defectClass: 'scratch',
     severity: 'major',
-    evidence: null,
+    evidence: [],
   });
   return { node: NODE, event, inspection };
 }
@@ -41,7 +41,7 @@ function bound(inner: TicketClient): TicketClient {
   return {
     find: (id, signal) => inner.find(id, signal),
     create: (event, signal) => inner.create(event, signal),
-    attach: (id, evidence, signal) => inner.attach(id, evidence, signal),
+    attach: async (id, evidence, signal) => inner.attach?.(id, evidence, signal),
     close: () => inner.close(),
   };
 }

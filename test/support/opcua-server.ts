@@ -12,6 +12,7 @@ import {
   setLogLevel,
   StatusCodes,
   Variant,
+  type ServerSession,
   type StatusCode,
 } from 'node-opcua';
 
@@ -30,6 +31,8 @@ export interface TestServer {
   value(tag: string): unknown;
   set(tag: string, value: unknown): void;
   sessions(): number;
+  /** Monitored items of all sessions, and the subscriptions they belong to. */
+  subscribed(): { items: number; subscriptions: number };
   /** PKI store of the server, for certificates it should trust. */
   certificates: OPCUACertificateManager;
   stop(): Promise<void>;
@@ -127,6 +130,9 @@ export async function startOpcUaServer({
           },
         }),
   });
+  const sessions = new Set<ServerSession>();
+  server.on('create_session', (session: ServerSession) => sessions.add(session));
+  server.on('session_closed', (session: ServerSession) => sessions.delete(session));
   await server.initialize();
   const { addressSpace } = server.engine;
   if (addressSpace === null) throw new Error('the server has no address space');
@@ -186,6 +192,10 @@ export async function startOpcUaServer({
     value: (tag) => values.get(tag),
     set: (tag, value) => values.set(tag, value as boolean | number),
     sessions: () => server.currentSessionCount,
+    subscribed: () => ({
+      items: [...sessions].reduce((sum, session) => sum + session.currentMonitoredItemCount, 0),
+      subscriptions: server.currentSubscriptionCount,
+    }),
     stop: async () => {
       await server.shutdown(0);
       await rm(folder, { recursive: true, force: true });
