@@ -2,9 +2,13 @@
 import { CommandEngine, type CommandEngineOptions } from '../../lib/plc/command.ts';
 import { armBit, type FallbackPhase } from '../../lib/plc/fallback.ts';
 import { Heartbeat, type HeartbeatOptions } from '../../lib/plc/heartbeat.ts';
-import type { LinkState, TagDescription, Transport } from '../../lib/plc/transport.ts';
+import type { LinkState, Reading, TagDescription, Transport } from '../../lib/plc/transport.ts';
+import { TagWatch } from '../../lib/plc/watch.ts';
 import { serviceOf } from '../runtime/station.ts';
 import type { NodeAPI } from '../runtime/types.ts';
+
+/** How often the manual bit is looked at between commands, where the protocol does not push; each command reads it besides. */
+const MANUAL_POLL_MS = 100;
 
 export interface EndpointOptions extends CommandEngineOptions {
   /** Absent: this PLC watches no beat. */
@@ -14,6 +18,7 @@ export interface EndpointOptions extends CommandEngineOptions {
 export class PlcEndpoint {
   readonly engine: CommandEngine;
   readonly #transport: Transport;
+  readonly #manualWatch: TagWatch;
   /** Called on every change of the link, one for each node that uses it. */
   readonly #users = new Set<() => void>();
   /** How it stands with the defined output of each tag that is written, one for each node that writes. */
@@ -22,8 +27,9 @@ export class PlcEndpoint {
   #open = false;
 
   constructor({ heartbeat, ...options }: EndpointOptions) {
-    this.engine = new CommandEngine(options);
     this.#transport = options.transport;
+    this.#manualWatch = new TagWatch(this.#transport, { pollMs: MANUAL_POLL_MS });
+    this.engine = new CommandEngine({ ...options, watch: this.#manualWatch });
     // A dry run sends nothing, so the PLC must not believe that anybody answers for it.
     if (heartbeat !== undefined && options.dryRun !== true) {
       const armed = (): boolean => armBit([...this.#outputs].map((phase) => phase()));
@@ -68,9 +74,19 @@ export class PlcEndpoint {
     return this.#transport.describe(tag);
   }
 
+  readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
+    return this.#transport.readAll(tags, timeoutMs);
+  }
+
+  /** A watch in a rhythm of its own, which who asked for it closes. */
+  watch(pollMs: number): TagWatch {
+    return new TagWatch(this.#transport, { pollMs });
+  }
+
   /** Lets the commands under way end, then the beats, then the session on the PLC. */
   async close(): Promise<void> {
     await this.engine.close();
+    this.#manualWatch.close();
     await this.#heartbeat?.stop();
     await this.#transport.close();
   }

@@ -13,6 +13,7 @@ import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
 import { endpointOf, type PlcEndpoint } from '../plc-endpoint/endpoint.ts';
 import { showBadge } from './badge.ts';
 import { Commands } from './commands.ts';
+import { startFallback } from './fallback.ts';
 import { migrations, normalise, tagsOf, type Config } from './config.ts';
 
 class PlcWriteHandler implements Handlers, Releasable, Commandable {
@@ -22,6 +23,7 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
   readonly #station: StationControl;
   readonly #endpoint: PlcEndpoint;
   readonly #commands: Commands;
+  readonly #output: ReturnType<typeof startFallback>;
   /** What is undone when the node is closed, last first. */
   readonly #undo: (() => void)[];
   #tagProblem: string | undefined;
@@ -37,15 +39,17 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
     this.#endpoint = endpointOf(RED, config.endpointId);
     const { engine } = this.#endpoint;
     this.#commands = new Commands(config.manner, engine, this.#station, signal);
+    const show = (): void => this.#show();
+    disarmForDeployed(this.name, this.#station);
+    this.#output = startFallback(config.fallback, this.#station, this.#endpoint, this.#commands, show);
     this.#undo = [
       this.#station.hold(),
-      this.#station.onChange(() => this.#show()),
+      this.#station.onChange(show),
       this.#endpoint.use(() => this.#checkTags()),
       engine.join(this.#station),
       this.#station.addCommandable(this),
       ...(config.releaseValue === undefined ? [] : [this.#station.addReleasable(this)]),
     ];
-    disarmForDeployed(this.name, this.#station);
     engine.recover(this.#station, config.manner).catch((error: unknown) => context.fail(error));
     this.#checkTags();
   }
@@ -60,6 +64,7 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
     const { RED, config } = this.#context;
     const { value, manner } = config;
     const wanted = 'value' in value ? value.value : propertyOf(RED, message, value.property);
+    this.#output.fallback.input();
     const decided = await this.#commands.decide(inspection.part, wanted, signal);
     const { outcome, ...seen } = this.#heed(decided.outcome);
     inspection.command = {
@@ -79,6 +84,7 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
 
   /** From outside of the flow, through the same fences. */
   async command(request: CommandRequest): Promise<Outcome> {
+    this.#output.fallback.input();
     return this.#heed(await this.#commands.request(request));
   }
 
@@ -88,12 +94,14 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
     if (releaseValue === undefined || !('value' in releaseValue)) {
       throw new PlcError('PLC_RELEASE_FAILED', `${this.name} has no release value`);
     }
+    this.#output.fallback.input();
     const seen = this.#heed(await this.#commands.release(releaseValue.value, actor));
     if (seen.outcome === 'confirmed') return seen;
     throw new PlcError('PLC_RELEASE_FAILED', `${seen.outcome} ${seen.reason ?? ''}: ${seen.detail ?? ''}`);
   }
 
   async close(): Promise<void> {
+    this.#output.stop();
     await this.#endpoint.engine.idle();
     for (const undo of this.#undo.reverse()) undo();
   }
@@ -126,7 +134,7 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
 
   #show(): void {
     const { signal, status } = this.#context;
-    const problems = { tag: this.#tagProblem, limited: this.#limited };
+    const problems = { tag: this.#tagProblem, limited: this.#limited, due: this.#output.fallback.due };
     if (!signal.aborted) showBadge(status, this.#endpoint, this.#station, problems);
   }
 }
