@@ -51,14 +51,14 @@ describe('a journal whose machine loses power', function () {
         await writer.until(() => writer.promised.length > before + 3 + ((number * 5) % 23));
         // what it has written to the pipe it has promised, heard or not: only what was heard is counted
         const promised = [...writer.promised];
-        writer.process.kill('SIGSTOP');
+        writer.signal('SIGSTOP');
         disk.afterCut((mounted) => {
           const { lost, integrity } = inspect(mounted, promised);
           found.lost += lost;
           if (integrity === 'ok' && verifyJournal(mounted).problems === 0) found.intact += 1;
         });
         found.promised += promised.length;
-        writer.process.kill('SIGCONT');
+        writer.signal('SIGCONT');
       }
     } finally {
       await writer.kill();

@@ -10,9 +10,16 @@ import { openJournal } from '../../lib/journal/journal.ts';
 /** `guarded`; `careless` promises before the commit; `normal` commits without waiting for the disk. */
 const [folder = '', first = '0', variant = 'guarded', pauseMs = '0'] = process.argv.slice(2);
 
-/** Straight to the file descriptor, so that a promise made is a promise read. */
+/** Straight to the file descriptor, so that a promise made is a promise read; waits while the pipe is full. */
 function say(text: string): void {
-  writeSync(1, `${text}\n`);
+  for (;;) {
+    try {
+      writeSync(1, `${text}\n`);
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'EAGAIN') throw error;
+    }
+  }
 }
 
 async function guarded(): Promise<void> {

@@ -20,7 +20,11 @@ export class JournalWriter {
   constructor(folder: string, first: number, variant: string, { wrap = [] as string[], pauseMs = 0 } = {}) {
     const line = [...wrap, process.execPath, child, folder, String(first), variant, String(pauseMs)];
     const [command = '', ...args] = line;
-    this.process = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.process = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // a group of its own, so that what strace runs ends with it
+      detached: true,
+    });
     this.process.stdout?.setEncoding('utf8').on('data', (text: string) => this.#hear(text));
     this.process.once('close', () => {
       this.#hasEnded = true;
@@ -39,8 +43,12 @@ export class JournalWriter {
   async kill(): Promise<void> {
     if (this.#hasEnded) return;
     const closed = once(this.process, 'close');
-    this.process.kill('SIGKILL');
+    this.signal('SIGKILL');
     await closed;
+  }
+
+  signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
+    if (this.process.pid !== undefined) process.kill(-this.process.pid, signal);
   }
 
   get hasEnded(): boolean {

@@ -35,6 +35,8 @@ export interface TestServer {
   subscribed(): { items: number; subscriptions: number };
   /** PKI store of the server, for certificates it should trust. */
   certificates: OPCUACertificateManager;
+  /** The same for certificates of users; none is trusted unless told. */
+  userCertificates: OPCUACertificateManager;
   stop(): Promise<void>;
 }
 
@@ -111,12 +113,19 @@ export async function startOpcUaServer({
     automaticallyAcceptUnknownCertificate: true,
     disableFileWatchers: true,
   });
+  const userCertificates = new OPCUACertificateManager({
+    rootFolder: join(folder, 'users'),
+    automaticallyAcceptUnknownCertificate: false,
+    disableFileWatchers: true,
+  });
+  await userCertificates.initialize();
   const server = new OPCUAServer({
     port,
     host: '127.0.0.1',
     hostname: '127.0.0.1',
     resourcePath: '/plc',
     serverCertificateManager: certificates,
+    userCertificateManager: userCertificates,
     allowAnonymous: user === undefined,
     serverInfo: { applicationUri: 'urn:jidoka:test-plc' },
     serverCapabilities: { maxSessions },
@@ -186,6 +195,7 @@ export async function startOpcUaServer({
     port: address,
     writes,
     certificates,
+    userCertificates,
     nextWrite: async () => {
       await once(applied, 'write');
     },
