@@ -29,7 +29,7 @@ export type FallbackPhase = 'idle' | 'acting' | 'holding' | 'written' | 'release
 /** The station, seen from here. */
 export interface FallbackStation {
   readonly mode: string;
-  arming(): { state: 'DISARMED' | 'ARMED' | 'TRIPPED'; actor: string; reason: string };
+  arming(): { state: 'DISARMED' | 'ARMING' | 'ARMED' | 'TRIPPED' | 'LOCKED_OUT'; actor: string; reason: string };
   onChange(listener: () => void): () => void;
 }
 
@@ -101,7 +101,7 @@ export class Fallback {
       this.#enter('idle', null);
     } else if (this.#phase === 'acting') {
       const stopped = this.#options.station.mode === 'STOPPED';
-      this.#fall({ cause: state === 'TRIPPED' ? 'TRIPPED' : stopped ? 'STOPPED' : 'DISARMED', reason });
+      this.#fall({ cause: state === 'TRIPPED' || state === 'LOCKED_OUT' ? 'TRIPPED' : stopped ? 'STOPPED' : 'DISARMED', reason });
     }
   }
 
