@@ -26,6 +26,7 @@ interface Server {
   SetEventMask(mask: number): void;
   RegisterArea(area: number, block: number, memory: Buffer): boolean;
   RegisterArea(area: number, memory: Buffer): boolean;
+  UnregisterArea(area: number, block?: number): boolean;
   GetArea(area: number, block?: number): Buffer;
   SetArea(area: number, block: number, memory: Buffer): boolean;
   SetArea(area: number, memory: Buffer): boolean;
@@ -51,6 +52,8 @@ const BLOCK_BYTES = 64;
 /** What the protocol calls the areas, and what the server does. */
 const NAMES = { 0x81: 'srvAreaPE', 0x83: 'srvAreaMK', 0x84: 'srvAreaDB' } as const;
 
+/** One for the process: its handles are global to the addon, and collecting a second one aborts (1.0.9). */
+let shared: Server | undefined;
 let library: { S7Server: new () => Server } | undefined;
 
 /** Skips with a reason where it cannot be built; in CI nothing may be skipped, so there it fails. */
@@ -105,7 +108,7 @@ function headers(): Record<string, string> {
 
 export async function startSnap7(tags: readonly string[], port = 0): Promise<Snap7Server> {
   if (library === undefined) throw new Error('call requireSnap7 first');
-  const server = new library.S7Server();
+  const server = (shared ??= new library.S7Server());
   const listenPort = await reservePort(port, 'S7 server');
   server.SetParam(server.LocalPort, listenPort);
   server.SetEventMask(server.evcDataWrite);
@@ -151,6 +154,9 @@ export async function startSnap7(tags: readonly string[], port = 0): Promise<Sna
     stop: () => {
       server.Stop();
       server.removeAllListeners();
+      server.UnregisterArea(server.srvAreaPE);
+      server.UnregisterArea(server.srvAreaMK);
+      server.UnregisterArea(server.srvAreaDB, 1);
     },
   };
 }
