@@ -32,7 +32,11 @@ type ModelValues = { [Name in keyof typeof MODEL_OPTIONS]?: string | undefined }
 
 const TASKS = ['auto', 'classify', 'detect', 'segment', 'regress', 'embed', 'anomaly-map', 'raw'] as const;
 
-function oneOf<Choice extends string>(name: string, value: string, choices: readonly Choice[]): Choice {
+export function oneOf<Choice extends string>(
+  name: string,
+  value: string,
+  choices: readonly Choice[],
+): Choice {
   const choice = choices.find((candidate) => candidate === value);
   if (choice !== undefined) return choice;
   throw new UsageError(`--${name} is one of ${choices.join(', ')}, not '${value}'`);

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   compare: async () => await import('./compare.ts'),
   pack: async () => await import('./pack.ts'),
   lint: async () => await import('./lint.ts'),
+  journal: async () => await import('./journal.ts'),
 };
 
 async function usage(): Promise<string> {

@@ -10,8 +10,11 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
+  statSync,
+  utimesSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -36,7 +39,12 @@ export function syncFolder(folder: string): void {
 export function keepEvidence(folder: string, bytes: Uint8Array): string {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const path = pathOf(folder, sha256);
-  if (existsSync(path)) return sha256;
+  if (existsSync(path)) {
+    // In use again: its age counts from now.
+    const now = Date.now() / 1000;
+    utimesSync(path, now, now);
+    return sha256;
+  }
   const made = mkdirSync(dirname(path), { recursive: true });
   const unfinished = `${path}.${process.pid}.part`;
   try {
@@ -67,4 +75,39 @@ export function readEvidence(folder: string, sha256: string): Buffer {
     throw new JournalError('JOURNAL_NOT_FOUND', `no evidence is kept under ${sha256.slice(0, 64)}`);
   }
   return readFileSync(path);
+}
+
+export interface EvidenceFile {
+  sha256: string;
+  bytes: number;
+  /** Milliseconds since 1970 when it was last kept. */
+  keptAt: number;
+}
+
+/** Names of the folders that hold evidence. */
+export function evidenceFolders(folder: string): string[] {
+  return names(join(folder, 'evidence')).filter((name) => /^[0-9a-f]{2}$/.test(name));
+}
+
+/** The files of one of {@link evidenceFolders}. */
+export function evidenceIn(folder: string, name: string): EvidenceFile[] {
+  return names(join(folder, 'evidence', name)).flatMap((sha256) => {
+    if (!/^[0-9a-f]{64}$/.test(sha256)) return [];
+    const file = evidenceFile(folder, sha256);
+    return file === undefined ? [] : [file];
+  });
+}
+
+/** Undefined when nothing is kept under the hash. */
+export function evidenceFile(folder: string, sha256: string): EvidenceFile | undefined {
+  const found = statSync(pathOf(folder, sha256), { throwIfNoEntry: false });
+  return found === undefined ? undefined : { sha256, bytes: found.size, keptAt: found.mtimeMs };
+}
+
+export function removeEvidence(folder: string, sha256: string): void {
+  rmSync(pathOf(folder, sha256), { force: true });
+}
+
+function names(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).sort() : [];
 }

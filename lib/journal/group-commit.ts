@@ -5,10 +5,12 @@
 import type { Database } from 'better-sqlite3';
 import { asJournalError, JournalError } from './journal-error.ts';
 import type { Reply, Request, StoreMethod } from './protocol.ts';
-import type { Store } from './store.ts';
+import type { Store, Tail } from './store.ts';
 
 const MAX_REQUESTS = 64;
 const MAX_MS = 5;
+/** With what a record may hold at most, this keeps one commit within the bound of the write-ahead log. */
+const MAX_CHARACTERS = 8 * 1024 * 1024;
 
 const READS: ReadonlySet<StoreMethod> = new Set([
   'parts',
@@ -24,6 +26,7 @@ const READS: ReadonlySet<StoreMethod> = new Set([
   'outbox',
   'outboxEntry',
   'openOutbox',
+  'deliveredAs',
   'attachment',
   'getValue',
 ]);
@@ -36,9 +39,18 @@ function concernsOneRequest(error: unknown): boolean {
   return !code.startsWith('SQLITE_') && !/^E[A-Z]+$/.test(code);
 }
 
+function lengthOf({ parameters }: Request): number {
+  return parameters.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 0), 0);
+}
+
 /** Everything that is waiting, in one commit. Throws when nothing of it was committed. */
-function commit(database: Database, store: Store, requests: Iterable<Request>): Reply[] {
+function commit(
+  database: Database,
+  store: Store,
+  requests: Iterable<Request>,
+): Pick<Batch, 'replies' | 'committed'> {
   const replies: Reply[] = [];
+  let committed: Tail | undefined;
   try {
     for (const { id, method, parameters } of requests) {
       const writes = !READS.has(method);
@@ -57,8 +69,11 @@ function commit(database: Database, store: Store, requests: Iterable<Request>): 
         replies.push({ id, error: { code: code as JournalError['code'], message, hint } });
       }
     }
-    if (database.inTransaction) database.exec('COMMIT');
-    return replies;
+    if (database.inTransaction) {
+      committed = store.countCommit();
+      database.exec('COMMIT');
+    }
+    return { replies, committed };
   } catch (error) {
     store.forget();
     if (database.inTransaction) database.exec('ROLLBACK');
@@ -68,6 +83,8 @@ function commit(database: Database, store: Store, requests: Iterable<Request>): 
 
 export interface Batch {
   replies: Reply[];
+  /** What the disk has confirmed; undefined when nothing was written. */
+  committed?: Tail | undefined;
   /** Why nothing of the batch was committed. */
   failure: JournalError | undefined;
   /** True when the disk was full and room was made. */
@@ -88,16 +105,21 @@ export function commitBatch(
   function* take(): Generator<Request> {
     const startedAt = performance.now();
     let request: Request | undefined = first;
+    let characters = 0;
     while (request !== undefined) {
       taken.push(request);
       yield request;
-      const full = taken.length >= MAX_REQUESTS || performance.now() - startedAt >= MAX_MS;
+      characters += lengthOf(request);
+      const full =
+        taken.length >= MAX_REQUESTS ||
+        characters >= MAX_CHARACTERS ||
+        performance.now() - startedAt >= MAX_MS;
       request = full ? undefined : next();
     }
   }
   const attempt = (requests: Iterable<Request>): Omit<Batch, 'madeRoom'> => {
     try {
-      return { replies: commit(open.database, open.store, requests), failure: undefined };
+      return { ...commit(open.database, open.store, requests), failure: undefined };
     } catch (thrown) {
       const failure = asJournalError(thrown, open.folder);
       const { code, message, hint } = failure;

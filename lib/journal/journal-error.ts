@@ -19,6 +19,8 @@ export type JournalErrorCode =
   | 'JOURNAL_NOT_FOUND'
   /** More entries wait for delivery than the journal may hold. */
   | 'JOURNAL_OUTBOX_FULL'
+  /** Telemetry is turned away, because what must not be dropped needs the room. */
+  | 'JOURNAL_SHED'
   /** More requests are under way than the journal takes at once. */
   | 'JOURNAL_OVERLOAD'
   /** What was to be recorded is not JSON. */

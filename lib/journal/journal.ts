@@ -10,7 +10,7 @@ import { asJournalError, JournalError } from './journal-error.ts';
 import { FIRST_PREVIOUS_HASH } from './ledger.ts';
 import type { Failure, FromWorker, JournalState, Request, StoreMethod, WorkerOptions } from './protocol.ts';
 import type { Store } from './store.ts';
-import type { Journal, LedgerEntry, OutboxEntry, Retention } from './types.ts';
+import type { Journal, LedgerEntry, OutboxEntry, PressureLevel, Retention, StreamBound } from './types.ts';
 
 export type { JournalState } from './protocol.ts';
 export { JournalError } from './journal-error.ts';
@@ -19,6 +19,7 @@ export { JournalError } from './journal-error.ts';
 const MAX_PENDING = 20_000;
 /** Records of the ledger verified at a stretch; others may write in between. */
 const VERIFY_STRETCH = 1000;
+const MAX_RECORD_CHARACTERS = 16 * 1024 * 1024;
 
 export interface JournalOptions {
   /** Where `journal.db`, `evidence/` and `ballast` live; made when absent. */
@@ -28,9 +29,13 @@ export interface JournalOptions {
   /** Entries that may wait for delivery; further ones end in `JOURNAL_OUTBOX_FULL`. */
   maxWaiting?: number;
   retention?: Retention;
-  /** Hears when the journal runs low on disk, fails or recovers. */
-  onState?: (state: JournalState) => void;
+  /** What may wait of each kind of stream, beside `maxWaiting` for all together; tickets up to 4 GB unless told. */
+  bounds?: StreamBound[];
+  /** Hears when the journal runs low on disk, fails or recovers, and when a bound is neared or left. */
+  onState?: (state: JournalState, pressure: PressureLevel) => void;
 }
+
+type StateListener = (state: JournalState, pressure: PressureLevel) => void;
 
 interface Pending {
   resolve: (value: unknown) => void;
@@ -41,12 +46,13 @@ interface Pending {
 class JournalThread {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
-  readonly #listeners = new Set<(state: JournalState) => void>();
+  readonly #listeners = new Set<StateListener>();
   readonly opened: Promise<void>;
   /** Resolves when the file is closed and the thread has ended. */
   readonly ended: Promise<void>;
   #nextId = 1;
   #state: JournalState = 'ready';
+  #pressure: PressureLevel = 'normal';
   #failure: JournalError | undefined;
   users = 0;
 
@@ -83,9 +89,9 @@ class JournalThread {
     return this.#failure !== undefined;
   }
 
-  listen(listener: (state: JournalState) => void): () => void {
+  listen(listener: StateListener): () => void {
     this.#listeners.add(listener);
-    if (this.#state !== 'ready') listener(this.#state);
+    if (this.#state !== 'ready' || this.#pressure !== 'normal') listener(this.#state, this.#pressure);
     return () => this.#listeners.delete(listener);
   }
 
@@ -115,7 +121,8 @@ class JournalThread {
   #receive(message: FromWorker): void {
     if (message.type === 'state') {
       this.#state = message.state;
-      for (const listener of this.#listeners) listener(message.state);
+      this.#pressure = message.pressure;
+      for (const listener of this.#listeners) listener(message.state, message.pressure);
     }
     if (message.type !== 'replies') return;
     for (const { id, result, error } of message.replies) {
@@ -135,7 +142,13 @@ const threads = new Map<string, JournalThread>();
  * @throws JournalError `JOURNAL_UNAVAILABLE`, `JOURNAL_NEWER`, `JOURNAL_CORRUPT` or `JOURNAL_FULL`
  */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
-  const { ballastBytes = 8 * 1024 * 1024, maxWaiting = 100_000, retention = {}, onState } = options;
+  const {
+    ballastBytes = 8 * 1024 * 1024,
+    maxWaiting = 100_000,
+    retention = {},
+    bounds = [],
+    onState,
+  } = options;
   const folder = await realFolder(options.folder);
   for (;;) {
     const shared = threads.get(folder);
@@ -143,7 +156,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     await shared.ended;
     if (threads.get(folder) === shared) threads.delete(folder);
   }
-  const thread = threads.get(folder) ?? new JournalThread({ folder, ballastBytes, maxWaiting, retention });
+  const thread =
+    threads.get(folder) ?? new JournalThread({ folder, ballastBytes, maxWaiting, retention, bounds });
   threads.set(folder, thread);
   thread.users += 1;
   try {
@@ -226,6 +240,7 @@ function journalOn(thread: JournalThread, release: () => Promise<void>): Journal
     outboxEntry: (key) => call('outboxEntry', [key]),
     requeueOutbox: (key, by) => call('requeueOutbox', [key, by]),
     noteReceiver: (key, state, actor) => call('noteReceiver', [key, state, actor]),
+    deliveredAs: (streamPrefix, ticketId) => call('deliveredAs', [streamPrefix, ticketId]),
     openOutbox: (streamPrefix, query) => call('openOutbox', [streamPrefix, query]),
     attachment: async (sha256) => {
       const bytes: Uint8Array = await call('attachment', [sha256]);
@@ -246,8 +261,14 @@ function journalOn(thread: JournalThread, release: () => Promise<void>): Journal
 function toJson(value: unknown): string {
   try {
     const text = JSON.stringify(value) as string | undefined;
-    if (text !== undefined) return text;
+    if (text !== undefined && text.length <= MAX_RECORD_CHARACTERS) return text;
+    if (text !== undefined) {
+      throw new JournalError('JOURNAL_BAD_RECORD', `a record of ${text.length} characters is too large`, {
+        hint: 'Pictures belong into attachments, which are kept as files.',
+      });
+    }
   } catch (error) {
+    if (error instanceof JournalError) throw error;
     throw new JournalError('JOURNAL_BAD_RECORD', `this is not JSON: ${(error as Error).message}`, {
       cause: error,
     });

@@ -22,6 +22,8 @@ const MAX_DUE = 64;
 export interface OutboxOptions {
   folder: string;
   maxWaiting: number;
+  /** Makes room in the stream for so many bytes, or throws. */
+  admit: (stream: string, bytes: number) => void;
   monotonicNow: () => number;
   now: () => Date;
 }
@@ -47,16 +49,18 @@ export class Outbox {
   readonly #tables: Tables;
   readonly #folder: string;
   readonly #maxWaiting: number;
+  readonly #admit: OutboxOptions['admit'];
   readonly #monotonicNow: () => number;
   readonly #now: () => Date;
   /** When a delayed entry is due, by the monotonic clock of this run; the row keeps only the delay. */
   readonly #dueAt = new Map<string, number>();
   #waiting: number | undefined;
 
-  constructor(tables: Tables, { folder, maxWaiting, monotonicNow, now }: OutboxOptions) {
+  constructor(tables: Tables, { folder, maxWaiting, admit, monotonicNow, now }: OutboxOptions) {
     this.#tables = tables;
     this.#folder = folder;
     this.#maxWaiting = maxWaiting;
+    this.#admit = admit;
     this.#monotonicNow = monotonicNow;
     this.#now = now;
     for (const { key, delay_ms: delayMs } of tables.all<{ key: string; delay_ms: number }>(
@@ -80,22 +84,27 @@ export class Outbox {
         hint: 'Bring the receiver back; nothing that was accepted is dropped.',
       });
     }
+    const body = JSON.stringify(entry.body ?? null);
+    const evidenceBytes = [attachment, ...further].reduce((sum, file) => sum + (file?.bytes.length ?? 0), 0);
+    this.#admit(entry.stream, body.length + evidenceBytes);
     const sha256 = attachment === null ? null : keepEvidence(this.#folder, attachment.bytes);
     const stored = further.map(({ bytes, mediaType }) => ({
       sha256: keepEvidence(this.#folder, bytes),
       mediaType,
     }));
     this.#tables.run(
-      `INSERT INTO outbox (key, stream, part_id, body, sha256, media_type, accepted_at, further_evidence)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO outbox (key, stream, part_id, body, sha256, media_type, accepted_at, further_evidence,
+         evidence_bytes)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       entry.key,
       entry.stream,
       entry.partId,
-      JSON.stringify(entry.body ?? null),
+      body,
       sha256,
       attachment?.mediaType ?? null,
       this.#now().toISOString(),
       JSON.stringify(stored),
+      evidenceBytes,
     );
     this.#waiting = waiting + 1;
     const row = this.#row(entry.key);
@@ -193,6 +202,18 @@ export class Outbox {
     if (before?.state === receiver.state && before.said === receiver.said) return undefined;
     this.#tables.run('UPDATE outbox SET receiver = ? WHERE row_id = ?', JSON.stringify(receiver), row.row_id);
     return { ...outboxRecord(row), receiver };
+  }
+
+  deliveredAs(streamPrefix: string, ticketId: string): OutboxRecord | undefined {
+    return this.#tables
+      .all<OutboxRow>(
+        `SELECT * FROM outbox WHERE state = 'delivered' AND stream >= ? AND stream < ?
+           AND json_extract(answer, '$.ticketId') = ? ORDER BY row_id DESC LIMIT 1`,
+        streamPrefix,
+        endOf(streamPrefix),
+        ticketId,
+      )
+      .map(outboxRecord)[0];
   }
 
   open(streamPrefix: string, { limit, after }: { limit: number; after: string | null }): OutboxRecord[] {

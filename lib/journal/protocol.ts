@@ -1,9 +1,12 @@
 /** What the journal and its worker say to each other. */
 import type { JournalErrorCode } from './journal-error.ts';
 import type { Store } from './store.ts';
-import type { Retention } from './types.ts';
+import type { PressureLevel, Retention, StreamBound } from './types.ts';
 
-export type StoreMethod = Exclude<keyof Store, 'forget' | 'saveDelays'>;
+export type StoreMethod = Exclude<
+  keyof Store,
+  'forget' | 'saveDelays' | 'countCommit' | 'holds' | 'expireTelemetry' | 'bounds'
+>;
 
 export interface Request {
   id: number;
@@ -34,6 +37,7 @@ export interface WorkerOptions {
   ballastBytes: number;
   maxWaiting: number;
   retention: Retention;
+  bounds: StreamBound[];
 }
 
 export type ToWorker = Request | 'close';
@@ -42,5 +46,5 @@ export type FromWorker =
   | { type: 'opened' }
   | { type: 'refused'; error: Failure }
   | { type: 'replies'; replies: Reply[] }
-  | { type: 'state'; state: JournalState }
+  | { type: 'state'; state: JournalState; pressure: PressureLevel }
   | { type: 'closed' };

@@ -5,6 +5,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import type { Inspection } from '../inspection/inspection.ts';
+import { Bounds } from './bounds.ts';
 import { Commands } from './commands.ts';
 import { readEvidence } from './evidence.ts';
 import { JournalError } from './journal-error.ts';
@@ -21,6 +22,7 @@ import { Outbox } from './outbox.ts';
 import { Tables } from './tables.ts';
 import type {
   Attachment,
+  BoundUse,
   CommandIntent,
   CommandNumber,
   CommandRecord,
@@ -36,14 +38,21 @@ import type {
   OutboxRecord,
   PartQuery,
   PartRecord,
+  StreamBound,
   ReceiverState,
 } from './types.ts';
 
 export interface StoreOptions {
   folder: string;
   maxWaiting: number;
+  bounds?: readonly StreamBound[];
   monotonicNow?: () => number;
   now?: () => Date;
+}
+
+/** What has been confirmed: how many commits, and the last record of the ledger. */
+export interface Tail extends Pick<LedgerRow, 'sequence' | 'hash'> {
+  commits: number;
 }
 
 type ChainRow = Omit<LedgerRow, 'previousHash'> & { previous_hash: string };
@@ -52,18 +61,27 @@ export class Store {
   readonly #tables: Tables;
   readonly #commands: Commands;
   readonly #outbox: Outbox;
+  readonly #bounds: Bounds;
   readonly #folder: string;
   readonly #now: () => Date;
 
   constructor(
     database: Database,
-    { folder, maxWaiting, monotonicNow = () => performance.now(), now = () => new Date() }: StoreOptions,
+    {
+      folder,
+      maxWaiting,
+      bounds = [],
+      monotonicNow = () => performance.now(),
+      now = () => new Date(),
+    }: StoreOptions,
   ) {
     this.#tables = new Tables(database);
     this.#folder = folder;
     this.#now = now;
     this.#commands = new Commands(this.#tables, now);
-    this.#outbox = new Outbox(this.#tables, { folder, maxWaiting, monotonicNow, now });
+    this.#bounds = new Bounds(this.#tables, bounds, now);
+    const admit = this.#bounds.admit.bind(this.#bounds);
+    this.#outbox = new Outbox(this.#tables, { folder, maxWaiting, admit, monotonicNow, now });
   }
 
   recordPart(json: string): void {
@@ -136,6 +154,7 @@ export class Store {
         delivered: outbox.get('delivered') ?? 0,
         dead: outbox.get('dead') ?? 0,
       },
+      bounds: this.bounds(),
     };
   }
 
@@ -312,6 +331,10 @@ export class Store {
     return true;
   }
 
+  deliveredAs(streamPrefix: string, ticketId: string): OutboxRecord | undefined {
+    return this.#outbox.deliveredAs(streamPrefix, ticketId);
+  }
+
   openOutbox(streamPrefix: string, query: { limit: number; after: string | null }): OutboxRecord[] {
     return this.#outbox.open(streamPrefix, query);
   }
@@ -333,6 +356,41 @@ export class Store {
       key,
       json,
     );
+  }
+
+  bounds(): BoundUse[] {
+    return this.#bounds.use();
+  }
+
+  /** Telemetry that is older than it may be goes, with a record in the ledger. */
+  expireTelemetry(): number {
+    const entries = this.#bounds.expire();
+    if (entries > 0) {
+      this.#chain({ type: 'journal.prune', actor: 'system', object: 'outbox', detail: { expired: entries } });
+    }
+    return entries;
+  }
+
+  /** Part of every transaction: tells what is on the disk once it is committed. */
+  countCommit(): Tail {
+    this.#tables.run('UPDATE commits SET count = count + 1');
+    return this.#tail();
+  }
+
+  /** False when commits that were confirmed are not there. */
+  holds(confirmed: Tail): boolean {
+    if (this.#tail().commits < confirmed.commits) return false;
+    if (confirmed.sequence === 0) return true;
+    const [row] = this.#tables.all<{ hash: string }>(
+      'SELECT hash FROM ledger WHERE sequence = ?',
+      confirmed.sequence,
+    );
+    return row?.hash === confirmed.hash;
+  }
+
+  #tail(): Tail {
+    const [row] = this.#tables.all<{ count: number }>('SELECT count FROM commits');
+    return { commits: row?.count ?? 0, ...this.#ledgerHead() };
   }
 
   /** What was counted in memory may be wrong after a rollback. */

@@ -205,6 +205,38 @@ export interface Retention {
   evidenceMaxBytes?: number;
 }
 
+/** How much of one kind of stream may wait for delivery; what has no figure has no bound. */
+export interface StreamBound {
+  /** The streams' name up to the first colon. */
+  kind: string;
+  maxRows?: number;
+  /** Of bodies and attachments together. */
+  maxBytes?: number;
+  /** Telemetry that is older goes; of what must not be dropped, waiting that long is told like being full. */
+  maxAgeDays?: number;
+  /** `reject`: a further entry is refused. `drop-oldest`: for telemetry only. */
+  onFull: 'reject' | 'drop-oldest';
+}
+
+/** From 80 %, from 95 % and from 100 % of a bound. */
+export type PressureLevel = 'normal' | 'warn' | 'shed' | 'full';
+
+export interface BoundUse {
+  kind: string;
+  onFull: StreamBound['onFull'];
+  rows: number;
+  maxRows: number | null;
+  bytes: number;
+  maxBytes: number | null;
+  /** Of the bound that is nearest, 0 and up. */
+  share: number;
+  level: PressureLevel;
+  /** Entries that made room for newer ones, ever. */
+  dropped: number;
+  /** Entries that were turned away since the journal was opened. */
+  refused: number;
+}
+
 export interface JournalCounts {
   parts: number;
   accept: number;
@@ -212,6 +244,8 @@ export interface JournalCounts {
   reject: number;
   commands: Record<CommandOutcome | 'pending', number>;
   outbox: { waiting: number; delivered: number; dead: number };
+  /** What waits for delivery against what may. */
+  bounds: BoundUse[];
 }
 
 export interface Journal {
@@ -269,6 +303,8 @@ export interface Journal {
    * (`ticket.state`), in one commit. Resolves to false when it says what it said before.
    */
   noteReceiver(key: string, state: ReceiverState, actor: string): Promise<boolean>;
+  /** The newest delivered entry of these streams to which the receiver gave this number (`answer.ticketId`). */
+  deliveredAs(streamPrefix: string, ticketId: string): Promise<OutboxRecord | undefined>;
   /** Delivered entries the receiver has not closed, oldest first, after the one with this key. */
   openOutbox(streamPrefix: string, query: { limit: number; after: string | null }): Promise<OutboxRecord[]>;
   attachment(sha256: string): Promise<Buffer>;

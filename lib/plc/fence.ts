@@ -9,6 +9,15 @@ export interface FenceLimits {
   max?: number | undefined;
   /** Largest change against the tag's present value. */
   maxStep?: number | undefined;
+  /** Largest sum of changes, whichever way, within any minute. */
+  maxSlewPerMinute?: number | undefined;
+  /** Largest sum of changes, whichever way, since the station was armed. */
+  maxCumulative?: number | undefined;
+}
+
+/** True where the present value has to be known before a new one can be judged. */
+export function judgesChanges({ maxStep, maxSlewPerMinute, maxCumulative }: FenceLimits): boolean {
+  return maxStep !== undefined || maxSlewPerMinute !== undefined || maxCumulative !== undefined;
 }
 
 /** The range left by the engineer's limits inside the PLC's own: limits narrow it, never widen it. */
@@ -47,13 +56,57 @@ export function stepObjection(
   return step <= maxStep ? undefined : `${value} is ${step} away from ${present}, more than ${maxStep}`;
 }
 
+const MINUTE_MS = 60_000;
+
+/** Sums up the changes of one tag, over the last minute and over the lease of an arming. */
+export class ChangeFence {
+  #recent: { at: number; by: number }[] = [];
+  #leaseId: string | null | undefined;
+  #sinceArming = 0;
+
+  /** Why a change by so much at monotonic time `nowMs` is too much after the ones before it, or undefined. */
+  objection(
+    by: number,
+    nowMs: number,
+    leaseId: string | null,
+    { maxSlewPerMinute = Infinity, maxCumulative = Infinity }: FenceLimits,
+  ): string | undefined {
+    this.#forget(nowMs, leaseId);
+    const inMinute = this.#recent.reduce((sum, change) => sum + change.by, by);
+    // Written so that a sum or a limit that is not a number lets nothing through.
+    if (!(inMinute <= maxSlewPerMinute)) return `${inMinute} within a minute, more than ${maxSlewPerMinute}`;
+    const sinceArming = this.#sinceArming + by;
+    if (!(sinceArming <= maxCumulative)) return `${sinceArming} since armed, more than ${maxCumulative}`;
+    return undefined;
+  }
+
+  /** Counts a change that is about to be sent; returns the way to take it back when it was not made. */
+  count(by: number, nowMs: number, leaseId: string | null): () => void {
+    this.#forget(nowMs, leaseId);
+    const change = { at: nowMs, by };
+    this.#recent.push(change);
+    this.#sinceArming += by;
+    return () => {
+      this.#recent = this.#recent.filter((other) => other !== change);
+      if (this.#leaseId === leaseId) this.#sinceArming -= by;
+    };
+  }
+
+  #forget(nowMs: number, leaseId: string | null): void {
+    this.#recent = this.#recent.filter(({ at }) => nowMs - at < MINUTE_MS);
+    if (leaseId === this.#leaseId) return;
+    this.#leaseId = leaseId;
+    this.#sinceArming = 0;
+  }
+}
+
 /** Counts what was let through in the last minute. */
 export class RateFence {
   readonly #sentAt: number[] = [];
 
   /** True when one more may be sent at monotonic time `nowMs`; it is counted then. */
   admit(nowMs: number, maxPerMinute: number): boolean {
-    while (this.#sentAt[0] !== undefined && nowMs - this.#sentAt[0] >= 60_000) this.#sentAt.shift();
+    while (this.#sentAt[0] !== undefined && nowMs - this.#sentAt[0] >= MINUTE_MS) this.#sentAt.shift();
     if (!(this.#sentAt.length < maxPerMinute)) return false;
     this.#sentAt.push(nowMs);
     return true;

@@ -55,6 +55,28 @@ function formatOf(text: string): Format | undefined {
   return (Object.keys(FORMATS) as Format[]).find((known) => known === text);
 }
 
+/**
+ * Cuts a list of tags into runs of registers that follow each other without a gap, so that each run is
+ * one request of at most `most` registers. Bits stay by themselves: each is a request of its own.
+ */
+export function runsOf<Tag extends ModbusTag>(tags: readonly Tag[], most: number): Tag[][] {
+  const runs: Tag[][] = [];
+  for (const tag of tags) {
+    const run = runs.at(-1);
+    const [first, last] = [run?.[0], run?.at(-1)];
+    const follows =
+      first !== undefined &&
+      last !== undefined &&
+      tag.registers > 0 &&
+      last.area === tag.area &&
+      last.address + last.registers === tag.address &&
+      tag.address + tag.registers - first.address <= most;
+    if (follows) run?.push(tag);
+    else runs.push([tag]);
+  }
+  return runs;
+}
+
 /** The registers that hold a value, which must fit its type. */
 export function toRegisters(value: number, { dataType, registers }: ModbusTag, order: WordOrder): number[] {
   const bytes = Buffer.alloc(4);

@@ -1,23 +1,25 @@
 /**
- * Modbus TCP through modbus-serial. The library does not reconnect, and a request in flight when the
- * socket closes only times out (both measured on 8.0.25), so the link is ours: a client that has
- * failed once is thrown away, and a new one is made with backoff.
+ * Modbus through modbus-serial, as Modbus TCP or as RTU frames through a serial gateway. The library does
+ * not reconnect, and a request in flight when the socket closes only times out (both measured on
+ * 8.0.25), so the link is ours. RTU frames carry no number: only one at a time keeps answers apart.
  */
-import { once } from 'node:events';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type modbusSerial from 'modbus-serial';
-import { Backoff } from '../backoff.ts';
+import type { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
-import { fromRegisters, parseModbusTag, toRegisters, type ModbusTag, type WordOrder } from './modbus-tag.ts';
+import {
+  fromRegisters,
+  parseModbusTag,
+  runsOf,
+  toRegisters,
+  type ModbusTag,
+  type WordOrder,
+} from './modbus-tag.ts';
 import { PlcError } from './plc-error.ts';
 import type { TagType, TagValue } from './tag-type.ts';
+import { TcpLink } from './tcp-link.ts';
 import {
-  linkDown,
-  LinkNotice,
-  RECONNECT_BACKOFF,
-  readInTurn,
-  withDeadline,
-  writeInTurn,
+  countdown,
   type LinkState,
   type Reading,
   type TagDescription,
@@ -28,15 +30,21 @@ import {
 
 type ModbusClient = InstanceType<typeof modbusSerial.default>;
 
-const CONNECT_TIMEOUT_MS = 3000;
+/** `tcp`: Modbus TCP. `rtu`: frames of the serial line with their checksum, sent through TCP by a serial gateway. */
+export type ModbusFraming = 'tcp' | 'rtu';
 
 export interface ModbusOptions {
   host: string;
   port: number;
   unit: number;
+  framing?: ModbusFraming;
   wordOrder?: WordOrder;
   backoff?: Backoff;
 }
+
+/** Registers of one request (Modbus Application Protocol V1.1b3, 6.3 and 6.12). */
+const MAX_READ = 125;
+const MAX_WRITTEN = 123;
 
 const ignore = (): void => undefined;
 
@@ -52,56 +60,54 @@ async function newClient(): Promise<ModbusClient> {
   }
 }
 
-export class ModbusTransport implements Transport {
-  readonly #host: string;
-  readonly #port: number;
-  readonly #unit: number;
-  readonly #wordOrder: WordOrder;
-  readonly #backoff: Backoff;
-  readonly #notice = new LinkNotice();
-  #client: ModbusClient | undefined;
-  #socket: Socket | undefined;
-  /** Rejects when the present client has failed, so that what is in flight fails with it. */
-  #lost: { promise: Promise<never>; reject: (error: Error) => void } | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #closed = false;
+async function clientOn(
+  socket: Socket,
+  { port, unit, framing = 'tcp' }: ModbusOptions,
+): Promise<ModbusClient> {
+  const client = await newClient();
+  client.on('error', ignore);
+  // What the library calls Telnet is plain RTU through TCP; its linkTcpRTUBuffered sends the header of Modbus TCP (8.0.25).
+  if (framing === 'rtu') await client.linkTelnet(socket, {});
+  else await client.linkTCP(socket, { port });
+  client.setID(unit);
+  return client;
+}
 
-  constructor({
-    host,
-    port,
-    unit,
-    wordOrder = 'big',
-    backoff = new Backoff(RECONNECT_BACKOFF),
-  }: ModbusOptions) {
-    this.#host = host;
-    this.#port = port;
-    this.#unit = unit;
+export class ModbusTransport implements Transport {
+  readonly #wordOrder: WordOrder;
+  readonly #link: TcpLink<ModbusClient>;
+
+  constructor(options: ModbusOptions) {
+    const { host, port, backoff, wordOrder = 'big' } = options;
     this.#wordOrder = wordOrder;
-    this.#backoff = backoff;
+    this.#link = new TcpLink({
+      host,
+      port,
+      backoff,
+      greet: (socket) => clientOn(socket, options),
+      isAnswer: (error) => exceptionOf(error) !== undefined,
+    });
   }
 
   open(): void {
-    void this.#connect();
+    this.#link.open();
   }
 
   close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#drop(new PlcError('PLC_LINK_LOST', 'the endpoint was closed'));
-    this.#notice.set({ state: 'closed' });
+    this.#link.close();
     return Promise.resolve();
   }
 
   linkUp(): boolean {
-    return this.#client?.isOpen === true;
+    return this.#link.isUp();
   }
 
   link(): LinkState {
-    return this.#notice.link;
+    return this.#link.notice.link;
   }
 
   onLink(listener: (link: LinkState) => void): () => void {
-    return this.#notice.add(listener);
+    return this.#link.notice.add(listener);
   }
 
   describe(tag: string): Promise<TagDescription> {
@@ -114,27 +120,77 @@ export class ModbusTransport implements Transport {
   }
 
   async read(tag: string, timeoutMs: number): Promise<Reading> {
-    const parsed = parseModbusTag(tag);
+    const [reading] = await this.#readRun([parseModbusTag(tag)], `read ${tag}`, timeoutMs);
+    if (reading === undefined) throw new PlcError('PLC_READ_FAILED', `read ${tag}: no value`);
+    return reading;
+  }
+
+  write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
+    return this.writeAll([{ tag, value, dataType }], timeoutMs);
+  }
+
+  /** Neighbours are read in one request. */
+  async readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
+    const readings: Reading[] = [];
+    const leftMs = countdown(timeoutMs);
+    for (const run of runsOf(tags.map(parseModbusTag), MAX_READ))
+      readings.push(...(await this.#readRun(run, `read ${tags.join(', ')}`, leftMs())));
+    return readings;
+  }
+
+  /** Neighbouring registers are written in one request, which a PLC takes as a whole; all others in turn. */
+  async writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+    const parsed = writes.map(({ tag, ...rest }) => ({
+      ...rest,
+      ...parseModbusTag(tag),
+      asked: rest.dataType,
+    }));
+    const leftMs = countdown(timeoutMs);
+    for (const run of runsOf(parsed, MAX_WRITTEN)) {
+      const answer = await this.#writeRun(run, leftMs());
+      if (answer.result !== 'good') return answer;
+    }
+    return { result: 'good', status: 'Good' };
+  }
+
+  async #readRun(run: readonly ModbusTag[], what: string, timeoutMs: number): Promise<Reading[]> {
     try {
-      const data = await this.#request(`read ${tag}`, timeoutMs, (client) => readRequest(client, parsed));
-      const value =
-        parsed.registers === 0 ? data[0] === true : fromRegisters(data as number[], parsed, this.#wordOrder);
-      return { value, good: true, status: 'Good', sourceAt: null };
+      const data = await this.#link.request(what, timeoutMs, (client) => readRequest(client, run));
+      const from = run[0]?.address ?? 0;
+      return run.map((tag) => {
+        const at = tag.address - from;
+        const value =
+          tag.registers === 0
+            ? data[at] === true
+            : fromRegisters((data as number[]).slice(at, at + tag.registers), tag, this.#wordOrder);
+        return { value, good: true, status: 'Good', sourceAt: null };
+      });
     } catch (error) {
       const exception = exceptionOf(error);
       if (exception === undefined) throw error;
-      throw new PlcError('PLC_READ_FAILED', `read ${tag}: ${exception}`, { cause: error });
+      throw new PlcError('PLC_READ_FAILED', `${what}: ${exception}`, { cause: error });
     }
   }
 
-  async write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
-    const parsed = parseModbusTag(tag);
-    if (!parsed.writable) return { result: 'refused', status: 'read-only area' };
-    if (parsed.dataType !== dataType) return { result: 'refused', status: `not a ${dataType}` };
+  async #writeRun(
+    run: readonly (ModbusTag & { value: TagValue; asked: TagType })[],
+    timeoutMs: number,
+  ): Promise<WriteAnswer> {
+    const [first] = run;
+    for (const { writable, dataType, asked } of run) {
+      if (!writable) return { result: 'refused', status: 'read-only area' };
+      if (dataType !== asked) return { result: 'refused', status: `not a ${asked}` };
+    }
+    if (first === undefined) return { result: 'good', status: 'Good' };
+    const { area, address, value } = first;
     try {
-      await this.#request<unknown>(`write ${tag}`, timeoutMs, (client) =>
-        writeRequest(client, parsed, value, this.#wordOrder),
-      );
+      await this.#link.request<unknown>(`write ${area}:${address}`, timeoutMs, (client) => {
+        if (area === 'coil') return client.writeCoil(address, value === true);
+        const words = run.flatMap((tag) => toRegisters(Number(tag.value), tag, this.#wordOrder));
+        return words.length === 1
+          ? client.writeRegister(address, words[0] ?? 0)
+          : client.writeRegisters(address, words);
+      });
       return { result: 'good', status: 'Good' };
     } catch (error) {
       const exception = exceptionOf(error);
@@ -144,147 +200,23 @@ export class ModbusTransport implements Transport {
       return { result: modbusCode <= 3 ? 'refused' : 'doubtful', status: exception };
     }
   }
-
-  readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
-    return readInTurn(this, tags, timeoutMs);
-  }
-
-  writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
-    return writeInTurn(this, writes, timeoutMs);
-  }
-
-  async #request<Result>(
-    what: string,
-    timeoutMs: number,
-    send: (client: ModbusClient) => Promise<Result>,
-  ): Promise<Result> {
-    const [client, lost] = [this.#client, this.#lost];
-    if (client?.isOpen !== true || lost === undefined) throw linkDown(this.#name);
-    const answer = send(client);
-    try {
-      return await withDeadline(Promise.race([answer, lost.promise]), timeoutMs, what, () =>
-        // An answer that comes after this could be taken for that of a later request.
-        this.#fail(client, new PlcError('PLC_LINK_LOST', `${what}: no answer`)),
-      );
-    } catch (error) {
-      answer.catch(() => undefined);
-      if (error instanceof PlcError || exceptionOf(error) !== undefined) throw error;
-      const lostError = new PlcError('PLC_LINK_LOST', `${what}: ${asCodedError(error).message}`, {
-        cause: error,
-      });
-      this.#fail(client, lostError);
-      throw lostError;
-    }
-  }
-
-  get #name(): string {
-    return `${this.#host}:${this.#port}`;
-  }
-
-  /** A call, because the compiler does not know that it may change while something is awaited. */
-  #isClosed(): boolean {
-    return this.#closed;
-  }
-
-  async #connect(): Promise<void> {
-    this.#notice.set({ state: 'connecting' });
-    const socket = new Socket();
-    // Its own, because the library tells nobody of a link that was reset (8.0.25): only the socket's close does.
-    socket.on('error', ignore);
-    try {
-      const client = await newClient();
-      socket.setNoDelay();
-      const connected = once(socket, 'connect');
-      socket.connect(this.#port, this.#host);
-      await withDeadline(connected, CONNECT_TIMEOUT_MS, `connect to ${this.#name}`);
-      await client.linkTCP(socket, { port: this.#port });
-      client.setID(this.#unit);
-      client.on('error', ignore);
-      if (this.#isClosed()) {
-        socket.destroy();
-        return;
-      }
-      socket.on('close', () => {
-        this.#fail(client, new PlcError('PLC_LINK_LOST', `${this.#name} closed the link`));
-      });
-      let reject: (error: Error) => void = ignore;
-      const promise = new Promise<never>((_resolve, rejectLost) => {
-        reject = rejectLost;
-      });
-      promise.catch(() => undefined);
-      this.#client = client;
-      this.#socket = socket;
-      this.#lost = { promise, reject };
-      this.#backoff.reset();
-      this.#notice.set({ state: 'up' });
-    } catch (error) {
-      socket.destroy();
-      this.#retry(asCodedError(error));
-    }
-  }
-
-  /** The client in use has failed: whatever is in flight fails, and a new link is made. */
-  #fail(client: ModbusClient, error: Error): void {
-    if (client !== this.#client) return;
-    this.#drop(error);
-    this.#retry(error);
-  }
-
-  #drop(error: Error): void {
-    const [client, socket, lost] = [this.#client, this.#socket, this.#lost];
-    this.#client = undefined;
-    this.#socket = undefined;
-    this.#lost = undefined;
-    lost?.reject(
-      error instanceof PlcError ? error : new PlcError('PLC_LINK_LOST', error.message, { cause: error }),
-    );
-    // A plain close leaves what the PLC has not acknowledged with the kernel, which sends it when the cable is back.
-    socket?.resetAndDestroy();
-    client?.destroy(ignore);
-  }
-
-  #retry(error: Error): void {
-    if (this.#closed) return;
-    this.#notice.set(
-      (error as { code?: unknown }).code === 'PLC_LIBRARY_MISSING'
-        ? { state: 'failed', error }
-        : { state: 'connecting', error },
-    );
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#connect(), this.#backoff.nextMs());
-    this.#timer.unref();
-  }
 }
 
-async function readRequest(
-  client: ModbusClient,
-  { area, address, registers }: ModbusTag,
-): Promise<unknown[]> {
-  switch (area) {
+async function readRequest(client: ModbusClient, run: readonly ModbusTag[]): Promise<unknown[]> {
+  const [first] = run;
+  const last = run.at(-1);
+  if (first === undefined || last === undefined) return [];
+  const length = last.address + Math.max(1, last.registers) - first.address;
+  switch (first.area) {
     case 'coil':
-      return (await client.readCoils(address, 1)).data;
+      return (await client.readCoils(first.address, length)).data;
     case 'discrete':
-      return (await client.readDiscreteInputs(address, 1)).data;
+      return (await client.readDiscreteInputs(first.address, length)).data;
     case 'holding':
-      return (await client.readHoldingRegisters(address, registers)).data;
+      return (await client.readHoldingRegisters(first.address, length)).data;
     case 'input':
-      return (await client.readInputRegisters(address, registers)).data;
+      return (await client.readInputRegisters(first.address, length)).data;
   }
-}
-
-/** Two registers go in one request, so that the PLC never sees half a value. */
-function writeRequest(
-  client: ModbusClient,
-  tag: ModbusTag,
-  value: TagValue,
-  order: WordOrder,
-): Promise<unknown> {
-  if (tag.area === 'coil') return client.writeCoil(tag.address, value === true);
-  const words = toRegisters(Number(value), tag, order);
-  const [first = 0] = words;
-  return words.length === 1
-    ? client.writeRegister(tag.address, first)
-    : client.writeRegisters(tag.address, words);
 }
 
 /** The text of a Modbus exception response, or undefined for any other error. */

@@ -15,6 +15,7 @@ import type {
   DataType as OpcUaDataType,
   NodeId,
   OPCUAClient,
+  StatusCode,
   UserIdentityInfo,
 } from 'node-opcua-client';
 import { Backoff } from '../backoff.ts';
@@ -24,12 +25,11 @@ import { OpcUaSubscriptions } from './opcua-subscriptions.ts';
 import { PlcError, type PlcErrorCode } from './plc-error.ts';
 import { TAG_TYPES, type Range, type TagType, type TagValue } from './tag-type.ts';
 import {
+  countdown,
   linkDown,
   LinkNotice,
   RECONNECT_BACKOFF,
-  readInTurn,
   withDeadline,
-  writeInTurn,
   type LinkState,
   type Reading,
   type SeenListener,
@@ -184,48 +184,61 @@ export class OpcUaTransport implements Transport {
   }
 
   async read(tag: string, timeoutMs: number): Promise<Reading> {
-    const { library, session } = this.#up();
-    const nodeId = nodeIdOf(library, tag);
-    const dataValue = await withDeadline(
-      session.read({ nodeId, attributeId: library.AttributeIds.Value }),
-      timeoutMs,
-      `read ${tag}`,
-    ).catch((error: unknown) => {
-      throw error instanceof PlcError ? error : lost(`read ${tag}`, error);
-    });
-    return readingOf(tag, dataValue);
+    const [reading] = await this.readAll([tag], timeoutMs);
+    if (reading === undefined) throw new PlcError('PLC_READ_FAILED', `read ${tag}: no answer`);
+    return reading;
   }
 
-  async write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
+  write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
+    return this.writeAll([{ tag, value, dataType }], timeoutMs);
+  }
+
+  /** One Read of the whole list. */
+  async readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
+    const { library, session } = this.#up();
+    if (tags.length === 0) return [];
+    const attributeId = library.AttributeIds.Value;
+    const what = `read ${tags.join(', ')}`;
+    const nodes = tags.map((tag) => ({ nodeId: nodeIdOf(library, tag), attributeId }));
+    const values = await withDeadline(session.read(nodes), timeoutMs, what).catch((error: unknown) => {
+      throw error instanceof PlcError ? error : lost(what, error);
+    });
+    return values.map((value, index) => readingOf(tags[index] ?? '', value));
+  }
+
+  /**
+   * One Write of all but the last, then one of the last: a server may take the items of one Write in any
+   * order (OPC 10000-4, 5.11.4), and the last is what tells the PLC that the block is complete.
+   */
+  async writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+    if (writes.length === 0) return { result: 'good', status: 'Good' };
+    const leftMs = countdown(timeoutMs);
+    const others = writes.slice(0, -1);
+    if (others.length > 0) {
+      const answer = await this.#writeTogether(others, leftMs());
+      if (answer.result !== 'good') return answer;
+    }
+    return this.#writeTogether(writes.slice(-1), leftMs());
+  }
+
+  /** One Write; the first answer that is not good stands for all. */
+  async #writeTogether(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
     // From here to the socket nothing is awaited.
     const connection = this.#up();
     const { library, session } = connection;
-    const nodeId = nodeIdOf(library, tag);
-    const statusCode = await withDeadline(
-      session.write({
-        nodeId,
-        attributeId: library.AttributeIds.Value,
-        value: { value: { dataType: library.DataType[dataType], value } },
-      }),
-      timeoutMs,
-      `write ${tag}`,
-      () => this.#replace(connection, new PlcError('PLC_TIMEOUT', `write ${tag}: no answer`)),
+    const what = `write ${writes.map(({ tag }) => tag).join(', ')}`;
+    const nodes = writes.map(({ tag, value, dataType }) => ({
+      nodeId: nodeIdOf(library, tag),
+      attributeId: library.AttributeIds.Value,
+      value: { value: { dataType: library.DataType[dataType], value } },
+    }));
+    const statusCodes = await withDeadline(session.write(nodes), timeoutMs, what, () =>
+      this.#replace(connection, new PlcError('PLC_TIMEOUT', `${what}: no answer`)),
     ).catch((error: unknown) => {
-      throw error instanceof PlcError ? error : lost(`write ${tag}`, error);
+      throw error instanceof PlcError ? error : lost(what, error);
     });
-    const status = statusCode.name;
-    if (statusCode.value === GOOD) return { result: 'good', status };
-    if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
-    if (statusCode.isGoodish()) return { result: 'pending', status };
-    return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
-  }
-
-  readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
-    return readInTurn(this, tags, timeoutMs);
-  }
-
-  writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
-    return writeInTurn(this, writes, timeoutMs);
+    const worst = statusCodes.find(({ value }) => value !== GOOD);
+    return worst === undefined ? { result: 'good', status: 'Good' } : answerOf(worst);
   }
 
   /** In one subscription with every other tag of this interval; the server samples twice as often as it tells. */
@@ -405,6 +418,13 @@ async function clientOptions(
   });
   await clientCertificateManager.initialize();
   return { ...common, clientCertificateManager };
+}
+
+function answerOf(statusCode: StatusCode): WriteAnswer {
+  const status = statusCode.name;
+  if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
+  if (statusCode.isGoodish()) return { result: 'pending', status };
+  return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
 }
 
 async function describe({ library, session }: Connection, tag: string): Promise<TagDescription> {

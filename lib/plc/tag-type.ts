@@ -30,6 +30,11 @@ const INTEGER_RANGES: Partial<Record<TagType, Range>> = {
   UInt32: { min: 0, max: 4_294_967_295 },
 };
 
+/** Largest whole number up to which a numeric type holds every one. */
+export function largestOf(type: TagType): number {
+  return INTEGER_RANGES[type]?.max ?? (type === 'Float' ? 2 ** 24 : Number.MAX_SAFE_INTEGER);
+}
+
 /**
  * Why a value is not of a type, or undefined when it is. Nothing is converted: libraries turn
  * `undefined`, `null`, `"12"` and 3.7 into some number and write it (measured: node-opcua 2.186 wrote

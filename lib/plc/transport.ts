@@ -57,7 +57,7 @@ export interface Transport {
   /** Rejects with `PLC_LINK_DOWN`, `PLC_TIMEOUT`, `PLC_LINK_LOST` or `PLC_READ_FAILED`. */
   read(tag: string, timeoutMs: number): Promise<Reading>;
   /**
-   * Sends once, now or not at all, in the type against which the value was checked. Rejects with `PLC_LINK_DOWN` when nothing was sent, and with
+   * Sends once, within `timeoutMs` or not at all, in the type against which the value was checked. Rejects with `PLC_LINK_DOWN` when nothing was sent, and with
    * `PLC_TIMEOUT` or `PLC_LINK_LOST` when the effect is not known. After `PLC_TIMEOUT` the socket
    * was reset, so that nothing of this write can leave any more. After `PLC_LINK_LOST` nothing is
    * sent again, but bytes that had left us may still arrive.
@@ -134,6 +134,12 @@ export async function withDeadline<Result>(
     // When the deadline won, the work still fails later, and nobody is left to hear it.
     work.catch(() => undefined);
   }
+}
+
+/** What is left of a time that several requests share; at least a millisecond, so that the last one fails as a request does. */
+export function countdown(timeoutMs: number): () => number {
+  const startedAt = performance.now();
+  return () => Math.max(1, Math.round(timeoutMs - (performance.now() - startedAt)));
 }
 
 /** Waits between attempts to connect. */

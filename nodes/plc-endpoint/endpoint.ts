@@ -1,20 +1,35 @@
 /** One PLC as the nodes that use it see it: a link they share, and one engine for all their commands. */
 import { CommandEngine, type CommandEngineOptions } from '../../lib/plc/command.ts';
+import { armBit, type FallbackPhase } from '../../lib/plc/fallback.ts';
+import { Heartbeat, type HeartbeatOptions } from '../../lib/plc/heartbeat.ts';
 import type { LinkState, Reading, TagDescription, Transport } from '../../lib/plc/transport.ts';
 import { TagWatch } from '../../lib/plc/watch.ts';
 import { serviceOf } from '../runtime/station.ts';
 import type { NodeAPI } from '../runtime/types.ts';
+
+export interface EndpointOptions extends CommandEngineOptions {
+  /** Absent: this PLC watches no beat. */
+  heartbeat?: Pick<HeartbeatOptions, 'tag' | 'everyMs' | 'armTag' | 'onFailure'> | undefined;
+}
 
 export class PlcEndpoint {
   readonly engine: CommandEngine;
   readonly #transport: Transport;
   /** Called on every change of the link, one for each node that uses it. */
   readonly #users = new Set<() => void>();
+  /** How it stands with the defined output of each tag that is written, one for each node that writes. */
+  readonly #outputs = new Set<() => FallbackPhase>();
+  readonly #heartbeat: Heartbeat | undefined;
   #open = false;
 
-  constructor(options: CommandEngineOptions) {
+  constructor({ heartbeat, ...options }: EndpointOptions) {
     this.engine = new CommandEngine(options);
     this.#transport = options.transport;
+    // A dry run sends nothing, so the PLC must not believe that anybody answers for it.
+    if (heartbeat !== undefined && options.dryRun !== true) {
+      const armed = (): boolean => armBit([...this.#outputs].map((phase) => phase()));
+      this.#heartbeat = new Heartbeat({ ...heartbeat, transport: options.transport, armed });
+    }
     this.#transport.onLink(() => {
       for (const show of this.#users) show();
     });
@@ -26,8 +41,24 @@ export class PlcEndpoint {
     if (!this.#open) {
       this.#open = true;
       this.#transport.open();
+      this.#heartbeat?.start();
     }
     return () => this.#users.delete(show);
+  }
+
+  /** Makes a tag's output known, on which the Arm bit depends; returns the way to take it back. */
+  answerFor(phase: () => FallbackPhase): () => void {
+    this.#outputs.add(phase);
+    this.outputChanged();
+    return () => {
+      this.#outputs.delete(phase);
+      this.outputChanged();
+    };
+  }
+
+  /** Tells the PLC at once, rather than with the next beat, whether it shall take our word. */
+  outputChanged(): void {
+    this.#heartbeat?.refresh();
   }
 
   link(): LinkState {
@@ -47,9 +78,10 @@ export class PlcEndpoint {
     return new TagWatch(this.#transport, { pollMs });
   }
 
-  /** Lets the commands under way end, then the session on the PLC. */
+  /** Lets the commands under way end, then the beats, then the session on the PLC. */
   async close(): Promise<void> {
     await this.engine.close();
+    await this.#heartbeat?.stop();
     await this.#transport.close();
   }
 }

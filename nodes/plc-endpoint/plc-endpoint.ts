@@ -15,6 +15,7 @@ interface Config {
     | ({ protocol: 'modbus' } & ModbusOptions);
   dryRun: boolean;
   manualTag: string | undefined;
+  heartbeat: { tag: string; everyMs: number; armTag: string | undefined } | undefined;
 }
 
 function normalise(config: ConfigReader): Config {
@@ -26,6 +27,22 @@ function normalise(config: ConfigReader): Config {
     connection,
     dryRun: config.boolean('dryRun', false),
     manualTag: config.text('manualTag', '') || undefined,
+    heartbeat: normaliseHeartbeat(config),
+  };
+}
+
+function normaliseHeartbeat(config: ConfigReader): Config['heartbeat'] {
+  const tag = config.text('heartbeatTag', '');
+  const armTag = config.text('armTag', '') || undefined;
+  if (tag === '') {
+    // An Arm bit that nobody keeps alive would stay set when this process ends.
+    if (armTag !== undefined) throw new ConfigError('heartbeatTag', 'is missing, and the arm tag needs it');
+    return undefined;
+  }
+  return {
+    tag,
+    everyMs: config.number('heartbeatMs', { fallback: 500, min: 100, max: 10_000, integer: true }),
+    armTag,
   };
 }
 
@@ -63,14 +80,29 @@ function transportOf({ RED, config, credentials }: NodeContext<Config>): Transpo
   });
 }
 
+/** A heartbeat that fails does so twice a second; who watches is told when it begins, and when another thing fails. */
+function toldOnce({ fail }: Pick<NodeContext<Config>, 'fail'>): (error: Error | undefined) => void {
+  let told: string | undefined;
+  return (error) => {
+    if (error !== undefined && error.message !== told) fail(error);
+    told = error?.message;
+  };
+}
+
 export default function register(RED: NodeAPI): void {
   registerNode<Config>(RED, {
     type: 'plc-endpoint',
     credentials: { user: { type: 'text' }, password: { type: 'password' } },
     normalise,
     start(context) {
-      const { name, dryRun, manualTag } = context.config;
-      const plc = new PlcEndpoint({ endpoint: name, transport: transportOf(context), dryRun, manualTag });
+      const { name, dryRun, manualTag, heartbeat } = context.config;
+      const plc = new PlcEndpoint({
+        endpoint: name,
+        transport: transportOf(context),
+        dryRun,
+        manualTag,
+        heartbeat: heartbeat && { ...heartbeat, onFailure: toldOnce(context) },
+      });
       // Before anything is awaited: other nodes look it up in their constructors.
       Object.assign(context.node, { plc });
       return { close: () => plc.close() };

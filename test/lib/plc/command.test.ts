@@ -275,17 +275,14 @@ describe('a command to a real OPC UA server', () => {
 
     it('is settled in another round when that is asked for during one that fails', async () => {
       await interrupted('old', 'Torque');
-      const atOnce = (): Promise<void> => Promise.resolve();
       const disk = new EventEmitter();
       const reached = once(disk, 'reached');
-      // The first write is the outcome of the interrupted command, the second what its tag holds.
-      journal.beforeWrite = () => {
-        journal.beforeWrite = async () => {
-          journal.beforeWrite = atOnce;
-          disk.emit('reached');
-          await once(disk, 'repaired');
-        };
-        return atOnce();
+      const appendLedger = journal.appendLedger.bind(journal);
+      journal.appendLedger = async (entry) => {
+        journal.appendLedger = appendLedger;
+        disk.emit('reached');
+        await once(disk, 'repaired');
+        return appendLedger(entry);
       };
       const recovery = engine.recover(station);
       await reached;

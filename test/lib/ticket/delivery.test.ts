@@ -30,7 +30,7 @@ function bodyOf(number: number, sha256?: string): TicketBody {
     station: 'press 4',
     defectClass: 'scratch',
     severity: 'major',
-    evidence: sha256 === undefined ? null : { sha256, mediaType: 'image/jpeg' },
+    evidence: sha256 === undefined ? [] : [{ role: 'frame', sha256, mediaType: 'image/jpeg' }],
   });
   return { node: NODE, event, inspection };
 }

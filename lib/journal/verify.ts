@@ -1,0 +1,311 @@
+/**
+ * Whether a journal is what it was when it was written: the chain of the ledger, the commands and labels against
+ * their records in it, and every evidence file against its name. What it cannot show: records that were cut off the end
+ * together with the head, or a chain computed anew; for that, a head that was noted elsewhere is compared.
+ */
+import type { Database } from 'better-sqlite3';
+import { isDeepStrictEqual } from 'node:util';
+import { evidenceFolders, evidenceIn, readEvidence } from './evidence.ts';
+import { createHash } from 'node:crypto';
+import { FIRST_PREVIOUS_HASH, follows, type LedgerRow } from './ledger.ts';
+import { openReader } from './reader.ts';
+import type { LedgerRecord } from './types.ts';
+
+/** Read at a stretch, so that the reader lets go of the file in between. */
+const STRETCH = 1000;
+/** A command without outcome is under way for less than this. */
+const UNDER_WAY_MS = 60_000;
+const MAX_FINDINGS = 1000;
+
+export interface Finding {
+  what: 'file' | 'ledger' | 'head' | 'command' | 'label' | 'evidence';
+  /** Of the record, command, label or file. */
+  id: string;
+  problem: string;
+}
+
+export interface Verification {
+  records: number;
+  head: Pick<LedgerRow, 'sequence' | 'hash'>;
+  commands: number;
+  labels: number;
+  evidence: { files: number; bytes: number; pruned: number };
+  /** How many there are; the list holds the first thousand. */
+  problems: number;
+  findings: Finding[];
+}
+
+interface CommandRow {
+  id: string;
+  part_id: string | null;
+  endpoint: string;
+  tag: string;
+  value: string;
+  actor: string;
+  purpose: string;
+  number: number;
+  at: string;
+  outcome: string | null;
+  reason: string | null;
+  read_back: string;
+}
+
+interface LabelRow {
+  row_id: number;
+  part_id: string;
+  truth: string;
+  decision: string | null;
+  score: number | null;
+  actor: string;
+  reason: string;
+}
+
+type StoredRow = Omit<LedgerRow, 'previousHash'> & { previous_hash: string };
+
+/**
+ * @param options.expected a head that was noted earlier: its sequence and hash
+ * @param options.now milliseconds since 1970
+ * @throws JournalError as `openReader`
+ */
+export function verifyJournal(
+  folder: string,
+  options: { expected?: Verification['head']; now?: number } = {},
+): Verification {
+  const database = openReader(folder);
+  try {
+    return verifyDatabase(database, folder, options);
+  } finally {
+    database.close();
+  }
+}
+
+/** As {@link verifyJournal}, of a file that is open. */
+export function verifyDatabase(
+  database: Database,
+  folder: string,
+  { expected, now = Date.now() }: { expected?: Verification['head'] | undefined; now?: number } = {},
+): Verification {
+  return new Verifier(database, folder, now).run(expected);
+}
+
+class Verifier {
+  readonly #database: Database;
+  readonly #folder: string;
+  readonly #now: number;
+  readonly #findings: Finding[] = [];
+  #problems = 0;
+  #head: Pick<LedgerRow, 'sequence' | 'hash'> = { sequence: 0, hash: FIRST_PREVIOUS_HASH };
+  #commands = 0;
+  #labels = 0;
+  #lastLabel = -Infinity;
+  /** Commands whose row does not (yet) say what the last record of them says. */
+  readonly #differing = new Map<string, string>();
+  /** Hashes of evidence, and ids of commands with the sequence of the record that says so. */
+  readonly #pruned = { evidence: new Set<string>(), commands: new Map<string, number>() };
+
+  constructor(database: Database, folder: string, now: number) {
+    this.#database = database;
+    this.#folder = folder;
+    this.#now = now;
+  }
+
+  run(expected: Pick<LedgerRow, 'sequence' | 'hash'> | undefined): Verification {
+    for (const finding of this.#database.pragma('quick_check(10)') as { quick_check: string }[]) {
+      if (finding.quick_check !== 'ok') this.#find('file', 'journal.db', finding.quick_check);
+    }
+    this.#readPruned();
+    while (this.#walk() === STRETCH);
+    // the end and the counts at one moment, however much is being written
+    this.#database.transaction(() => {
+      while (this.#walk() === STRETCH);
+      this.#compareHead(expected);
+      this.#compareCounts();
+    })();
+    const evidence = this.#verifyEvidence();
+    return {
+      records: this.#head.sequence,
+      head: this.#head,
+      commands: this.#commands,
+      labels: this.#labels,
+      evidence,
+      problems: this.#problems,
+      findings: this.#findings,
+    };
+  }
+
+  #find(what: Finding['what'], id: string, problem: string): void {
+    this.#problems += 1;
+    if (this.#findings.length < MAX_FINDINGS) this.#findings.push({ what, id, problem });
+  }
+
+  #readPruned(): void {
+    const rows = this.#database
+      .prepare(`SELECT sequence, record FROM ledger WHERE instr(record, '"journal.prune"') > 0`)
+      .all() as StoredRow[];
+    for (const { sequence, record } of rows) {
+      const { type, object, detail } = recordOf(record);
+      const ids = detail?.['ids'];
+      if (type !== 'journal.prune' || !Array.isArray(ids)) continue;
+      for (const id of ids as string[]) {
+        if (object === 'evidence') this.#pruned.evidence.add(id);
+        if (object === 'commands') this.#pruned.commands.set(id, sequence);
+      }
+    }
+  }
+
+  /** Returns how many records it went on. */
+  #walk(): number {
+    const rows = this.#database
+      .prepare('SELECT * FROM ledger WHERE sequence > ? ORDER BY sequence LIMIT ?')
+      .all(this.#head.sequence, STRETCH) as StoredRow[];
+    for (const row of rows) {
+      const { sequence, hash, record } = row;
+      if (!follows({ ...row, previousHash: row.previous_hash }, this.#head)) {
+        this.#find('ledger', String(sequence), 'does not follow the record before it');
+      }
+      this.#head = { sequence, hash };
+      this.#compare(sequence, recordOf(record));
+    }
+    return rows.length;
+  }
+
+  #compare(sequence: number, record: Partial<LedgerRecord>): void {
+    if (record.type === 'plc.command') this.#compareCommand(sequence, record);
+    if (record.type === 'plc.outcome') this.#compareOutcome(sequence, record);
+    if (record.type === 'gate.label') this.#compareLabel(record);
+  }
+
+  #commandOf(
+    sequence: number,
+    detail: LedgerRecord['detail'],
+  ): { id: string; row: CommandRow | undefined } | null {
+    const id = detail?.['id'];
+    if (typeof id !== 'string' || (this.#pruned.commands.get(id) ?? 0) > sequence) return null;
+    const row = this.#database.prepare('SELECT * FROM commands WHERE id = ?').get(id) as
+      CommandRow | undefined;
+    return { id, row };
+  }
+
+  #compareCommand(sequence: number, { actor, object, detail }: Partial<LedgerRecord>): void {
+    const command = this.#commandOf(sequence, detail);
+    if (command === null) return;
+    this.#commands += 1;
+    const { id, row } = command;
+    if (row === undefined) {
+      this.#find('command', id, 'is in the ledger only');
+      return;
+    }
+    const { part_id: partId, endpoint, value, number, purpose } = row;
+    const stored = { id, partId, endpoint, value: parsed(value), number, purpose };
+    if (row.tag !== object || row.actor !== actor || !isDeepStrictEqual(stored, detail)) {
+      this.#find('command', id, 'differs from its record in the ledger');
+    }
+    if (row.outcome !== null) this.#differing.set(id, 'has an outcome that the ledger does not know');
+  }
+
+  #compareOutcome(sequence: number, { detail }: Partial<LedgerRecord>): void {
+    const command = this.#commandOf(sequence, detail);
+    if (command === null) return;
+    const { id, row } = command;
+    // from a time when commands had no records
+    if (row?.number === 0 || row === undefined) return;
+    const { outcome, reason, read_back: readBack } = row;
+    const stored = { id, outcome, readBack: parsed(readBack), ...(reason === null ? {} : { reason }) };
+    if (isDeepStrictEqual(stored, detail)) this.#differing.delete(id);
+    else this.#differing.set(id, 'has another outcome than its record in the ledger');
+  }
+
+  #compareLabel({ actor, reason, detail }: Partial<LedgerRecord>): void {
+    const row = this.#database
+      .prepare('SELECT * FROM labels WHERE row_id > ? ORDER BY row_id LIMIT 1')
+      .get(this.#lastLabel) as LabelRow | undefined;
+    this.#labels += 1;
+    if (row === undefined) {
+      this.#find('label', String(detail?.['partId']), 'is in the ledger only');
+      return;
+    }
+    this.#lastLabel = row.row_id;
+    const { part_id: partId, truth, decision, score } = row;
+    const same = isDeepStrictEqual({ partId, truth, decision, score }, detail);
+    if (!same || row.actor !== actor || row.reason !== reason) {
+      this.#find('label', partId, 'differs from its record in the ledger');
+    }
+  }
+
+  #compareHead(expected: Pick<LedgerRow, 'sequence' | 'hash'> | undefined): void {
+    const head = this.#database.prepare('SELECT sequence, hash FROM ledger_head').get() as
+      Verification['head'] | undefined;
+    const { sequence, hash } = head ?? { sequence: 0, hash: FIRST_PREVIOUS_HASH };
+    if (sequence !== this.#head.sequence || hash !== this.#head.hash) {
+      this.#find('head', String(sequence), `is not the last record, which is ${this.#head.sequence}`);
+    }
+    if (expected === undefined) return;
+    const row = this.#database
+      .prepare('SELECT hash FROM ledger WHERE sequence = ?')
+      .get(expected.sequence) as { hash: string } | undefined;
+    if (row?.hash !== expected.hash)
+      this.#find('head', String(expected.sequence), 'is not the record that was noted');
+  }
+
+  #compareCounts(): void {
+    for (const [id, problem] of this.#differing) this.#find('command', id, problem);
+    const known = this.#count('SELECT COUNT(*) FROM commands WHERE number > 0');
+    if (known > this.#commands) {
+      this.#find('command', '', `${known - this.#commands} of them are not in the ledger`);
+    }
+    const labels = this.#count('SELECT COUNT(*) FROM labels');
+    if (labels > this.#labels)
+      this.#find('label', '', `${labels - this.#labels} of them are not in the ledger`);
+    const before = new Date(this.#now - UNDER_WAY_MS).toISOString();
+    const open = this.#database
+      .prepare('SELECT id FROM commands WHERE outcome IS NULL AND at < ? ORDER BY row_id')
+      .pluck()
+      .iterate(before) as IterableIterator<string>;
+    for (const id of open) this.#find('command', id, 'has no outcome');
+  }
+
+  #count(sql: string): number {
+    return this.#database.prepare(sql).pluck().get() as number;
+  }
+
+  #verifyEvidence(): Verification['evidence'] {
+    const named = new Set(
+      this.#database
+        .prepare(
+          `SELECT sha256 FROM outbox WHERE sha256 IS NOT NULL
+           UNION SELECT json_extract(value, '$.sha256') FROM outbox, json_each(further_evidence)`,
+        )
+        .pluck()
+        .all() as string[],
+    );
+    const evidence = { files: 0, bytes: 0, pruned: 0 };
+    for (const folder of evidenceFolders(this.#folder)) {
+      for (const { sha256 } of evidenceIn(this.#folder, folder)) {
+        named.delete(sha256);
+        const bytes = readEvidence(this.#folder, sha256);
+        evidence.files += 1;
+        evidence.bytes += bytes.length;
+        const found = createHash('sha256').update(bytes).digest('hex');
+        if (found !== sha256) this.#find('evidence', sha256, 'has other bytes than it was kept with');
+      }
+    }
+    for (const sha256 of named) {
+      if (this.#pruned.evidence.has(sha256)) evidence.pruned += 1;
+      else this.#find('evidence', sha256, 'is missing');
+    }
+    return evidence;
+  }
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function recordOf(json: string): Partial<LedgerRecord> {
+  const record = parsed(json);
+  return typeof record === 'object' && record !== null ? record : {};
+}

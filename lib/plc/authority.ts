@@ -1,0 +1,25 @@
+/** Who allows a command: a station, seen from the side of the PLC. */
+import type { Mode } from '../inspection/inspection.ts';
+import type { Journal } from '../journal/types.ts';
+import type { ArmState } from '../station/types.ts';
+
+export interface By {
+  actor: string;
+  reason: string;
+}
+
+export interface Authority {
+  readonly autonomy: 'observe' | 'advise' | 'confirm' | 'act';
+  readonly mode: Mode;
+  journal(): Promise<Journal>;
+  /** `leaseId` is new for every arming. */
+  arming(): { state: ArmState; leaseId: string | null };
+  trip(cause: { code: string; message: string }): void;
+  disarm(by: By): Promise<unknown>;
+  /** The manual bit of a PLC was seen to be so. */
+  override(seen: { endpoint: string; tag: string; on: boolean }): void;
+  requestApproval(
+    request: { commandId: string; partId: string; endpoint: string; tag: string; value: unknown },
+    signal: AbortSignal,
+  ): Promise<By | undefined>;
+}
