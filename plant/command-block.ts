@@ -85,8 +85,8 @@ interface BlockEvents {
   ack: [answer: { id: number; result: number }];
   /** A command took effect. */
   effect: [effect: { id: number; value: number }];
-  /** The beats stopped, or came back; how long after the last one, by the block's own clock. */
-  beats: [beats: { alive: boolean; sinceLastMs: number }];
+  /** The beats stopped, or came back; how long after the last one, in a cycle how long, by the block's own clock. */
+  beats: [beats: { alive: boolean; sinceLastMs: number; cycleMs: number }];
   /** After each cycle. */
   scan: [];
 }
@@ -227,7 +227,8 @@ export class CommandBlock extends EventEmitter<BlockEvents> {
       status.LastCmdAgeMs = Math.trunc(own.commandTimer.elapsedMs);
     }
 
-    if (own.beating !== wasBeating) this.emit('beats', { alive: own.beating, sinceLastMs });
+    if (own.beating !== wasBeating)
+      this.emit('beats', { alive: own.beating, sinceLastMs, cycleMs: elapsedMs });
     this.emit('scan');
   }
 

@@ -26,6 +26,7 @@ const READS: ReadonlySet<StoreMethod> = new Set([
   'outbox',
   'outboxEntry',
   'openOutbox',
+  'deliveredAs',
   'attachment',
   'getValue',
 ]);

@@ -240,6 +240,7 @@ function journalOn(thread: JournalThread, release: () => Promise<void>): Journal
     outboxEntry: (key) => call('outboxEntry', [key]),
     requeueOutbox: (key, by) => call('requeueOutbox', [key, by]),
     noteReceiver: (key, state, actor) => call('noteReceiver', [key, state, actor]),
+    deliveredAs: (streamPrefix, ticketId) => call('deliveredAs', [streamPrefix, ticketId]),
     openOutbox: (streamPrefix, query) => call('openOutbox', [streamPrefix, query]),
     attachment: async (sha256) => {
       const bytes: Uint8Array = await call('attachment', [sha256]);

@@ -204,6 +204,18 @@ export class Outbox {
     return { ...outboxRecord(row), receiver };
   }
 
+  deliveredAs(streamPrefix: string, ticketId: string): OutboxRecord | undefined {
+    return this.#tables
+      .all<OutboxRow>(
+        `SELECT * FROM outbox WHERE state = 'delivered' AND stream >= ? AND stream < ?
+           AND json_extract(answer, '$.ticketId') = ? ORDER BY row_id DESC LIMIT 1`,
+        streamPrefix,
+        endOf(streamPrefix),
+        ticketId,
+      )
+      .map(outboxRecord)[0];
+  }
+
   open(streamPrefix: string, { limit, after }: { limit: number; after: string | null }): OutboxRecord[] {
     return this.#tables
       .all<OutboxRow>(

@@ -331,6 +331,10 @@ export class Store {
     return true;
   }
 
+  deliveredAs(streamPrefix: string, ticketId: string): OutboxRecord | undefined {
+    return this.#outbox.deliveredAs(streamPrefix, ticketId);
+  }
+
   openOutbox(streamPrefix: string, query: { limit: number; after: string | null }): OutboxRecord[] {
     return this.#outbox.open(streamPrefix, query);
   }

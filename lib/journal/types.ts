@@ -303,6 +303,8 @@ export interface Journal {
    * (`ticket.state`), in one commit. Resolves to false when it says what it said before.
    */
   noteReceiver(key: string, state: ReceiverState, actor: string): Promise<boolean>;
+  /** The newest delivered entry of these streams to which the receiver gave this number (`answer.ticketId`). */
+  deliveredAs(streamPrefix: string, ticketId: string): Promise<OutboxRecord | undefined>;
   /** Delivered entries the receiver has not closed, oldest first, after the one with this key. */
   openOutbox(streamPrefix: string, query: { limit: number; after: string | null }): Promise<OutboxRecord[]>;
   attachment(sha256: string): Promise<Buffer>;

@@ -1,6 +1,7 @@
 /** Who allows a command: a station, seen from the side of the PLC. */
 import type { Mode } from '../inspection/inspection.ts';
 import type { Journal } from '../journal/types.ts';
+import type { ArmState } from '../station/types.ts';
 
 export interface By {
   actor: string;
@@ -12,7 +13,7 @@ export interface Authority {
   readonly mode: Mode;
   journal(): Promise<Journal>;
   /** `leaseId` is new for every arming. */
-  arming(): { state: 'DISARMED' | 'ARMED' | 'TRIPPED'; leaseId: string | null };
+  arming(): { state: ArmState; leaseId: string | null };
   trip(cause: { code: string; message: string }): void;
   disarm(by: By): Promise<unknown>;
   /** The manual bit of a PLC was seen to be so. */

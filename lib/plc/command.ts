@@ -80,7 +80,7 @@ interface Target {
 export class CommandEngine {
   readonly endpoint: string;
   readonly #transport: Transport;
-  readonly #dryRun: boolean;
+  readonly dryRun: boolean;
   readonly #machine: MachineTags;
   readonly #manual: ManualBit | undefined;
   readonly #now: () => number;
@@ -102,7 +102,7 @@ export class CommandEngine {
     const { endpoint, transport, dryRun = false, manualTag, interlockTag, watch, monotonicNow } = options;
     this.endpoint = endpoint;
     this.#transport = transport;
-    this.#dryRun = dryRun;
+    this.dryRun = dryRun;
     this.#machine = { manualTag, interlockTag };
     this.#manual =
       manualTag === undefined || watch === undefined ? undefined : new ManualBit(endpoint, manualTag, watch);
@@ -128,10 +128,7 @@ export class CommandEngine {
    * Settles by reading what was under way, or not yet settled, when the process ended; once per station whose
    * journal answered. `block` is how the commands to a tag are acknowledged.
    */
-  recover(
-    authority: Authority,
-    block?: { tag: string; handshake: HandshakeTags | undefined },
-  ): Promise<void> {
+  recover(authority: Authority, block?: Pick<Command, 'tag' | 'handshake'>): Promise<void> {
     if (block?.handshake !== undefined) this.#blocks.set(block.tag, block.handshake);
     let recovery = this.#recoveries.get(authority);
     if (recovery === undefined) {
@@ -241,7 +238,7 @@ export class CommandEngine {
     if (tooMuch !== undefined) return refused('OUT_OF_RANGE', tooMuch);
     if (!target.rate.admit(nowMs, maxPerMinute)) return this.#limited(command, target, authority);
     target.limited = false;
-    if (this.#dryRun) return refused('DRY_RUN', 'the endpoint is set to dry run');
+    if (this.dryRun) return refused('DRY_RUN', 'the endpoint is set to dry run');
     const takeBack = target.changes.count(checked.change, nowMs, leaseId);
     const verdict = await this.#write(command, checked, given);
     if (verdict.outcome === 'refused') takeBack();

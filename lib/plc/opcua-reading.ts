@@ -1,7 +1,17 @@
 /** What OPC UA says about a tag, as the rest of the package knows it. */
-import type { DataValue, NodeId } from 'node-opcua-client';
+import type { ClientSession, DataType as OpcUaDataType, DataValue, NodeId } from 'node-opcua-client';
+import type { Library } from './opcua-sign-in.ts';
 import { PlcError } from './plc-error.ts';
-import type { Reading } from './transport.ts';
+import { TAG_TYPES, type Range, type TagType } from './tag-type.ts';
+import type { Reading, TagDescription } from './transport.ts';
+
+/** Who is asked. */
+interface Asked {
+  library: Library;
+  session: ClientSession;
+}
+
+const GOOD = 0;
 
 /** Throws `PLC_READ_FAILED` where there is no plain value: nothing is made up in its place. */
 export function readingOf(tag: string, { value: variant, statusCode, sourceTimestamp }: DataValue): Reading {
@@ -28,4 +38,47 @@ export function nodeIdOf(library: { coerceNodeId(text: string): NodeId }, tag: s
       cause: error,
     });
   }
+}
+
+/** Throws `PLC_TAG_INVALID` and `PLC_TAG_UNUSABLE`. */
+export async function describe({ library, session }: Asked, tag: string): Promise<TagDescription> {
+  const { AttributeIds } = library;
+  const nodeId = nodeIdOf(library, tag);
+  const attributes = [AttributeIds.ValueRank, AttributeIds.UserAccessLevel, AttributeIds.AccessLevel];
+  const [rank, userAccess, access] = await session.read(
+    attributes.map((attributeId) => ({ nodeId, attributeId })),
+  );
+  if (rank === undefined || rank.statusCode.value !== GOOD) {
+    throw new PlcError('PLC_TAG_UNUSABLE', `${tag}: ${rank?.statusCode.name ?? 'no answer'}`, {
+      hint: 'Check the node id against the PLC.',
+    });
+  }
+  if (rank.value.value !== -1) throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is not a scalar`);
+  const builtIn: OpcUaDataType = await session.getBuiltInDataType(nodeId);
+  const name = library.DataType[builtIn];
+  const dataType = TAG_TYPES.find((known): known is TagType => known === name);
+  if (dataType === undefined)
+    throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is a ${name}, which is not written`);
+  const range = await engineeringRange({ library, session }, nodeId);
+  const canWrite = library.AccessLevelFlag.CurrentWrite;
+  const writable = [userAccess, access].every(
+    (level) => level?.statusCode.value === GOOD && (Number(level.value.value) & canWrite) !== 0,
+  );
+  return { dataType, writable, ...(range === undefined ? {} : { range }) };
+}
+
+/** The property EURange of the tag (OPC 10000-8); servers state it and mostly do not enforce it. */
+async function engineeringRange({ library, session }: Asked, nodeId: NodeId): Promise<Range | undefined> {
+  const path = library.makeBrowsePath(nodeId, '.EURange');
+  const [target] = (await session.translateBrowsePath(path)).targets ?? [];
+  if (target === undefined) return undefined;
+  const { value, statusCode } = await session.read({
+    nodeId: target.targetId,
+    attributeId: library.AttributeIds.Value,
+  });
+  const range = value.value as { low?: unknown; high?: unknown } | null;
+  if (statusCode.value !== GOOD || typeof range?.low !== 'number' || typeof range.high !== 'number')
+    return undefined;
+  // A server that leaves both at 0 has stated nothing.
+  return range.low < range.high ? { min: range.low, max: range.high } : undefined;
 }

@@ -8,23 +8,22 @@
  * still holds nor what the library holds can arrive later. A new client follows with backoff.
  */
 import { Socket } from 'node:net';
-import { join } from 'node:path';
-import type {
-  ClientSecureChannelLayer,
-  ClientSession,
-  DataValue,
-  DataType as OpcUaDataType,
-  NodeId,
-  OPCUAClient,
-  StatusCode,
-  UserIdentityInfo,
-} from 'node-opcua-client';
+import type { ClientSecureChannelLayer, ClientSession, OPCUAClient, StatusCode } from 'node-opcua-client';
 import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
-import { nodeIdOf, readingOf } from './opcua-reading.ts';
+import {
+  clientOptions,
+  explained,
+  identityOf,
+  loadLibrary,
+  NEED_A_PERSON,
+  type Library,
+  type OpcUaOptions,
+} from './opcua-sign-in.ts';
+import { describe, nodeIdOf, readingOf } from './opcua-reading.ts';
 import { OpcUaSubscriptions } from './opcua-subscriptions.ts';
-import { PlcError, type PlcErrorCode } from './plc-error.ts';
-import { TAG_TYPES, type Range, type TagType, type TagValue } from './tag-type.ts';
+import { lost, PlcError } from './plc-error.ts';
+import type { TagType, TagValue } from './tag-type.ts';
 import {
   countdown,
   linkDown,
@@ -40,18 +39,6 @@ import {
   type WriteAnswer,
 } from './transport.ts';
 
-type Library = typeof import('node-opcua-client') & typeof import('node-opcua-certificate-manager');
-
-/** Keep-alive and transport limits with which a black hole was seen after 5.9 s and left 0.5 s after it closed. */
-const TIMING = {
-  keepAliveInterval: 2000,
-  transportTimeout: 4000,
-  /** The library's floor. */
-  defaultTransactionTimeout: 5000,
-  /** A session that could not be closed blocks its place on the server this long; small PLCs have three. */
-  requestedSessionTimeout: 20_000,
-};
-const RECONNECT = { maxRetry: -1, initialDelay: 200, maxDelay: 2000, randomisationFactor: 0.5 };
 const CONNECT_TIMEOUT_MS = 15_000;
 const CLOSE_TIMEOUT_MS = 3000;
 const DESCRIBE_TIMEOUT_MS = 5000;
@@ -76,44 +63,6 @@ const REFUSALS = new Set([
   'BadInvalidArgument',
   'BadLocked',
 ]);
-
-/** Failures that no waiting mends. */
-const NEED_A_PERSON = new Set<string>([
-  'PLC_LIBRARY_MISSING',
-  'PLC_CERTIFICATE',
-  'PLC_SIGN_IN',
-] satisfies PlcErrorCode[]);
-
-export interface OpcUaOptions {
-  /** `opc.tcp://host:port/path`. */
-  endpointUrl: string;
-  security: 'None' | 'Basic256Sha256';
-  user?: { name: string; password: string };
-  /** Where the own certificate and the trusted ones are kept; made when absent. */
-  pkiFolder: string;
-  /** Trusts whatever certificate the server shows. For commissioning only. */
-  trustUnknownServers?: boolean;
-  backoff?: Backoff;
-}
-
-/** Loaded on first use: it takes half a second and 30 MB, which a station without a PLC never pays. */
-async function loadLibrary(): Promise<Library> {
-  try {
-    const [client, certificates] = await Promise.all([
-      import('node-opcua-client'),
-      import('node-opcua-certificate-manager'),
-    ]);
-    const library = { ...client, ...certificates };
-    // At the level of warnings it writes about every lost packet; what matters reaches us as errors.
-    library.setLogLevel(library.LogLevel.Critic);
-    return library;
-  } catch (error) {
-    throw new PlcError('PLC_LIBRARY_MISSING', 'OPC UA needs the library node-opcua-client', {
-      hint: 'In the Node-RED user folder: npm install node-opcua-client node-opcua-certificate-manager',
-      cause: error,
-    });
-  }
-}
 
 interface Connection {
   library: Library;
@@ -294,12 +243,7 @@ export class OpcUaTransport implements Transport {
       channel = created;
     });
     await client.connect(this.#options.endpointUrl);
-    const { user } = this.#options;
-    const identity: UserIdentityInfo =
-      user === undefined
-        ? { type: library.UserTokenType.Anonymous }
-        : { type: library.UserTokenType.UserName, userName: user.name, password: user.password };
-    const session = await client.createSession(identity);
+    const session = await client.createSession(identityOf(library, this.#options));
     return { library, client, session, channel: () => channel, descriptions: new Map() };
   }
 
@@ -376,99 +320,9 @@ async function endSession(connection: Connection | undefined): Promise<void> {
   await connection.client.disconnect();
 }
 
-function lost(what: string, cause?: unknown): PlcError {
-  const detail = cause === undefined ? 'the link was lost' : asCodedError(cause).message;
-  return new PlcError('PLC_LINK_LOST', `${what}: ${detail}`, cause === undefined ? {} : { cause });
-}
-
-/** What a person can do about a connection that was not made. */
-function explained(error: Error & { code: string }, { pkiFolder, security }: OpcUaOptions): Error {
-  if (error.code.startsWith('PLC_')) return error;
-  const { message } = error;
-  if (/certificate/i.test(message) && security !== 'None') {
-    return new PlcError('PLC_CERTIFICATE', message, {
-      hint: `Compare the server's certificate with the one in the PLC's tool, then move it from ${join(pkiFolder, 'rejected')} to ${join(pkiFolder, 'trusted', 'certs')}; trust Jidoka's own in the PLC.`,
-      cause: error,
-    });
-  }
-  if (/BadIdentityToken|BadUserAccessDenied/.test(message)) {
-    return new PlcError('PLC_SIGN_IN', message, { hint: 'Check the user and the password.', cause: error });
-  }
-  return new PlcError('PLC_LINK_LOST', message, { cause: error });
-}
-
-async function clientOptions(
-  library: Library,
-  { security, pkiFolder, trustUnknownServers = false }: OpcUaOptions,
-): Promise<Parameters<Library['OPCUAClient']['create']>[0]> {
-  const secured = security !== 'None';
-  const common = {
-    applicationName: 'Jidoka',
-    clientName: 'Jidoka',
-    ...TIMING,
-    connectionStrategy: RECONNECT,
-    endpointMustExist: false,
-    keepSessionAlive: true,
-    securityMode: secured ? library.MessageSecurityMode.SignAndEncrypt : library.MessageSecurityMode.None,
-    securityPolicy: secured ? library.SecurityPolicy.Basic256Sha256 : library.SecurityPolicy.None,
-  };
-  const clientCertificateManager = new library.OPCUACertificateManager({
-    rootFolder: pkiFolder,
-    automaticallyAcceptUnknownCertificate: trustUnknownServers,
-    disableFileWatchers: true,
-  });
-  await clientCertificateManager.initialize();
-  return { ...common, clientCertificateManager };
-}
-
 function answerOf(statusCode: StatusCode): WriteAnswer {
   const status = statusCode.name;
   if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
   if (statusCode.isGoodish()) return { result: 'pending', status };
   return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
-}
-
-async function describe({ library, session }: Connection, tag: string): Promise<TagDescription> {
-  const { AttributeIds } = library;
-  const nodeId = nodeIdOf(library, tag);
-  const attributes = [AttributeIds.ValueRank, AttributeIds.UserAccessLevel, AttributeIds.AccessLevel];
-  const [rank, userAccess, access] = await session.read(
-    attributes.map((attributeId) => ({ nodeId, attributeId })),
-  );
-  if (rank === undefined || rank.statusCode.value !== GOOD) {
-    throw new PlcError('PLC_TAG_UNUSABLE', `${tag}: ${rank?.statusCode.name ?? 'no answer'}`, {
-      hint: 'Check the node id against the PLC.',
-    });
-  }
-  if (rank.value.value !== -1) throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is not a scalar`);
-  const builtIn: OpcUaDataType = await session.getBuiltInDataType(nodeId);
-  const name = library.DataType[builtIn];
-  const dataType = TAG_TYPES.find((known): known is TagType => known === name);
-  if (dataType === undefined)
-    throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is a ${name}, which is not written`);
-  const range = await engineeringRange({ library, session }, nodeId);
-  const canWrite = library.AccessLevelFlag.CurrentWrite;
-  const writable = [userAccess, access].every(
-    (level) => level?.statusCode.value === GOOD && (Number(level.value.value) & canWrite) !== 0,
-  );
-  return { dataType, writable, ...(range === undefined ? {} : { range }) };
-}
-
-/** The property EURange of the tag (OPC 10000-8); servers state it and mostly do not enforce it. */
-async function engineeringRange(
-  { library, session }: Pick<Connection, 'library' | 'session'>,
-  nodeId: NodeId,
-): Promise<Range | undefined> {
-  const path = library.makeBrowsePath(nodeId, '.EURange');
-  const [target] = (await session.translateBrowsePath(path)).targets ?? [];
-  if (target === undefined) return undefined;
-  const { value, statusCode } = await session.read({
-    nodeId: target.targetId,
-    attributeId: library.AttributeIds.Value,
-  });
-  const range = value.value as { low?: unknown; high?: unknown } | null;
-  if (statusCode.value !== GOOD || typeof range?.low !== 'number' || typeof range.high !== 'number')
-    return undefined;
-  // A server that leaves both at 0 has stated nothing.
-  return range.low < range.high ? { min: range.low, max: range.high } : undefined;
 }

@@ -1,5 +1,5 @@
 /** What can go wrong between the gateway and a PLC. */
-import { CodedError } from '../errors.ts';
+import { asCodedError, CodedError } from '../errors.ts';
 
 export type PlcErrorCode =
   /** The protocol's library is not installed. */
@@ -20,7 +20,15 @@ export type PlcErrorCode =
   | 'PLC_TAG_UNUSABLE'
   /** The PLC answered a read with an error. */
   | 'PLC_READ_FAILED'
+  /** The PLC itself marks the value as doubtful, or it is no number. */
+  | 'PLC_NOT_GOOD'
   /** What halted the line could not be released. */
   | 'PLC_RELEASE_FAILED';
 
 export class PlcError extends CodedError<PlcErrorCode> {}
+
+/** Something was under way when the link broke. */
+export function lost(what: string, cause?: unknown): PlcError {
+  const detail = cause === undefined ? 'the link was lost' : asCodedError(cause).message;
+  return new PlcError('PLC_LINK_LOST', `${what}: ${detail}`, cause === undefined ? {} : { cause });
+}

@@ -72,7 +72,8 @@ export function parseS7Tag(tag: string): S7Tag {
     area === undefined ||
     format === undefined ||
     isBit !== (bit !== undefined) ||
-    (block !== null && Number(place) === 0)
+    (block !== null && !(Number(place) >= 1 && Number(place) <= 65_535)) ||
+    Number(offset) > 65_535
   ) {
     throw new PlcError('PLC_TAG_INVALID', `${tag} is not an S7 tag`, {
       hint: 'Write DB1,REAL4 or DB1,X0.1 or DB1,INT2 or M0.1 or MW12; a bit needs its number from 0 to 7.',

@@ -37,6 +37,8 @@ interface Open {
   command: OpenCommand;
   owner: Owner;
   looks: number;
+  /** The look that is under way. */
+  looking?: Promise<void> | undefined;
 }
 
 export class Settling {
@@ -94,6 +96,8 @@ export class Settling {
   async before({ ackId }: HandshakeTags): Promise<void> {
     for (const open of [...this.#open.values()]) {
       if (open.command.handshake?.ackId !== ackId) continue;
+      await open.looking;
+      if (!this.#open.has(open.command.id)) continue;
       open.looks = LOOK_AGAIN_MS.length;
       await this.#settleOne(open);
     }
@@ -120,9 +124,15 @@ export class Settling {
     this.#timers.clear();
   }
 
-  async #settleOne(open: Open): Promise<void> {
+  /** Never rejects. What fails stays open. */
+  #settleOne(open: Open): Promise<void> {
+    open.looking ??= this.#look(open).finally(() => (open.looking = undefined));
+    return open.looking;
+  }
+
+  async #look(open: Open): Promise<void> {
     const { command, owner } = open;
-    if (!this.#open.delete(command.id)) return;
+    if (!this.#open.has(command.id)) return;
     try {
       const finding = await this.#find(open);
       if (finding === undefined) {
@@ -146,9 +156,11 @@ export class Settling {
       }
     } catch {
       // Behind the others, so that a tag whose reading costs the link does not block theirs for ever.
+      this.#open.delete(command.id);
       this.#open.set(command.id, open);
       return;
     }
+    this.#open.delete(command.id);
     await this.keep(owner);
   }
 
@@ -161,12 +173,13 @@ export class Settling {
       return { holds, matches: value !== null && sameValue(value, holds, dataType, tolerance) };
     }
     const said = await this.#profile.look(handshake, { tag, value, tolerance, timeoutMs, number });
-    if (said === undefined && looks < LOOK_AGAIN_MS.length) return undefined;
+    // An output that is not there yet may be on its way.
+    const isFinal = said !== undefined && said.outcome !== 'clamped';
+    if (!isFinal && looks < LOOK_AGAIN_MS.length) return undefined;
     return { number, acknowledged: said !== undefined, ...findingOf(said) };
   }
 
   #lookAgain(open: Open): void {
-    this.#open.set(open.command.id, open);
     if (this.#closed) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);

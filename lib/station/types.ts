@@ -1,12 +1,16 @@
 /** What the nodes of a station share: its memory, its mode and whether it may act. */
 import type { Journal, Label, NewLabel } from '../journal/types.ts';
 import type { Inspection, Mode, ModelReference, NewPart } from '../inspection/inspection.ts';
-import type { Outcome } from '../plc/command.ts';
+import type { Outcome } from '../plc/outcome.ts';
 
 /** How far the station goes by itself: watch, recommend, act after a person's yes, act. */
 export type Autonomy = 'observe' | 'advise' | 'confirm' | 'act';
 
-export type ArmState = 'DISARMED' | 'ARMED' | 'TRIPPED';
+/** See `arming.ts`. */
+export type ArmState = 'DISARMED' | 'ARMING' | 'ARMED' | 'TRIPPED' | 'LOCKED_OUT';
+
+/** How many persons have to agree before the station is armed. */
+export type ArmingPolicy = 'single' | 'dual';
 
 export interface ArmingView {
   state: ArmState;
@@ -17,6 +21,14 @@ export interface ArmingView {
   leaseMs: number | null;
   /** New for every arming: what is summed over a lease begins anew with it. Null unless armed. */
   leaseId: string | null;
+  /** The second person, where two had to agree. */
+  approvedBy: string | null;
+  /** What a second person is asked to agree to, and for how long still. */
+  pending: { actor: string; reason: string; leaseMs: number; leftMs: number } | null;
+  /** Trips within the last ten minutes; the third locks the station out. */
+  recentTrips: number;
+  /** Milliseconds until a station that is locked out can be reset; null unless it is. */
+  lockedMs: number | null;
 }
 
 /** What a person or a program asks of one output. */
@@ -101,11 +113,17 @@ export interface Station {
   nextPart(part?: Partial<Pick<NewPart, 'id' | 'deadlineMs'>>): Promise<Inspection>;
 
   arming(): ArmingView;
-  /** Rejects with `ARM_REFUSED` while tripped, or when the audit record cannot be written. */
+  /**
+   * Where two persons have to agree it answers `ARMING` and waits for the second one.
+   * Rejects with `ARM_REFUSED` while tripped, or when the audit record cannot be written.
+   */
   arm(request: { actor: string; reason: string; leaseMs?: number }): Promise<ArmingView>;
   disarm(request: { actor: string; reason: string }): Promise<ArmingView>;
-  /** Latches until reset by a person. */
-  trip(cause: Cause): void;
+  /** Disarms for a reason that is known by its code: the heartbeat was lost, a signature did not hold. */
+  standDown(cause: Cause): void;
+  /** Latches until reset by a person, and cannot be reset while `persists` says that the cause is still there. */
+  trip(cause: Cause & { persists?: () => boolean }): void;
+  /** Rejects with `LOCKED_OUT`, `CAUSE_PERSISTS` or `ARM_REFUSED`. */
   reset(request: { actor: string; reason: string }): Promise<ArmingView>;
 
   /** Steps the ladder down, beyond a restart; a step up needs a person. */
@@ -125,7 +143,7 @@ export interface Station {
   /** The endpoints that are run by hand now. */
   overrides(): Override[];
   addAdjustable(adjustable: Adjustable): () => void;
-  /** Applies a new tolerance where asked, re-arms, and releases everything that was halted. */
+  /** Applies a new tolerance where asked, re-arms (where one person may), and releases everything that was halted. */
   release(request: { actor: string; reason: string; threshold?: number }): Promise<ArmingView>;
 
   /**

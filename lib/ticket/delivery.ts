@@ -9,19 +9,18 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Inspection } from '../inspection/inspection.ts';
 import { fullJitterMs } from '../backoff.ts';
+import { Breaker } from './breaker.ts';
 import { asCodedError } from '../errors.ts';
-import type { Journal, OutboxEntry, OutboxRecord } from '../journal/types.ts';
-import type { TicketClient } from './client.ts';
-import type { QualityEvent } from './event.ts';
+import type { Journal, OutboxEntry, OutboxRecord, ReceiverState } from '../journal/types.ts';
+import type { Picture, TicketClient } from './client.ts';
+import { currentEvent, type QualityEvent } from './event.ts';
 import { TicketError } from './ticket-error.ts';
 
 const RETRY = { firstMs: 500, maxMs: 60_000 };
-/** Streams delivered at the same time. */
-const PARALLEL = 4;
-/** Failures in a row after which the MES counts as offline. */
-const OFFLINE_AFTER = 3;
-/** Failures in a row after which one request at a time finds out whether it is back. */
-const PAUSE_AFTER = 5;
+/** Attempts after which a ticket the MES fails at is set aside, though the MES itself works. */
+const POISON_AFTER = 10;
+/** What an MES answers that has failed at what it was asked, and would again. */
+const FAILED_AT: ReadonlySet<number | undefined> = new Set([500, 501]);
 /** How long to wait for a journal that fails. */
 const JOURNAL_RETRY_MS = 1000;
 
@@ -60,10 +59,21 @@ export interface DeliveryState {
   waiting: number;
   dead: number;
   online: boolean;
+  /** False while the MES refuses the credentials. */
+  authorised: boolean;
+}
+
+/** What the MES says of a ticket it has had for a while. */
+export interface TicketChange {
+  key: string;
+  body: TicketBody;
+  ticketId: string;
+  receiver: ReceiverState;
 }
 
 export interface Listener {
   outcome(outcome: TicketOutcome): void;
+  changed?(change: TicketChange): void;
   state(state: DeliveryState): void;
 }
 
@@ -72,6 +82,8 @@ export interface DeliveryOptions {
   /** Every entry whose stream starts with it is delivered here. */
   streamPrefix: string;
   tickets: TicketClient;
+  /** Shared by all deliveries to one MES; one of its own unless given. */
+  breaker?: Breaker;
   random?: () => number;
   monotonicNow?: () => number;
 }
@@ -81,7 +93,6 @@ export class Delivery {
   readonly #prefix: string;
   readonly #tickets: TicketClient;
   readonly #random: () => number;
-  readonly #now: () => number;
   readonly #abort = new AbortController();
   readonly #listeners = new Map<string, Listener>();
   /** Accepted in this run and never tried: the only ones the MES cannot know. */
@@ -89,9 +100,10 @@ export class Delivery {
   readonly #underWay = new Map<string, Promise<void>>();
   #wake: () => void = () => undefined;
   #woken: Promise<void> = Promise.resolve();
-  #failuresInARow = 0;
-  #pausedUntil = 0;
-  #state: DeliveryState = { waiting: 0, dead: 0, online: true };
+  readonly #breaker: Breaker;
+  /** How many deliveries had succeeded when the MES refused this one for who we are. */
+  readonly #refusedAt = new Map<string, number>();
+  #state: DeliveryState = { waiting: 0, dead: 0, online: true, authorised: true };
   readonly #ended: Promise<void>;
 
   constructor(options: DeliveryOptions) {
@@ -99,7 +111,8 @@ export class Delivery {
     this.#prefix = options.streamPrefix;
     this.#tickets = options.tickets;
     this.#random = options.random ?? Math.random;
-    this.#now = options.monotonicNow ?? (() => performance.now());
+    this.#breaker =
+      options.breaker ?? new Breaker({ random: this.#random, monotonicNow: options.monotonicNow });
     this.#ended = this.#run();
   }
 
@@ -124,6 +137,16 @@ export class Delivery {
     return { accepted, record };
   }
 
+  /** Looks at the outbox again: somebody has put an entry back. */
+  wake(): void {
+    this.#wake();
+  }
+
+  /** Tells the node that sent the ticket. */
+  tell(change: TicketChange): void {
+    this.#listeners.get(change.body.node)?.changed?.(change);
+  }
+
   /** Ends what is under way; it stays in the outbox. */
   async close(): Promise<void> {
     this.#abort.abort(new Error('the delivery was closed'));
@@ -133,6 +156,8 @@ export class Delivery {
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
+    // The run before may have opened a ticket a moment ago, which the MES cannot find yet.
+    if (this.#tickets.lookUpAfterMs !== undefined) await this.#pause([], this.#tickets.lookUpAfterMs);
     while (!signal.aborted) {
       try {
         this.#woken = new Promise((resolve) => (this.#wake = resolve));
@@ -140,7 +165,12 @@ export class Delivery {
         const due = await this.#journal.dueOutbox(this.#prefix);
         this.#show({ ...this.#state, waiting: due.waiting, dead: due.dead });
         // One that ended while the journal answered may still be in the answer.
-        const ready = due.records.filter(({ key }) => !before.has(key));
+        const ready = due.records
+          .filter(({ key }) => !before.has(key))
+          // Who was refused does not stand in the way of who was not asked yet.
+          .toSorted(
+            (one, other) => Number(this.#refusedAt.has(one.key)) - Number(this.#refusedAt.has(other.key)),
+          );
         for (const record of ready) await this.#start(record);
         if (ready.length === 0) await this.#idle(due.nextDueMs);
       } catch {
@@ -169,9 +199,9 @@ export class Delivery {
     const { signal } = this.#abort;
     for (;;) {
       if (signal.aborted) return;
-      const pausedMs = this.#pausedUntil - this.#now();
-      const places = this.#failuresInARow >= PAUSE_AFTER ? 1 : PARALLEL;
-      if (this.#underWay.size >= places) await this.#pause([...this.#underWay.values()], null);
+      const pausedMs = this.#breaker.pausedMs();
+      if (this.#underWay.size >= this.#breaker.places())
+        await this.#pause([...this.#underWay.values()], null);
       else if (pausedMs > 0) await this.#pause([], pausedMs);
       else break;
     }
@@ -182,18 +212,20 @@ export class Delivery {
   /** Never rejects. */
   async #deliver(record: OutboxRecord): Promise<void> {
     const { key } = record;
-    const answer = (record.answer ?? {}) as TicketAnswer;
+    const answer: TicketAnswer = { ...(record.answer as TicketAnswer | null) };
+    delete answer.error;
+    const attempt = { answered: false };
     try {
-      const ticketId = await this.#complete(record, answer);
+      const ticketId = await this.#complete(record, answer, attempt);
+      this.#refusedAt.delete(key);
       this.#reached();
       await this.#settle(record, { ticketId });
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       const { code, message } = asCodedError(error);
       const known = answer.ticketId === undefined ? {} : { ticketId: answer.ticketId };
-      if (error instanceof TicketError && error.passing) {
-        this.#failed();
-        const delayMs = Math.max(error.retryAfterMs, fullJitterMs(record.attempts, this.#random(), RETRY));
+      if (error instanceof TicketError && this.#mayPass(record, error, attempt)) {
+        const delayMs = this.#failed(record, error);
         const settled = { ...known, error: { code, message } };
         await this.#quietly(() =>
           this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer: settled }),
@@ -208,21 +240,68 @@ export class Delivery {
     }
   }
 
+  /**
+   * False also for what would pass in general: an MES that works and fails at this ticket again and again, or
+   * that lets others in and refuses this one.
+   */
+  #mayPass(
+    { key, attempts }: OutboxRecord,
+    error: TicketError,
+    { answered }: { answered: boolean },
+  ): boolean {
+    if (error.code === 'MES_AUTH') {
+      const succeeded = this.#refusedAt.get(key);
+      return succeeded === undefined || succeeded === this.#breaker.successes;
+    }
+    if (answered && FAILED_AT.has(error.status) && attempts + 1 >= POISON_AFTER) return false;
+    return error.passing;
+  }
+
+  /** Milliseconds until the entry is tried again; waiting for credentials is the breaker's, not the entry's. */
+  #failed({ key, attempts }: OutboxRecord, error: TicketError): number {
+    if (error.code === 'MES_AUTH') {
+      this.#refusedAt.set(key, this.#breaker.successes);
+      this.#breaker.refused();
+    } else {
+      this.#breaker.failed();
+    }
+    const { online, authorised } = this.#breaker;
+    this.#show({ ...this.#state, online, authorised });
+    if (error.code === 'MES_AUTH') return 0;
+    const jitterMs = fullJitterMs(attempts, this.#random(), RETRY);
+    return Math.max(error.retryAfterMs, jitterMs, this.#tickets.lookUpAfterMs ?? 0);
+  }
+
   /** Ticket, then evidence; resolves to the ticket's number. */
-  async #complete(record: OutboxRecord, answer: TicketAnswer): Promise<string> {
+  async #complete(
+    record: OutboxRecord,
+    answer: TicketAnswer,
+    attempt: { answered: boolean },
+  ): Promise<string> {
     const { signal } = this.#abort;
-    const { event } = record.body as TicketBody;
+    const event = currentEvent((record.body as TicketBody).event);
     const first = this.#untried.delete(record.key) && record.attempts === 0;
     const found = answer.ticketId ?? (first ? undefined : await this.#tickets.find(event.id, signal));
+    // It has answered a question about this ticket: what fails from here on fails at the ticket.
+    attempt.answered = !first;
     const ticketId = found ?? (await this.#tickets.create(event, signal));
     answer.ticketId = ticketId;
-    if (record.attachment !== null) {
+    if (record.attachment !== null && this.#tickets.attach !== undefined) {
       // From here on a failure leaves a ticket behind that must not be opened again.
       await this.#journal.settleOutbox({ key: record.key, result: 'progress', answer: { ticketId } });
-      const bytes = await this.#journal.attachment(record.attachment.sha256);
-      await this.#tickets.attach(ticketId, { ...record.attachment, bytes }, signal);
+      for await (const picture of this.#pictures(record, event)) {
+        await this.#tickets.attach(ticketId, picture, signal);
+      }
     }
     return ticketId;
+  }
+
+  async *#pictures(record: OutboxRecord, { evidence }: QualityEvent): AsyncGenerator<Picture> {
+    for (const stored of [record.attachment, ...record.furtherAttachments]) {
+      if (stored === null) continue;
+      const role = evidence.find(({ sha256 }) => sha256 === stored.sha256)?.role ?? 'frame';
+      yield { ...stored, role, bytes: await this.#journal.attachment(stored.sha256) };
+    }
   }
 
   /** The part's record first, so that a delivered entry never lacks it. */
@@ -256,23 +335,14 @@ export class Delivery {
   }
 
   #reached(): void {
-    this.#failuresInARow = 0;
-    this.#pausedUntil = 0;
-    this.#show({ ...this.#state, online: true });
-  }
-
-  #failed(): void {
-    this.#failuresInARow += 1;
-    if (this.#failuresInARow >= PAUSE_AFTER) {
-      const attempt = this.#failuresInARow - PAUSE_AFTER + 1;
-      this.#pausedUntil = this.#now() + fullJitterMs(attempt, this.#random(), RETRY);
-    }
-    if (this.#failuresInARow >= OFFLINE_AFTER) this.#show({ ...this.#state, online: false });
+    this.#breaker.succeeded();
+    this.#show({ ...this.#state, online: true, authorised: true });
   }
 
   #show(state: DeliveryState): void {
-    const { waiting, dead, online } = this.#state;
-    if (state.waiting === waiting && state.dead === dead && state.online === online) return;
+    const { waiting, dead, online, authorised } = this.#state;
+    const same = state.waiting === waiting && state.dead === dead;
+    if (same && state.online === online && state.authorised === authorised) return;
     this.#state = state;
     for (const listener of this.#listeners.values()) listener.state(state);
   }

@@ -3,8 +3,11 @@
  * delivery pumps that station's outbox, from the first node that joins until the last has left.
  */
 import type { OutboxEntry, OutboxRecord } from '../journal/types.ts';
+import { Breaker } from './breaker.ts';
 import type { TicketClient } from './client.ts';
 import { Delivery, type DeliveryOptions, type Listener, type TicketBody } from './delivery.ts';
+import { Follower, type FollowerOptions } from './follower.ts';
+import type { TicketNews } from './hook.ts';
 
 export interface TicketEntry extends Omit<OutboxEntry, 'body'> {
   body: TicketBody;
@@ -17,28 +20,34 @@ export interface Membership {
   leave(): Promise<void>;
 }
 
+/** What a station's journal does for its tickets. */
+export type StationJournal = DeliveryOptions['journal'] & FollowerOptions['journal'];
+
 interface Shared {
   delivery: Delivery;
+  follower: Follower;
   members: number;
 }
 
 export class MesEndpoint {
   readonly #id: string;
   readonly #client: () => TicketClient;
+  readonly #pollMs: number;
+  readonly #breaker = new Breaker();
   readonly #deliveries = new Map<string, Shared>();
 
-  /** `client` may throw a TicketError; who joins gets it. */
-  constructor(id: string, client: () => TicketClient) {
+  /**
+   * `client` may throw a TicketError; who joins gets it.
+   * @param pollMs how often the MES is asked what has become of tickets; 0: never
+   */
+  constructor(id: string, client: () => TicketClient, { pollMs = 0 }: { pollMs?: number } = {}) {
     this.#id = id;
     this.#client = client;
+    this.#pollMs = pollMs;
   }
 
   /** Delivery starts at once, with what waits from earlier runs. */
-  join(
-    station: { id: string; journal: DeliveryOptions['journal'] },
-    node: string,
-    listener: Listener,
-  ): Membership {
+  join(station: { id: string; journal: StationJournal }, node: string, listener: Listener): Membership {
     const shared = this.#deliveries.get(station.id) ?? this.#open(station.journal);
     this.#deliveries.set(station.id, shared);
     shared.members += 1;
@@ -50,14 +59,37 @@ export class MesEndpoint {
         shared.members -= 1;
         if (shared.members > 0) return;
         this.#deliveries.delete(station.id);
+        await shared.follower.close();
         await shared.delivery.close();
       },
     };
   }
 
-  #open(journal: DeliveryOptions['journal']): Shared {
+  /** Somebody has put a ticket of this station back. */
+  wake(station: string): void {
+    this.#deliveries.get(station)?.delivery.wake();
+  }
+
+  /** The MES says by itself what has become of a ticket; false when it is none of ours, or no news. */
+  async heard({ state, ...ticket }: TicketNews): Promise<boolean> {
+    for (const { follower } of this.#deliveries.values()) {
+      if (await follower.heard(ticket, state)) return true;
+    }
+    return false;
+  }
+
+  #open(journal: StationJournal): Shared {
     const tickets = this.#client();
     // The journal is the station's own, so its entries for this MES are told by the MES alone.
-    return { delivery: new Delivery({ journal, streamPrefix: `mes:${this.#id}:`, tickets }), members: 0 };
+    const streamPrefix = `mes:${this.#id}:`;
+    const delivery = new Delivery({ journal, streamPrefix, tickets, breaker: this.#breaker });
+    const follower = new Follower({
+      journal,
+      streamPrefix,
+      tickets,
+      everyMs: this.#pollMs,
+      tell: (change) => delivery.tell(change),
+    });
+    return { delivery, follower, members: 0 };
   }
 }

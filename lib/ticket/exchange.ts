@@ -1,37 +1,25 @@
 /**
  * One HTTP request and its answer, with a limit on time and size. Redirects are not followed, and
- * link-local and metadata addresses are refused after the name was resolved, so that no name leads there.
+ * addresses that are not allowed are refused after the name was resolved, so that no name leads there.
  */
 import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net';
+import type { LookupFunction } from 'node:net';
+import { AllowedHosts } from './hosts.ts';
 import { TicketError } from './ticket-error.ts';
 
 /** More than this no ticket's answer needs. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
+/** Characters of an answer a person is shown. */
+const MAX_OBSERVED = 2000;
 /** Connections to one MES at a time. */
 const MAX_SOCKETS = 4;
-
-const forbidden = new BlockList();
-forbidden.addSubnet('169.254.0.0', 16);
-forbidden.addSubnet('fe80::', 10, 'ipv6');
-// Metadata services of clouds outside the link-local range: AWS over IPv6, Alibaba Cloud.
-forbidden.addAddress('fd00:ec2::254', 'ipv6');
-forbidden.addAddress('100.100.100.200');
-
-function assertAllowed(address: string): void {
-  if (forbidden.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) {
-    throw new TicketError('MES_HOST_FORBIDDEN', `${address} is a link-local or metadata address`, {
-      hint: 'Give the address of the MES in the plant network.',
-    });
-  }
-}
 
 /**
  * @throws TicketError `MES_URL_INVALID` or `MES_HOST_FORBIDDEN`
  */
-export function mesUrl(baseUrl: string, path = ''): URL {
+export function mesUrl(baseUrl: string, path = '', hosts = new AllowedHosts()): URL {
   const url = URL.parse(`${baseUrl.replace(/\/+$/, '')}${path === '' ? '' : `/${path.replace(/^\/+/, '')}`}`);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new TicketError('MES_URL_INVALID', 'the address of the MES is not an http or https address', {
@@ -43,8 +31,7 @@ export function mesUrl(baseUrl: string, path = ''): URL {
       hint: 'Put user and password into their own fields, where they are kept encrypted.',
     });
   }
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(host) !== 0) assertAllowed(host);
+  hosts.assertHost(url.hostname);
   return url;
 }
 
@@ -56,12 +43,12 @@ export type Resolve = (
 ) => void;
 
 /** Looks at every address a name has before a connection is made to one of them. */
-function guardedLookup(resolve: Resolve): LookupFunction {
+function guardedLookup(resolve: Resolve, hosts: AllowedHosts): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       try {
         if (error !== null) throw error;
-        for (const { address } of addresses) assertAllowed(address);
+        for (const { address } of addresses) hosts.assertAddress(address);
         const [first] = addresses;
         if (options.all === true || first === undefined) callback(null, addresses);
         else callback(null, first.address, first.family);
@@ -73,7 +60,7 @@ function guardedLookup(resolve: Resolve): LookupFunction {
 }
 
 export interface Exchange {
-  method: 'GET' | 'POST' | 'PUT';
+  method: Method;
   url: URL;
   headers: Record<string, string>;
   body?: Uint8Array | string;
@@ -85,18 +72,49 @@ export interface Answer {
   body: string;
 }
 
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH';
+
+/** What a person looks at who tries out an address: never with credentials. */
+export interface Observed {
+  method: Method;
+  /** Path and query. */
+  path: string;
+  status: number;
+  ms: number;
+  /** The beginning of the answer. */
+  answer: string;
+}
+
+export interface ExchangerOptions {
+  /** For one request, from the first byte sent to the last byte received. */
+  timeoutMs: number;
+  hosts?: AllowedHosts | undefined;
+  /** PEM certificates that are trusted instead of the public ones. */
+  ca?: string | undefined;
+  /** How names become addresses; the operating system's way unless given. */
+  resolve?: Resolve | undefined;
+  /** Hears of every answer. */
+  observe?: ((observed: Observed) => void) | undefined;
+}
+
 /** A client with its own connections. */
 export class Exchanger {
   readonly #timeoutMs: number;
+  readonly #hosts: AllowedHosts;
   readonly #lookup: LookupFunction;
-  readonly #agents = {
-    'http:': new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
-    'https:': new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
-  };
+  readonly #observe: ExchangerOptions['observe'];
+  readonly #agents: { 'http:': HttpAgent; 'https:': HttpsAgent };
 
-  constructor(timeoutMs: number, resolve: Resolve = lookup) {
+  constructor({ timeoutMs, hosts, ca, resolve = lookup, observe }: ExchangerOptions) {
     this.#timeoutMs = timeoutMs;
-    this.#lookup = guardedLookup(resolve);
+    this.#hosts = hosts ?? new AllowedHosts();
+    this.#lookup = guardedLookup(resolve, this.#hosts);
+    this.#observe = observe;
+    const connections = { keepAlive: true, maxSockets: MAX_SOCKETS };
+    this.#agents = {
+      'http:': new HttpAgent(connections),
+      'https:': new HttpsAgent(ca === undefined ? connections : { ...connections, ca }),
+    };
   }
 
   /**
@@ -106,10 +124,12 @@ export class Exchanger {
    */
   async send({ method, url, headers, body }: Exchange, signal: AbortSignal): Promise<Answer> {
     signal.throwIfAborted();
+    this.#hosts.assertHost(url.hostname);
+    const startedAt = performance.now();
     const timeout = AbortSignal.timeout(this.#timeoutMs);
     const secure = url.protocol === 'https:';
     try {
-      return await new Promise<Answer>((resolve, reject) => {
+      const answer = await new Promise<Answer>((resolve, reject) => {
         const request = (secure ? httpsRequest : httpRequest)(url, {
           method,
           headers: body === undefined ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
@@ -137,6 +157,14 @@ export class Exchanger {
         });
         request.end(body);
       });
+      this.#observe?.({
+        method,
+        path: `${url.pathname}${url.search}`,
+        status: answer.status,
+        ms: performance.now() - startedAt,
+        answer: answer.body.slice(0, MAX_OBSERVED),
+      });
+      return answer;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof TicketError) throw error;

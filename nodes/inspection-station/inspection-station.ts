@@ -3,15 +3,17 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { openJournal } from '../../lib/journal/journal.ts';
 import { MAX_LEASE_MS } from '../../lib/station/arming.ts';
 import { createStation } from '../../lib/station/station.ts';
-import type { Autonomy } from '../../lib/station/types.ts';
+import type { ArmingPolicy, Autonomy } from '../../lib/station/types.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 import { registerNode } from '../runtime/register.ts';
 import type { NodeAPI } from '../runtime/types.ts';
 import { registerFlowCheck } from './flow-check.ts';
 import { announce, type StationNode } from './lookup.ts';
+import { registerCommandRoutes } from './command-routes.ts';
 import { registerStationRoutes } from './routes.ts';
 
 const AUTONOMIES = ['observe', 'advise', 'confirm', 'act'] as const satisfies readonly Autonomy[];
+const POLICIES = ['single', 'dual'] as const satisfies readonly ArmingPolicy[];
 const HOUR_MS = 60 * 60 * 1000;
 
 interface InspectionStationConfig {
@@ -21,6 +23,7 @@ interface InspectionStationConfig {
   folder: string;
   defaultDeadlineMs: number;
   autonomy: Autonomy;
+  arming: ArmingPolicy;
   leaseMs: number;
 }
 
@@ -42,12 +45,14 @@ function normalise(config: ConfigReader): InspectionStationConfig {
     folder: config.text('folder', ''),
     defaultDeadlineMs: config.number('deadlineMs', { fallback: 900, min: 1, max: 600_000 }),
     autonomy: config.choice('autonomy', AUTONOMIES, 'act'),
+    arming: config.choice('arming', POLICIES, 'single'),
     leaseMs: config.number('leaseHours', { fallback: 8, min: 0.01, max: MAX_LEASE_MS / HOUR_MS }) * HOUR_MS,
   };
 }
 
 export default function register(RED: NodeAPI): void {
   registerStationRoutes(RED);
+  registerCommandRoutes(RED);
   registerFlowCheck(RED);
   registerNode<InspectionStationConfig>(RED, {
     type: 'inspection-station',
@@ -62,6 +67,7 @@ export default function register(RED: NodeAPI): void {
         folder: isAbsolute(folder) ? folder : resolve(userDir, folder),
         defaultDeadlineMs: config.defaultDeadlineMs,
         autonomy: config.autonomy,
+        arming: config.arming,
         leaseMs: config.leaseMs,
         openJournal: (options) =>
           openJournal({

@@ -14,7 +14,7 @@ interface Reason {
   reason: string;
 }
 
-const reason = { type: 'string', minLength: 3, maxLength: 200 } as const;
+export const reason = { type: 'string', minLength: 3, maxLength: 200 } as const;
 const threshold = { type: 'number' } as const;
 const MAX_ROWS = 500;
 const DECISIONS: readonly Decision[] = ['accept', 'review', 'reject'];
@@ -33,8 +33,11 @@ function body(
   };
 }
 
+/** How many commands are looked through for some whose effect nobody has seen. */
+const LATELY = 100;
+
 function summary(station: StationControl): Record<string, unknown> {
-  const { id, name, line, autonomy, mode, defaultDeadlineMs } = station;
+  const { id, name, line, autonomy, mode, defaultDeadlineMs, armingPolicy, leaseMs } = station;
   return {
     id,
     name,
@@ -42,6 +45,8 @@ function summary(station: StationControl): Record<string, unknown> {
     autonomy,
     mode,
     defaultDeadlineMs,
+    armingPolicy,
+    leaseMs,
     arming: station.arming(),
     overrides: station.overrides(),
   };
@@ -49,16 +54,20 @@ function summary(station: StationControl): Record<string, unknown> {
 
 async function details(station: StationControl): Promise<Record<string, unknown>> {
   const journal = await station.journal();
+  const lately = await journal.commands({ limit: LATELY });
   return {
     ...summary(station),
+    concerns: station.concerns(),
     counts: await journal.counts(),
     tolerances: station.tolerances(),
     approvals: station.approvals(),
+    targets: station.targets(),
+    unknown: lately.filter(({ outcome }) => outcome === 'unknown').slice(-5),
   };
 }
 
 /** How many rows are asked for, within bounds. */
-function limitOf(query: AdminRequest<unknown>['query']): number {
+export function limitOf(query: AdminRequest<unknown>['query']): number {
   const asked = Number(query['limit'] ?? 50);
   return Number.isInteger(asked) && asked > 0 ? Math.min(asked, MAX_ROWS) : 50;
 }
@@ -112,7 +121,7 @@ export function registerStationRoutes(RED: NodeAPI): void {
   /** A POST of a signed-in person; answers with the arming that results. */
   function act<Body extends Reason>(
     verb: string,
-    permission: string,
+    permission: string | readonly string[],
     schema: object,
     handle: (
       station: StationControl,
@@ -137,10 +146,16 @@ export function registerStationRoutes(RED: NodeAPI): void {
     body({ leaseMs: { type: 'number' } }),
     (station, request) => station.arm(request),
   );
+  act('arm/approve', 'plc.approve', body(), (station, request) => station.approveArming(request));
+  act('arm/withdraw', 'plc.arm', body(), (station, request) => station.withdrawArming(request));
   act('disarm', 'plc.disarm', body(), (station, request) => station.disarm(request));
   act('reset', 'plc.reset', body(), (station, request) => station.reset(request));
-  act<Reason & { threshold?: number }>('release', 'plc.reset', body({ threshold }), (station, request) =>
-    station.release(request),
+  // It arms, so it asks for what arming asks for.
+  act<Reason & { threshold?: number }>(
+    'release',
+    ['plc.arm', 'plc.reset'],
+    body({ threshold }),
+    (station, request) => station.release(request),
   );
   act<Reason & { threshold: number }>(
     'tolerance',

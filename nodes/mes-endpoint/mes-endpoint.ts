@@ -1,58 +1,54 @@
 /** mes-endpoint: the MES of a plant, shared by the nodes that send tickets to it. */
+import type { TicketClient } from '../../lib/ticket/client.ts';
+import { ticketsOf } from '../../lib/ticket/dialects.ts';
 import { MesEndpoint } from '../../lib/ticket/endpoint.ts';
-import { mesUrl } from '../../lib/ticket/exchange.ts';
-import { RestTickets, type Authentication } from '../../lib/ticket/rest.ts';
-import type { ConfigReader } from '../runtime/config.ts';
+import type { Observed } from '../../lib/ticket/exchange.ts';
+import { Hook } from '../../lib/ticket/hook.ts';
+import { AllowedHosts } from '../../lib/ticket/hosts.ts';
 import { registerNode } from '../runtime/register.ts';
 import type { Node, NodeAPI } from '../runtime/types.ts';
-
-interface Config {
-  baseUrl: string;
-  ticketsPath: string;
-  authentication: Authentication['type'];
-  timeoutMs: number;
-}
-
-function normalise(config: ConfigReader): Config {
-  return {
-    baseUrl: config.text('baseUrl'),
-    ticketsPath: config.text('ticketsPath', '/api/tickets'),
-    authentication: config.choice('authentication', ['none', 'bearer', 'basic'], 'none'),
-    timeoutMs: config.number('timeoutSeconds', { fallback: 10, min: 0.1, max: 300 }) * 1000,
-  };
-}
-
-function authenticationOf(
-  type: Authentication['type'],
-  { token = '', user = '', password = '' }: Readonly<Record<string, string | undefined>>,
-): Authentication {
-  if (type === 'none') return { type };
-  return type === 'bearer' ? { type, token } : { type, user, password };
-}
+import { certificates } from './certificates.ts';
+import { authenticationOf, listedHosts, MIGRATIONS, normalise, type Config } from './config.ts';
+import { expressionCompiler } from './expression.ts';
+import { announce } from './lookup.ts';
+import { registerEndpointRoutes } from './routes.ts';
 
 export default function register(RED: NodeAPI): void {
+  registerEndpointRoutes(RED);
   registerNode<Config>(RED, {
     type: 'mes-endpoint',
     credentials: {
       token: { type: 'password' },
       user: { type: 'text' },
       password: { type: 'password' },
+      hookSecret: { type: 'password' },
     },
+    migrations: MIGRATIONS,
     normalise,
     start({ node, config, credentials }) {
-      const address = (): URL => mesUrl(config.baseUrl, config.ticketsPath);
+      const tickets = (observe?: (observed: Observed) => void): TicketClient =>
+        ticketsOf({
+          dialect: config.dialect,
+          baseUrl: config.baseUrl,
+          authentication: authenticationOf(config, credentials),
+          fields: config.fields,
+          timeoutMs: config.timeoutMs,
+          hosts: new AllowedHosts(listedHosts(RED.settings)),
+          ca: certificates(config.caFile, RED.settings.userDir ?? process.cwd()),
+          observe,
+          compile: expressionCompiler(RED, node),
+        });
       // Before anything fails: the nodes that use it then report its error with their own inputs.
-      (node as Node & { mes?: MesEndpoint }).mes = new MesEndpoint(
-        node.id,
-        () =>
-          new RestTickets({
-            ticketsUrl: address(),
-            authentication: authenticationOf(config.authentication, credentials),
-            timeoutMs: config.timeoutMs,
-          }),
-      );
-      address();
-      return {};
+      const mes = new MesEndpoint(node.id, tickets, { pollMs: config.pollMs });
+      (node as Node & { mes?: MesEndpoint }).mes = mes;
+      const withdraw = announce({
+        id: node.id,
+        mes,
+        tickets,
+        hook: new Hook(credentials['hookSecret'] ?? ''),
+      });
+      tickets().close();
+      return { close: withdraw };
     },
   });
 }

@@ -3,7 +3,7 @@
  * hang on them. A message that had to go is built again from what the journal knows.
  */
 import type { Inspection } from '../../lib/inspection/inspection.ts';
-import type { TicketOutcome } from '../../lib/ticket/delivery.ts';
+import type { TicketChange, TicketOutcome } from '../../lib/ticket/delivery.ts';
 import type { Message, Outputs } from '../runtime/types.ts';
 
 export interface Kept {
@@ -51,6 +51,13 @@ export function rebuiltPart(inspection: Inspection): Inspection {
   return { ...inspection, part: { ...inspection.part, startedAt: -Number.MAX_SAFE_INTEGER } };
 }
 
+/** What has become of a ticket, on the third output: no message of the flow goes with it any more. */
+export function changeOutputs({ key, body, ticketId, receiver }: TicketChange, id: string): Outputs {
+  const inspection = rebuiltPart(body.inspection);
+  inspection.ticket = { id: ticketId, state: 'acknowledged', key, receiver };
+  return [null, null, { _msgid: id, payload: receiver.state, inspection }];
+}
+
 /** The message on its output: acknowledged on the first, set aside on the second. */
 export function outputsOf(
   { message, startedAt }: Kept,
@@ -60,5 +67,5 @@ export function outputsOf(
   inspection.ticket = { id: ticketId, state: error === undefined ? 'acknowledged' : 'failed', key };
   if (startedAt !== null) inspection.timings['ticket'] = performance.now() - startedAt;
   message.payload = error ?? ticketId;
-  return error === undefined ? [message, null] : [null, message];
+  return error === undefined ? [message, null, null] : [null, message, null];
 }

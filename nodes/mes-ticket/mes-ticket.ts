@@ -1,18 +1,17 @@
 /** mes-ticket: one ticket per part in the MES, durable before it is sent, with its evidence. */
 import { asCodedError } from '../../lib/errors.ts';
-import { Frame } from '../../lib/frame/frame.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { StationControl } from '../../lib/station/station.ts';
 import {
   outcomeOf,
   type DeliveryState,
   type Listener,
+  type TicketChange,
   type TicketOutcome,
 } from '../../lib/ticket/delivery.ts';
 import type { Membership, MesEndpoint, TicketEntry } from '../../lib/ticket/endpoint.ts';
-import { requirePart, TicketEntries, type TicketSource } from '../../lib/ticket/entry.ts';
-import type { ConfigReader } from '../runtime/config.ts';
-import { propertyOf } from '../runtime/message.ts';
+import { requirePart, TicketEntries } from '../../lib/ticket/entry.ts';
+import type { ConfigReader, Migration } from '../runtime/config.ts';
 import {
   registerNode,
   TAKEN_OVER,
@@ -22,28 +21,23 @@ import {
 } from '../runtime/register.ts';
 import { recordPart, serviceOf, stationOf } from '../runtime/station.ts';
 import type { Message, NodeAPI } from '../runtime/types.ts';
-import { KeptMessages, outputsOf, rebuiltPart } from './kept-messages.ts';
+import { changeOutputs, KeptMessages, outputsOf, rebuiltPart } from './kept-messages.ts';
+import { registerTicketRoutes } from './routes.ts';
+import { normaliseSource, sourceOf, type SourceConfig } from './source.ts';
 
-interface Config {
+interface Config extends SourceConfig {
   stationId: string;
   endpointId: string;
-  defectClass: { from: 'str' | 'msg'; value: string };
-  severity: TicketSource['severity'];
-  attachEvidence: boolean;
-  order: TicketSource['order'];
 }
+
+/** Version 1 attached the image alone. */
+const MIGRATIONS: readonly Migration[] = [(raw) => ({ ...raw, attachHeatmap: false, version: 2 })];
 
 function normalise(config: ConfigReader): Config {
   return {
     stationId: config.text('station'),
     endpointId: config.text('endpoint'),
-    defectClass: {
-      from: config.choice('defectClassType', ['str', 'msg'], 'str'),
-      value: config.text('defectClass', ''),
-    },
-    severity: config.choice('severity', ['minor', 'major', 'critical'], 'major'),
-    attachEvidence: config.boolean('attachEvidence', true),
-    order: config.choice('order', ['part', 'station'], 'part'),
+    ...normaliseSource(config),
   };
 }
 
@@ -91,9 +85,14 @@ class TicketHandler implements Handlers, Listener {
     this.#context.emit(outputsOf({ message, startedAt: null }, outcome));
   }
 
-  state({ waiting, dead, online }: DeliveryState): void {
+  changed(change: TicketChange): void {
+    this.#context.emit(changeOutputs(change, this.#context.RED.util.generateId()));
+  }
+
+  state({ waiting, dead, online, authorised }: DeliveryState): void {
     const { status } = this.#context;
-    if (dead > 0) status.show('failed', 'dead', { count: dead });
+    if (!authorised) status.show('failed', 'refused');
+    else if (dead > 0) status.show('failed', 'dead', { count: dead });
     else if (!online) status.show('degraded', 'offline');
     else if (waiting > 0) status.show('working', 'waiting', { count: waiting });
     else status.show('ready', 'ready');
@@ -126,24 +125,22 @@ class TicketHandler implements Handlers, Listener {
 
   #entryOf(message: Message, inspection: Inspection): Promise<TicketEntry> {
     const { RED, config, node } = this.#context;
-    const { defectClass, attachEvidence, severity, order } = config;
+    const { line, name } = this.#station;
     return this.#entries.make({
+      ...sourceOf(RED, message, config),
       node: node.id,
       inspection,
-      frame: attachEvidence && Frame.isFrame(message.frame) ? message.frame : undefined,
-      line: this.#station.line,
-      station: this.#station.name,
-      defectClass:
-        defectClass.from === 'msg' ? propertyOf(RED, message, defectClass.value) : defectClass.value,
-      severity,
-      order,
+      line,
+      station: name,
     });
   }
 }
 
 export default function register(RED: NodeAPI): void {
+  registerTicketRoutes(RED);
   registerNode<Config>(RED, {
     type: 'mes-ticket',
+    migrations: MIGRATIONS,
     normalise,
     start: (context) => new TicketHandler(context),
   });

@@ -168,9 +168,7 @@ export class ServedModel {
     const station = this.#station;
     if (station === undefined) return;
     const { name, version, digest } = source;
-    if (station.arming().state === 'ARMED') {
-      void station.disarm({ actor: 'system', reason: `MODEL_CHANGED: ${name} ${version} was loaded` });
-    }
+    void station.disarm({ actor: 'system', reason: `MODEL_CHANGED: ${name} ${version} was loaded` });
     try {
       const journal = await station.journal();
       const detail = { version, digest, before: before?.digest ?? null, reason: request.reason };

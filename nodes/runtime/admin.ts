@@ -4,7 +4,7 @@
  * Node-RED's `needsPermission` matches suffixes (a user with scope `write` holds every `*.write`)
  * and lets everybody pass where adminAuth is not set up (measured on 4.1.15 and 5.0.7). Routes
  * that act on the machine therefore ask for a signed-in person and carry permissions that no
- * common scope ends in: `plc.arm`, `plc.reset`, `gate.tolerance`.
+ * common scope ends in: `plc.arm`, `plc.reset`, `gate.tolerance` (all of them: docs/reference/admin-api.md).
  */
 import { Ajv, type JSONSchemaType, type Schema } from 'ajv';
 import type { Request, RequestHandler, Response } from 'express';
@@ -16,12 +16,15 @@ const MAX_BODY_BYTES = 64 * 1024;
 /** Codes that are the caller's fault, with the HTTP status they are answered with. */
 const HTTP_STATUS: Readonly<Record<string, number>> = {
   SIGN_IN_REQUIRED: 403,
+  SAME_PERSON: 403,
   BAD_REQUEST: 400,
   CONFIG_INVALID: 400,
   FLOW_INVALID: 400,
   TOO_LARGE: 413,
   NOT_JSON: 415,
   NOT_A_FILE: 415,
+  IDEMPOTENCY_KEY_INVALID: 400,
+  IDEMPOTENCY_KEY_REUSED: 422,
   NOT_FOUND: 404,
   PREVIEW_LIMIT: 429,
   TRIAL_LIMIT: 429,
@@ -34,6 +37,8 @@ export interface AdminRequest<Body> {
   body: Body;
   /** The signed-in person; never taken from the body. */
   actor: string;
+  /** A header of the request. */
+  header: (name: string) => string | undefined;
   response: Response;
 }
 
@@ -41,7 +46,8 @@ export interface AdminRoute<Body> {
   /** GET must not change state. */
   method: 'get' | 'post';
   path: string;
-  permission: string;
+  /** All of them, where there are several. */
+  permission: string | readonly string[];
   /** Acts on the machine: refused unless a person is signed in. */
   requiresPerson?: boolean;
   /** For POST: unknown properties are refused when it says `additionalProperties: false`. */
@@ -120,6 +126,7 @@ export function adminRoute<Body = undefined>(RED: NodeAPI, route: AdminRoute<Bod
         query,
         body: body as Body,
         actor,
+        header: (name) => request.get(name),
         response,
       });
       if (answer !== undefined) response.json(answer);
@@ -128,5 +135,7 @@ export function adminRoute<Body = undefined>(RED: NodeAPI, route: AdminRoute<Bod
       if (!response.headersSent) response.status(HTTP_STATUS[code] ?? 409).json({ code, message, hint });
     });
   };
-  RED.httpAdmin[route.method](route.path, RED.auth.needsPermission(route.permission), handler);
+  const permissions = [route.permission].flat();
+  const guards = permissions.map((permission) => RED.auth.needsPermission(permission));
+  RED.httpAdmin[route.method](route.path, ...guards, handler);
 }

@@ -20,7 +20,7 @@ export function stationOf(RED: NodeAPI, id: string): StationControl {
 
 /** A node that was deployed may act otherwise than the one a person has armed: somebody has to arm anew. */
 export function disarmForDeployed(name: string, station: Station | undefined): void {
-  if (station?.arming().state !== 'ARMED') return;
+  if (station === undefined || station.arming().state === 'DISARMED') return;
   void station.disarm({ actor: 'system', reason: `${name} was deployed` });
 }
 

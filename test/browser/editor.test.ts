@@ -13,6 +13,8 @@ const PALETTE = [
   'sensor window',
   'tolerance gate',
   'plc write',
+  'plc read',
+  'plc watch',
   'mes ticket',
 ];
 const LONG_NAME = 'Press line 4, station 12, upper camera over the second turning unit after the washer';
@@ -53,6 +55,20 @@ function flows(): FlowNode[] {
       ...{ channels: [{ name: 'vibration', unit: 'mm/s' }], clock: 'rate', sourceHz: '1000', rateHz: '1000' },
       ...{ lengthUnit: 'seconds', length: '1', hop: '', maxGapMs: '', late: 'error' },
       ...{ features: ['mean', 'rms'], bands: '', wires: [[], []] },
+    },
+    {
+      ...{ id: 'look-read', type: 'plc-read', z: 'long-tab', version: 1, name: '', x: 200, y: 400 },
+      ...{ endpoint: pilot.find(({ type }) => type === 'plc-endpoint')?.id, timeoutMs: '1000', wires: [[]] },
+      tags: [
+        { tag: 'ns=1;s=Line.PartId', name: 'part' },
+        { tag: LONG_TAG, name: 'gate of the turning unit' },
+      ],
+    },
+    {
+      ...{ id: 'look-watch', type: 'plc-watch', z: 'long-tab', version: 1, name: '', x: 200, y: 480 },
+      ...{ endpoint: pilot.find(({ type }) => type === 'plc-endpoint')?.id, tag: LONG_TAG, when: 'rising' },
+      ...{ countState: false, intervalMs: '100', debounceMs: '0', deadband: '0', wires: [[]] },
+      ...{ station: 'long-station', partIdTag: 'ns=1;s=Line.PartId' },
     },
     {
       id: 'look-infer',
@@ -199,6 +215,8 @@ for (const version of nodeRedVersions) {
       { type: 'anomaly-score', field: 'parts', bad: '3', sentence: /10 to 400/ },
       { type: 'tolerance-gate', field: 'alphaPercent', bad: '60', sentence: /0.01 to 50/ },
       { type: 'plc-write', field: 'tag', bad: '', sentence: /tag/i },
+      { type: 'plc-read', field: 'timeoutMs', bad: '5', sentence: /10 to 10000/ },
+      { type: 'plc-watch', field: 'tag', bad: '', sentence: /tag/i },
       { type: 'mes-ticket', field: 'defectClass', bad: '', sentence: /defect/i },
       { type: 'inspection-station', field: 'leaseHours', bad: '9', sentence: /8/ },
       { type: 'plc-endpoint', field: 'endpointUrl', bad: 'http://plc', sentence: /opc\.tcp/ },

@@ -114,6 +114,7 @@ describe('the pilot station in the browser', function () {
   it('is armed with a reason, rejects a bad part, moves the PLC’s gate and files the ticket', async () => {
     await act('arm', 'first parts checked by hand');
     await page.waitForSelector('.chip.armed');
+    assert.match((await page.textContent('[data-test=lease]')) ?? '', /^8 h left$/);
     const reject = page.locator('[data-test=reject]', { hasText: 'confirmed' }).first();
     await reject.waitFor({ timeout: 120_000 });
     await reject.locator('[data-test=ticket]', { hasText: /^NC-/ }).waitFor({ timeout: 30_000 });
@@ -130,6 +131,27 @@ describe('the pilot station in the browser', function () {
 
   it('is disarmed by the same person and says so', async () => {
     await act('disarm', 'end of the trial');
+    await page.waitForSelector('.chip.disarmed');
+  });
+
+  it('waits for a second person where two have to agree, whom the first cannot stand in for', async () => {
+    const admin = `http://127.0.0.1:${ports.nodeRed}`;
+    const { token } = JSON.parse(
+      String(await page.evaluate(`sessionStorage.getItem('jidoka-operator')`)),
+    ) as {
+      token: string;
+    };
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const flows = (await (await fetch(`${admin}/flows`, { headers })).json()) as Record<string, unknown>[];
+    const dual = flows.map((item) => (item['id'] === 'pilot-station' ? { ...item, arming: 'dual' } : item));
+    const deployed = await fetch(`${admin}/flows`, { method: 'POST', headers, body: JSON.stringify(dual) });
+    assert.ok(deployed.ok);
+    await act('arm', 'two persons this time');
+    await page.waitForSelector('[data-test=pending]');
+    assert.match((await page.textContent('[data-test=arming]')) ?? '', /waits for approval/);
+    assert.equal(await page.isDisabled('[data-test=approve]'), true);
+    await act('withdraw', 'nobody else is here');
+    await page.waitForSelector('[data-test=pending]', { state: 'detached' });
     await page.waitForSelector('.chip.disarmed');
   });
 

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import type { Membership, MesEndpoint } from '../../lib/ticket/endpoint.ts';
-import type { DeliveryOptions } from '../../lib/ticket/delivery.ts';
+import type { Membership, MesEndpoint, StationJournal } from '../../lib/ticket/endpoint.ts';
 import mesEndpoint from '../../nodes/mes-endpoint/mes-endpoint.ts';
 import { load, node, unload } from '../support/helper.ts';
 
 /** An outbox in which nothing waits, and which counts who asks. */
-function emptyOutbox(): DeliveryOptions['journal'] & { prefixes: string[] } {
+function emptyOutbox(): StationJournal & { prefixes: string[] } {
   const prefixes: string[] = [];
   const nothing = (): Promise<never> => Promise.reject(new Error('nothing is delivered here'));
   return {
@@ -18,6 +17,10 @@ function emptyOutbox(): DeliveryOptions['journal'] & { prefixes: string[] } {
     settleOutbox: nothing,
     attachment: nothing,
     recordPart: nothing,
+    outboxEntry: nothing,
+    deliveredAs: nothing,
+    openOutbox: nothing,
+    noteReceiver: nothing,
   };
 }
 

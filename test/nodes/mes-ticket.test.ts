@@ -110,12 +110,18 @@ describe('mes-ticket', () => {
     assert.equal(stored.externalId, ticket?.key);
     const { part, hierarchyScope, equipment, defectClass, severity, verdict, model, evidence } = stored.body;
     assert.deepEqual(part, { id: 'part-1', sequence: 1 });
-    assert.deepEqual(hierarchyScope, { line: 'Line 2', station: 'Press 4' });
-    assert.deepEqual(equipment, { station: 'Press 4', camera: '' });
+    assert.deepEqual(hierarchyScope, {
+      enterprise: '',
+      site: '',
+      area: '',
+      line: 'Line 2',
+      station: 'Press 4',
+    });
+    assert.deepEqual(equipment, { id: '', station: 'Press 4', camera: '' });
     assert.deepEqual([defectClass, severity], ['surface', 'major']);
     assert.deepEqual(verdict, rejected(1).verdict);
     assert.deepEqual(model, rejected(1).anomaly?.model);
-    assert.deepEqual(evidence, { sha256: frame.sha256, mediaType: 'image/jpeg' });
+    assert.deepEqual(evidence, [{ role: 'frame', sha256: frame.sha256, mediaType: 'image/jpeg' }]);
     assert.deepEqual([...stored.evidence.values()].map(String), ['the picture']);
     assert.equal(server.requests[0]?.headers.authorization, 'Bearer secret-token');
 
@@ -173,8 +179,8 @@ describe('mes-ticket', () => {
         evidence.size,
       ]),
       [
-        ['dent', 'critical', null, 0],
-        ['unclassified', 'critical', null, 0],
+        ['dent', 'critical', [], 0],
+        ['unclassified', 'critical', [], 0],
       ],
     );
   });

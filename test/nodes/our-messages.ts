@@ -12,7 +12,16 @@ import { startOpcUaServer, type TestServer } from '../support/opcua-server.ts';
 const GOOD_PARTS = 10;
 const PERSON = { username: 'ann', password: 'for tests only' };
 /** Debug nodes at the ends of the flow. */
-const ENDS = ['scored', 'confirmed', 'refused', 'ticketed', 'predicted', 'windowed'] as const;
+const ENDS = [
+  'scored',
+  'confirmed',
+  'refused',
+  'ticketed',
+  'predicted',
+  'windowed',
+  'read',
+  'watched',
+] as const;
 
 export interface Talk {
   nodeRed: NodeRed;
@@ -69,6 +78,20 @@ function flowFor(folder: string, plc: TestServer, mesUrl: string): FlowNode[] {
       value: 'true',
       valueType: 'bool',
       wires: [['confirmed'], ['refused']],
+    }),
+    ours('reader', 'plc-read', {
+      ...placed,
+      endpoint: 'plc',
+      tags: [{ tag: 'ns=1;s=Torque', name: 'torque' }],
+      wires: [['read']],
+    }),
+    ours('watcher', 'plc-watch', {
+      ...placed,
+      endpoint: 'plc',
+      tag: 'ns=1;s=Feeder',
+      when: 'change',
+      countState: true,
+      wires: [['watched']],
     }),
     ours('ticket', 'mes-ticket', {
       ...placed,
@@ -146,6 +169,9 @@ export async function letAllNodesTalk(version: NodeRedVersion): Promise<Talk> {
     for (const end of ['confirmed', 'ticketed', 'predicted']) {
       await nodeRed.nextMessage(end, { timeoutMs: 20_000 });
     }
+    await nodeRed.nextMessage('watched', { timeoutMs: 20_000 });
+    nodeRed.send('reader', {});
+    await nodeRed.nextMessage('read', { timeoutMs: 20_000 });
     for (const payload of [1, 2, 3, 6]) nodeRed.send('window', { payload });
     await nodeRed.nextMessage('windowed', { timeoutMs: 20_000 });
     return { nodeRed, stop };

@@ -3,6 +3,8 @@ import { openInspection } from '../../lib/inspection/inspection.ts';
 import { nextMessage, node } from '../support/helper.ts';
 import { startModbusServer } from '../support/modbus-server.ts';
 import { startOpcUaServer } from '../support/opcua-server.ts';
+import { startRtuGateway } from '../support/rtu-gateway.ts';
+import { requireSnap7, startSnap7 } from '../support/snap7-server.ts';
 import { linked, loadPlcFlow } from '../support/plc-flow.ts';
 
 const reason = 'shift start';
@@ -36,9 +38,45 @@ describe('plc-endpoint', () => {
     await server.stop();
   });
 
+  it('speaks Modbus RTU through a serial gateway', async () => {
+    const server = await startModbusServer();
+    const gateway = await startRtuGateway({ 1: server.port });
+    const flow = await loadPlcFlow({
+      protocol: 'modbus',
+      framing: 'rtu',
+      host: '127.0.0.1',
+      port: String(gateway.port),
+      unit: '1',
+    });
+    await linked();
+    await flow.remove();
+    await gateway.stop();
+    await server.stop();
+  });
+
+  it('speaks S7', async function () {
+    this.timeout(3 * 60_000);
+    requireSnap7(this);
+    const server = await startSnap7(['DB1,REAL4']);
+    const flow = await loadPlcFlow(
+      { protocol: 's7', host: '127.0.0.1', s7Port: String(server.port), rack: '0', slot: '1' },
+      { tag: 'DB1,REAL4', value: '2.5', valueType: 'num' },
+    );
+    await linked();
+    await flow.station.arm({ actor: 'anna', reason });
+    node('write').receive({
+      inspection: openInspection({ station: 'Press 4', sequence: 1, deadlineMs: 5000 }),
+    });
+    assert.equal((await nextMessage('confirmed')).inspection?.command?.readBack, 2.5);
+    assert.equal(server.value('DB1,REAL4'), 2.5);
+    await flow.remove();
+    server.stop();
+  });
+
   for (const [what, endpoint] of [
     ['an address that is none', { protocol: 'opcua', endpointUrl: 'http://127.0.0.1' }],
     ['no host', { protocol: 'modbus', host: '' }],
+    ['an S7 slot out of range', { protocol: 's7', host: '127.0.0.1', slot: '32' }],
     ['a port out of range', { protocol: 'modbus', host: '127.0.0.1', port: '70000' }],
   ] as const) {
     it(`makes its users end in a coded error with ${what}`, async () => {

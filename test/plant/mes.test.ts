@@ -124,17 +124,21 @@ describe('the MES', () => {
       authentication: { type: 'none' },
       timeoutMs: 5000,
     });
-    const evidence = { sha256: sha256(jpeg), mediaType: 'image/jpeg' };
+    const evidence = { role: 'frame', sha256: sha256(jpeg), mediaType: 'image/jpeg' } as const;
     const event: QualityEvent = {
+      version: 2,
+      type: 'nonconformance',
       id: '01K',
-      hierarchyScope: { line: 'press', station: 'press-4' },
-      equipment: { station: 'press-4', camera: 'top' },
+      hierarchyScope: { enterprise: '', site: '', area: '', line: 'press', station: 'press-4' },
+      material: { definition: '', lot: '', serial: '' },
+      measurements: [],
+      equipment: { id: '', station: 'press-4', camera: 'top' },
       part: { id: 'A-000001', sequence: 1 },
       defectClass: 'crack',
       severity: 'major',
       verdict: null,
       model: null,
-      evidence,
+      evidence: [evidence],
       occurredAt: '2026-11-22T13:05:11.402Z',
     };
     const { signal } = new AbortController();

@@ -107,6 +107,7 @@ export class MemoryJournal implements Journal {
   requeueOutbox = notHere;
   noteReceiver = notHere;
   openOutbox = notHere;
+  deliveredAs = notHere;
   attachment = notHere;
 
   getValue(key: string): Promise<unknown> {

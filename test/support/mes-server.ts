@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 /** What happens to one request: `lose` and `slow` do the work and keep the answer back. */
-export type Manner = 'good' | 'busy' | 'lose' | 'slow' | 'reject';
+export type Manner = 'good' | 'busy' | 'lose' | 'slow' | 'reject' | 'forbid' | 'fail';
 
 export interface MesOptions {
   honoursKey?: boolean;
@@ -51,6 +51,8 @@ export class MesServer {
     this.requests.push({ method, path, headers: request.headers });
     const manner = this.options.manner?.({ method, path }) ?? 'good';
     if (manner === 'busy') return void response.writeHead(503, { 'retry-after': '0' }).end();
+    if (manner === 'forbid') return void response.writeHead(401).end('who are you?');
+    if (manner === 'fail') return void response.writeHead(500).end('Traceback');
     if (manner === 'reject') return void response.writeHead(422).end('no such defect class');
     const [status, answer] = this.#work(method, path, request.headers, searchParams, Buffer.concat(chunks));
     if (manner === 'lose') return void request.socket.destroy();

@@ -9,14 +9,24 @@ export interface ModbusServer {
   registers: number[];
   /** Every write, in order, with what came in one request as one entry. */
   writes: { address: number; value: unknown }[];
+  /** Links to clients. */
+  sockets(): number;
   stop(): Promise<void>;
 }
 
-export async function startModbusServer(port = 0): Promise<ModbusServer> {
+/** @param onWrite told of every write at the moment the server applies it */
+export async function startModbusServer(
+  port = 0,
+  onWrite?: (address: number, value: boolean | number | number[]) => void,
+): Promise<ModbusServer> {
   const listenPort = await reservePort(port, 'Modbus server');
   const coils = new Array<boolean>(100).fill(false);
   const registers = new Array<number>(100).fill(0);
   const writes: ModbusServer['writes'] = [];
+  const log = (address: number, value: boolean | number | number[]): void => {
+    writes.push({ address, value });
+    onWrite?.(address, value);
+  };
   /** Register 99 holds no more than 100, and says nothing about it. */
   const hold = (address: number, value: number): void => {
     registers[address] = address === 99 ? Math.min(value, 100) : value;
@@ -28,15 +38,15 @@ export async function startModbusServer(port = 0): Promise<ModbusServer> {
       getHoldingRegister: (address: number) => registers[address] ?? 0,
       getInputRegister: (address: number) => registers[address] ?? 0,
       setCoil: (address: number, value: boolean) => {
-        writes.push({ address, value });
+        log(address, value);
         coils[address] = value;
       },
       setRegister: (address: number, value: number) => {
-        writes.push({ address, value });
+        log(address, value);
         hold(address, value);
       },
       setRegisterArray: (address: number, values: number[]) => {
-        writes.push({ address, value: values });
+        log(address, values);
         values.forEach((value, offset) => hold(address + offset, value));
       },
     },
@@ -48,6 +58,7 @@ export async function startModbusServer(port = 0): Promise<ModbusServer> {
     coils,
     registers,
     writes,
+    sockets: () => server.socks.size,
     stop: () =>
       new Promise((resolve) => {
         for (const socket of server.socks.keys()) socket.destroy();

@@ -14,7 +14,7 @@ export type Order =
       /** Path of Node-RED's main module, 4.1 or 5. */
       module: string;
       settings: Record<string, unknown>;
-      users: { username: string; password: string; permissions: string }[];
+      users: { username: string; password: string; permissions: string | readonly string[] }[];
       /** Types whose outgoing messages must keep the rule of the wire. */
       ourTypes: string[];
     }

@@ -52,7 +52,7 @@ export interface NodeRedOptions {
   modules?: readonly string[];
   env?: Readonly<Record<string, string>>;
   /** Turns sign-in on, with these people. */
-  users?: readonly { username: string; password: string; permissions?: string }[];
+  users?: readonly { username: string; password: string; permissions?: string | readonly string[] }[];
   /** Default 60 s: two cores, other tests, and the OPC UA module alone takes 5 s to load. */
   startTimeoutMs?: number;
 }

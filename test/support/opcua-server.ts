@@ -35,6 +35,8 @@ export interface TestServer {
   subscribed(): { items: number; subscriptions: number };
   /** PKI store of the server, for certificates it should trust. */
   certificates: OPCUACertificateManager;
+  /** The same for certificates of users; none is trusted unless told. */
+  userCertificates: OPCUACertificateManager;
   stop(): Promise<void>;
 }
 
@@ -94,10 +96,16 @@ export async function startOpcUaServer({
   port = 0,
   user,
   maxSessions = 10,
+  numbers = 0,
+  onWrite,
 }: {
   port?: number;
   user?: { name: string; password: string };
   maxSessions?: number;
+  /** Further tags `Number0`, `Number1`, …, for tests that write many at the same time. */
+  numbers?: number;
+  /** Told of every write at the moment the server applies it. */
+  onWrite?: (tag: string, value: boolean | number) => void;
 } = {}): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'jidoka-opcua-server-'));
   const certificates = new OPCUACertificateManager({
@@ -105,15 +113,24 @@ export async function startOpcUaServer({
     automaticallyAcceptUnknownCertificate: true,
     disableFileWatchers: true,
   });
+  const userCertificates = new OPCUACertificateManager({
+    rootFolder: join(folder, 'users'),
+    automaticallyAcceptUnknownCertificate: false,
+    disableFileWatchers: true,
+  });
+  await userCertificates.initialize();
   const server = new OPCUAServer({
     port,
     host: '127.0.0.1',
     hostname: '127.0.0.1',
     resourcePath: '/plc',
     serverCertificateManager: certificates,
+    userCertificateManager: userCertificates,
     allowAnonymous: user === undefined,
     serverInfo: { applicationUri: 'urn:jidoka:test-plc' },
     serverCapabilities: { maxSessions },
+    // Twice the sessions: a client whose link is half dead comes back on another one.
+    maxConnectionsPerEndpoint: 2 * maxSessions,
     ...(user === undefined
       ? {}
       : {
@@ -133,7 +150,11 @@ export async function startOpcUaServer({
   const writes: TestServer['writes'] = [];
   const applied = new EventEmitter();
   const device = space.addObject({ organizedBy: addressSpace.rootFolder.objects, browseName: 'Press' });
-  for (const { name, dataType, initial, range, take, delayMs, readOnly, uncertain } of TAGS) {
+  const further = Array.from({ length: numbers }, (_, index): Tag => {
+    return { name: `Number${index}`, dataType: DataType.Double, initial: 0 };
+  });
+  for (const tag of [...TAGS, ...further]) {
+    const { name, dataType, initial, range, take, delayMs, readOnly, uncertain } = tag;
     values.set(name, initial);
     const access = readOnly ? 'CurrentRead' : 'CurrentRead | CurrentWrite';
     const options = {
@@ -151,6 +172,7 @@ export async function startOpcUaServer({
           const { held, status } =
             take && typeof written === 'number' ? take(written) : { held: written, status: StatusCodes.Good };
           writes.push({ tag: name, value: written });
+          onWrite?.(name, written);
           applied.emit('write');
           if (delayMs === undefined) values.set(name, held);
           else setTimeout(() => values.set(name, held), delayMs);
@@ -173,6 +195,7 @@ export async function startOpcUaServer({
     port: address,
     writes,
     certificates,
+    userCertificates,
     nextWrite: async () => {
       await once(applied, 'write');
     },

@@ -93,11 +93,15 @@ export async function ask(
   path: string,
   body: object = {},
   person?: string,
+  headers: Record<string, string> = {},
 ): Promise<Answer> {
   const admin = (
     helper as unknown as { request(): Record<'get' | 'post', (path: string) => Asking> }
   ).request();
-  const asking = admin[method](path).set(person === undefined ? {} : { [PERSON_HEADER]: person });
+  const asking = admin[method](path).set({
+    ...headers,
+    ...(person === undefined ? {} : { [PERSON_HEADER]: person }),
+  });
   const { status, body: answer } = await (method === 'post' ? asking.send(body) : asking);
   return { status, body: answer };
 }

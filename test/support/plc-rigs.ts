@@ -6,10 +6,13 @@ import { Backoff } from '../../lib/backoff.ts';
 import { fromRegisters, parseModbusTag, toRegisters } from '../../lib/plc/modbus-tag.ts';
 import { ModbusTransport, type ModbusOptions } from '../../lib/plc/modbus.ts';
 import { OpcUaTransport } from '../../lib/plc/opcua.ts';
+import { S7Transport } from '../../lib/plc/s7.ts';
 import type { TagValue } from '../../lib/plc/tag-type.ts';
 import type { Rig } from '../lib/plc/conformance.ts';
 import { startModbusServer, type ModbusServer } from './modbus-server.ts';
 import { startOpcUaServer } from './opcua-server.ts';
+import { startRtuGateway } from './rtu-gateway.ts';
+import { startSnap7, type Snap7Server } from './snap7-server.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 const quickly = (): Backoff => new Backoff({ firstMs: 20, maxMs: 50 });
@@ -85,10 +88,12 @@ export async function opcUaRig(): Promise<Rig> {
   };
 }
 
+/** A serial gateway between the cable and the server, where the frames are those of a serial line. */
 export async function modbusRig(options: Partial<ModbusOptions> = {}): Promise<Rig> {
   let server: ModbusServer = await startModbusServer();
   const { port } = server;
-  const proxy = await startTcpProxy(port);
+  const gateway = options.framing === 'rtu' ? await startRtuGateway({ 1: port }) : undefined;
+  const proxy = await startTcpProxy(gateway?.port ?? port);
   const { wordOrder = 'big' } = options;
   const tags = {
     bit: 'coil:12',
@@ -154,7 +159,53 @@ export async function modbusRig(options: Partial<ModbusOptions> = {}): Promise<R
     },
     close: async () => {
       await proxy.close();
+      await gateway?.stop();
       await server.stop();
+    },
+  };
+}
+
+export async function s7Rig(): Promise<Rig> {
+  const tags = {
+    bit: 'DB1,X0.3',
+    integer: 'DB1,INT2',
+    float: 'DB1,REAL4',
+    readOnly: 'I0.1',
+    unknown: 'DB9,INT2',
+    malformed: 'DB1,INTEGER2',
+  };
+  const known = [tags.bit, tags.integer, tags.float];
+  let server = await startSnap7(known);
+  const { port } = server;
+  const proxy = await startTcpProxy(port);
+  const earlier: Snap7Server['writes'] = [];
+  const another = (): S7Transport =>
+    new S7Transport({ host: '127.0.0.1', port: proxy.port, rack: 0, slot: 1, backoff: quickly() });
+  return {
+    transport: another(),
+    another,
+    tags,
+    peer: {
+      value: (tag) => server.value(tag),
+      set: (tag, value) => {
+        server.set(tag, value);
+      },
+      writes: () => [...earlier, ...server.writes],
+      sessions: () => proxy.links(),
+      ...cable(proxy),
+      kill: () => {
+        proxy.cut();
+        server.stop();
+      },
+      restart: async () => {
+        earlier.push(...server.writes);
+        server = await startSnap7(known, port);
+        proxy.mend();
+      },
+    },
+    close: async () => {
+      await proxy.close();
+      server.stop();
     },
   };
 }

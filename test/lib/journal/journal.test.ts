@@ -409,6 +409,8 @@ describe('journal', () => {
       assert.equal(await journal.noteReceiver('k', closed, 'mes'), true);
       assert.deepEqual(await journal.openOutbox('mes:', { limit: 5, after: null }), []);
       assert.deepEqual((await journal.outboxEntry('k'))?.receiver, closed);
+      assert.equal((await journal.deliveredAs('mes:', 'NC-1'))?.key, 'k');
+      assert.equal(await journal.deliveredAs('mes:', 'NC-2'), undefined);
       const [known] = await journal.parts();
       assert.deepEqual(known?.inspection.ticket?.receiver, closed);
       assert.equal((await journal.ledger()).filter(({ type }) => type === 'ticket.state').length, 2);

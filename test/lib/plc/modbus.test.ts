@@ -5,6 +5,7 @@ import { ModbusTransport } from '../../../lib/plc/modbus.ts';
 import type { StationControl } from '../../../lib/station/station.ts';
 import { command, linkIs, person, testStation } from '../../support/commands.ts';
 import { startModbusServer, type ModbusServer } from '../../support/modbus-server.ts';
+import { startRtuGateway } from '../../support/rtu-gateway.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 
 describe('a command to a real Modbus TCP server', () => {
@@ -109,5 +110,91 @@ describe('a command to a real Modbus TCP server', () => {
     server = await startModbusServer(server.port);
     await linkIs(transport, 'up');
     assert.equal((await give('coil:1', true)).outcome, 'confirmed');
+  });
+});
+
+describe('several tags of Modbus', () => {
+  let server: ModbusServer;
+  before(async () => {
+    server = await startModbusServer();
+  });
+  after(() => server.stop());
+
+  it('that lie side by side are written in one request, and others in turn', async () => {
+    const transport = new ModbusTransport({ host: '127.0.0.1', port: server.port, unit: 1 });
+    transport.open();
+    await linkIs(transport, 'up');
+    const block = [
+      { tag: 'holding:10:float32', value: 1.5, dataType: 'Float' },
+      { tag: 'holding:12', value: 300, dataType: 'UInt16' },
+      { tag: 'holding:13:uint32', value: 7, dataType: 'UInt32' },
+      { tag: 'coil:3', value: true, dataType: 'Boolean' },
+      { tag: 'holding:20', value: 9, dataType: 'UInt16' },
+    ] as const;
+    assert.equal((await transport.writeAll(block, 1000)).result, 'good');
+    assert.deepEqual(server.writes, [
+      { address: 10, value: [0x3fc0, 0, 300, 0, 7] },
+      { address: 3, value: true },
+      { address: 20, value: 9 },
+    ]);
+    const values = await transport.readAll(
+      block.map(({ tag }) => tag),
+      1000,
+    );
+    assert.deepEqual(
+      values.map(({ value }) => value),
+      [1.5, 300, 7, true, 9],
+    );
+    await transport.close();
+  });
+});
+
+describe('a serial gateway with Modbus RTU', () => {
+  it('is asked one question at a time, in the order asked', async () => {
+    const first = await startModbusServer();
+    const gateway = await startRtuGateway({ 1: first.port });
+    const transport = new ModbusTransport({
+      host: '127.0.0.1',
+      port: gateway.port,
+      unit: 1,
+      framing: 'rtu',
+    });
+    transport.open();
+    await linkIs(transport, 'up');
+    const writes = [1, 2, 3, 4].map((value) => transport.write('holding:40', value, 'UInt16', 2000));
+    for (const { result } of await Promise.all(writes)) assert.equal(result, 'good');
+    assert.deepEqual(
+      first.writes.map(({ value }) => value),
+      [1, 2, 3, 4],
+    );
+    assert.equal(gateway.frames[0]?.toString('hex'), '010600280001c802');
+    assert.equal(await transport.read('holding:40', 2000).then(({ value }) => value), 4);
+    await transport.close();
+    await gateway.stop();
+    await first.stop();
+  });
+
+  it('that soils an answer gets no value believed', async () => {
+    const server = await startModbusServer();
+    const gateway = await startRtuGateway({ 1: server.port });
+    const proxy = await startTcpProxy(gateway.port);
+    const transport = new ModbusTransport({
+      host: '127.0.0.1',
+      port: proxy.port,
+      unit: 1,
+      framing: 'rtu',
+      backoff: new Backoff({ firstMs: 20, maxMs: 50 }),
+    });
+    transport.open();
+    await linkIs(transport, 'up');
+    proxy.muteAnswers();
+    const reading = transport.read('holding:40', 2000);
+    // The right unit, function and length, and a sum that is wrong.
+    proxy.inject(Buffer.from('01030200050000', 'hex'));
+    await assert.rejects(reading, { code: 'PLC_LINK_LOST' });
+    await transport.close();
+    await proxy.close();
+    await gateway.stop();
+    await server.stop();
   });
 });

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { OPCUACertificateManager } from 'node-opcua-certificate-manager';
 import { AttributeIds, DataType, OPCUAClient, StatusCodes, UserTokenType } from 'node-opcua-client';
 import { Backoff } from '../../../lib/backoff.ts';
 import { CommandEngine } from '../../../lib/plc/command.ts';
-import { OpcUaTransport, type OpcUaOptions } from '../../../lib/plc/opcua.ts';
+import type { OpcUaOptions } from '../../../lib/plc/opcua-sign-in.ts';
+import { OpcUaTransport } from '../../../lib/plc/opcua.ts';
 import type { LinkState } from '../../../lib/plc/transport.ts';
 import { command, linkIs, person, testStation } from '../../support/commands.ts';
 import { startOpcUaServer, type TestServer } from '../../support/opcua-server.ts';
@@ -184,5 +187,76 @@ describe('an OPC UA link', () => {
     const { code } = await failure(transport);
     assert.equal(code, 'PLC_SIGN_IN');
     await transport.close();
+  });
+
+  describe('that signs in with a certificate', () => {
+    /** A certificate of its own, signed by nobody else, and its key. */
+    async function person(name: string): Promise<{ certificate: string; privateKey: string; file: string }> {
+      const manager = new OPCUACertificateManager({
+        rootFolder: join(folder, name),
+        disableFileWatchers: true,
+      });
+      await manager.initialize();
+      const file = join(folder, `${name}.pem`);
+      await manager.createSelfSignedCertificate({
+        applicationUri: `urn:${name}`,
+        subject: `/CN=${name}`,
+        dns: [],
+        ip: [],
+        startDate: new Date(),
+        validity: 30,
+        outputFile: file,
+      });
+      const [certificate, privateKey] = await Promise.all([
+        readFile(file, 'utf8'),
+        readFile(manager.privateKey, 'utf8'),
+      ]);
+      await manager.dispose();
+      return { certificate, privateKey, file };
+    }
+    const secured = { security: 'Basic256Sha256', trustUnknownServers: true, user: undefined } as const;
+
+    it('is let in when the server trusts it, with its key pasted in one line too', async () => {
+      const anna = await person('anna');
+      await server.userCertificates.trustCertificate(new X509Certificate(anna.certificate).raw);
+      const transport = transportTo({
+        ...secured,
+        endpointUrl: server.url,
+        userCertificate: { ...anna, privateKey: anna.privateKey.replaceAll('\n', '') },
+      });
+      transport.open();
+      await linkIs(transport, 'up');
+      assert.equal((await transport.write(TORQUE, 17, 'Double', 1000)).result, 'good');
+      await transport.close();
+    });
+
+    it('is not let in when the server does not know it', async () => {
+      const transport = transportTo({
+        ...secured,
+        endpointUrl: server.url,
+        userCertificate: await person('mallory'),
+      });
+      transport.open();
+      const { code } = await failure(transport);
+      assert.match(code ?? '', /^PLC_(SIGN_IN|CERTIFICATE)$/);
+      assert.equal(transport.link().state, 'failed');
+      await transport.close();
+    });
+
+    it('says so when the key belongs to another certificate, or is none', async () => {
+      const [anna, bert] = [await person('anna'), await person('bert')];
+      for (const privateKey of [bert.privateKey, 'secret', '']) {
+        const transport = transportTo({
+          ...secured,
+          endpointUrl: server.url,
+          userCertificate: { certificate: anna.certificate, privateKey },
+        });
+        transport.open();
+        const { code, hint } = await failure(transport);
+        assert.equal(code, 'PLC_CERTIFICATE');
+        assert.match(hint ?? '', /PEM/);
+        await transport.close();
+      }
+    });
   });
 });

@@ -2,11 +2,16 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import modbusSerial from 'modbus-serial';
 import { startModbusServer } from '../../support/modbus-server.ts';
-import { modbusRig, opcUaRig } from '../../support/plc-rigs.ts';
+import { modbusRig, opcUaRig, s7Rig } from '../../support/plc-rigs.ts';
+import { requireSnap7 } from '../../support/snap7-server.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { conforms, eventually } from './conformance.ts';
 
 conforms('the link of Modbus TCP', modbusRig);
+conforms('the link of Modbus RTU through a serial gateway', () =>
+  modbusRig({ framing: 'rtu', wordOrder: 'little' }),
+);
+conforms('the link of S7', s7Rig, requireSnap7);
 conforms('the link of OPC UA', opcUaRig);
 
 describe('the cable of these rigs (control)', () => {

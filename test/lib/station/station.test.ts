@@ -102,7 +102,15 @@ describe('a station', () => {
     };
     const arming = await station.arm({ ...anna, leaseMs: 60_000 });
     const { leaseId, ...seen } = arming;
-    assert.deepEqual(seen, { state: 'ARMED', ...anna, leaseMs: 60_000 });
+    assert.deepEqual(seen, {
+      state: 'ARMED',
+      ...anna,
+      leaseMs: 60_000,
+      approvedBy: null,
+      pending: null,
+      recentTrips: 0,
+      lockedMs: null,
+    });
     assert.notEqual(leaseId, null);
     assert.equal(journal.entries[0]?.actor, 'anna');
     clock.advance(60_000);

@@ -8,13 +8,23 @@ import { openInspection } from '../../../lib/inspection/inspection.ts';
 import { openJournal } from '../../../lib/journal/journal.ts';
 import type { Journal } from '../../../lib/journal/types.ts';
 import type { TicketClient } from '../../../lib/ticket/client.ts';
-import { Delivery, type TicketBody, type TicketOutcome } from '../../../lib/ticket/delivery.ts';
+import { Breaker } from '../../../lib/ticket/breaker.ts';
+import {
+  Delivery,
+  type DeliveryState,
+  type TicketBody,
+  type TicketChange,
+  type TicketOutcome,
+} from '../../../lib/ticket/delivery.ts';
+import { Follower } from '../../../lib/ticket/follower.ts';
+import { TicketError } from '../../../lib/ticket/ticket-error.ts';
 import { qualityEvent } from '../../../lib/ticket/event.ts';
 import { RestTickets } from '../../../lib/ticket/rest.ts';
 import { MesServer, type Manner } from '../../support/mes-server.ts';
 
 const NODE = 'ticket-node';
 const PREFIX = 'mes:endpoint:';
+const EVENTS = 300;
 
 function bodyOf(number: number, sha256?: string): TicketBody {
   const inspection = openInspection({
@@ -30,7 +40,7 @@ function bodyOf(number: number, sha256?: string): TicketBody {
     station: 'press 4',
     defectClass: 'scratch',
     severity: 'major',
-    evidence: sha256 === undefined ? null : { sha256, mediaType: 'image/jpeg' },
+    evidence: sha256 === undefined ? [] : [{ role: 'frame', sha256, mediaType: 'image/jpeg' }],
   });
   return { node: NODE, event, inspection };
 }
@@ -129,26 +139,30 @@ describe('the delivery of tickets', () => {
     };
   }
 
-  async function ticketsFor200(tickets: TicketClient): Promise<number> {
+  async function ticketsFor300(tickets: TicketClient): Promise<number> {
     server.options = { honoursKey: false, manner: badManners(7) };
     const delivery = deliver(tickets);
-    const done = outcomes(delivery, 200);
-    await Promise.all(Array.from({ length: 200 }, (_, index) => accept(delivery, index + 1)));
+    const done = outcomes(delivery, EVENTS);
+    await Promise.all(Array.from({ length: EVENTS }, (_, index) => accept(delivery, index + 1)));
     assert.ok((await done).every(({ error }) => error === undefined));
-    assert.equal(new Set(server.tickets.map(({ externalId }) => externalId)).size, 200);
+    assert.equal(new Set(server.tickets.map(({ externalId }) => externalId)).size, EVENTS);
     return server.tickets.length;
   }
 
-  it('makes 200 tickets of 200 events on a bad day of an MES that ignores the key', async function () {
+  it('makes 300 tickets of 300 events on a bad day of an MES that ignores the key', async function () {
     this.timeout(60_000);
-    assert.equal(await ticketsFor200(client(60)), 200);
+    const tickets = await ticketsFor300(client(60));
+    console.log(`      ${tickets} tickets of ${EVENTS} events, asking before each retry`);
+    assert.equal(tickets, EVENTS);
   });
 
   it('would make more of them if it did not ask before a retry', async function () {
     this.timeout(60_000);
     const careless = client(60);
     careless.find = () => Promise.resolve(undefined);
-    assert.ok((await ticketsFor200(careless)) > 200);
+    const tickets = await ticketsFor300(careless);
+    console.log(`      ${tickets} tickets of ${EVENTS} events without asking`);
+    assert.ok(tickets > EVENTS);
   });
 
   it('delivers what waits after a restart once, also what had reached the MES unnoticed', async () => {
@@ -261,5 +275,165 @@ describe('the delivery of tickets', () => {
     await reached;
     await close(delivery);
     assert.deepEqual((await journal.counts()).outbox, { waiting: 1, delivered: 0, dead: 0 });
+  });
+
+  /** Resolves when a state of the delivery is as asked. */
+  function stateOf(delivery: Delivery, wanted: (state: DeliveryState) => boolean): Promise<DeliveryState> {
+    return new Promise((resolve) => {
+      delivery.join('onlooker', {
+        outcome: () => undefined,
+        state: (state) => {
+          if (wanted(state)) resolve(state);
+        },
+      });
+    });
+  }
+
+  it('keeps tickets waiting while the MES refuses who we are, and delivers them at once with new credentials', async () => {
+    server.options = { manner: () => 'forbid' };
+    const before = deliver();
+    const refused = stateOf(before, ({ authorised }) => !authorised);
+    await Promise.all([1, 2, 3].map((number) => accept(before, number)));
+    await refused;
+    await close(before);
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 3, delivered: 0, dead: 0 });
+    assert.equal(server.requests.length < 6, true, 'nobody’s account is locked');
+
+    server.options = {};
+    const after = deliver();
+    const done = await outcomes(after, 3);
+    assert.ok(done.every(({ error }) => error === undefined));
+    assert.equal(server.tickets.length, 3);
+  });
+
+  it('sets aside the one ticket the MES refuses us while it lets others in', async () => {
+    const refusing: TicketClient = client();
+    const create = refusing.create.bind(refusing);
+    refusing.create = (event, signal) =>
+      event.part.id === 'part-1'
+        ? Promise.reject(new TicketError('MES_AUTH', 'not this one', { status: 403 }))
+        : create(event, signal);
+    const delivery = new Delivery({
+      journal,
+      streamPrefix: PREFIX,
+      tickets: refusing,
+      breaker: new Breaker({ refusedRetryMs: 1 }),
+    });
+    running.add(delivery);
+    const done = outcomes(delivery, 3);
+    for (const number of [1, 2, 3]) await accept(delivery, number);
+    const byPart = new Map((await done).map(({ body, error }) => [body.inspection.part.id, error?.code]));
+    assert.deepEqual(
+      [1, 2, 3].map((number) => byPart.get(`part-${number}`)),
+      ['MES_AUTH', undefined, undefined],
+    );
+  });
+
+  it('sets aside after ten attempts what a working MES fails at, and goes on with the next of the line', async () => {
+    server.options = {
+      manner: ({ method }) => (method === 'POST' && server.tickets.length === 0 ? 'fail' : 'good'),
+    };
+    const tickets = client();
+    let creates = 0;
+    const create = tickets.create.bind(tickets);
+    tickets.create = (event, signal) => {
+      if (event.part.id === 'part-1') creates += 1;
+      else server.options = {};
+      return create(event, signal);
+    };
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 2);
+    await accept(delivery, 1, undefined, 'station');
+    await accept(delivery, 2, undefined, 'station');
+    const [poison, next] = await done;
+    assert.equal(poison?.error?.code, 'MES_BUSY');
+    assert.equal(next?.error, undefined);
+    assert.equal(creates, 10);
+  });
+
+  it('delivers what was set aside once somebody has put it back', async () => {
+    server.options = { manner: ({ method }) => (method === 'POST' ? 'reject' : 'good') };
+    const delivery = deliver();
+    const dead = outcomes(delivery, 1);
+    await accept(delivery, 1, Buffer.from('a picture'));
+    assert.equal((await dead)[0]?.error?.code, 'MES_REJECTED');
+    server.options = {};
+    const done = outcomes(delivery, 1);
+    await journal.requeueOutbox('key-1', { actor: 'ann', reason: 'the class exists now' });
+    delivery.wake();
+    assert.equal((await done)[0]?.ticketId, 'NC-00001');
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 0, delivered: 1, dead: 0 });
+    assert.equal((await journal.parts())[0]?.inspection.ticket?.state, 'acknowledged');
+  });
+
+  it('tells the node that sent it when a ticket is closed, asked for or heard of, once', async () => {
+    const tickets = client();
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 2);
+    await accept(delivery, 1);
+    await accept(delivery, 2);
+    await done;
+    const told: TicketChange[] = [];
+    const both = new Promise<void>((resolve) => {
+      delivery.join(NODE, {
+        outcome: () => undefined,
+        state: () => undefined,
+        changed: (change) => {
+          told.push(change);
+          if (told.length === 2) resolve();
+        },
+      });
+    });
+    tickets.states = (ids) =>
+      Promise.resolve(
+        new Map(ids.filter((id) => id === 'NC-00001').map((id) => [id, { state: 'closed', said: 'Done' }])),
+      );
+    const follower = new Follower({
+      journal,
+      streamPrefix: PREFIX,
+      tickets,
+      everyMs: 5,
+      tell: (change) => delivery.tell(change),
+    });
+    const closed = { state: 'closed', said: 'Scrapped' } as const;
+    assert.equal(await follower.heard({ ticketId: 'NC-00002' }, closed), true);
+    assert.equal(await follower.heard({ ticketId: 'NC-00002' }, closed), false);
+    assert.equal(await follower.heard({ externalId: 'somebody else’s' }, closed), false);
+    await both;
+    await follower.close();
+    assert.deepEqual(told.map(({ ticketId, receiver }) => [ticketId, receiver.said]).toSorted(), [
+      ['NC-00001', 'Done'],
+      ['NC-00002', 'Scrapped'],
+    ]);
+    const records = await journal.ledger();
+    assert.equal(records.filter(({ type }) => type === 'ticket.state').length, 2);
+  });
+
+  it('sends the heatmap after the image, and says which is which', async () => {
+    const roles: string[] = [];
+    const tickets = client();
+    tickets.attach = (_id, { role }) => {
+      roles.push(role);
+      return Promise.resolve();
+    };
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 1);
+    const [frame, heat] = [Buffer.from('frame'), Buffer.from('heat')];
+    const of = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+    const body = bodyOf(1);
+    body.event.evidence = [
+      { role: 'frame', sha256: of(frame), mediaType: 'image/jpeg' },
+      { role: 'heatmap', sha256: of(heat), mediaType: 'image/png' },
+    ];
+    await delivery.accept({
+      key: 'key-1',
+      stream: 'part:1',
+      partId: 'part-1',
+      body,
+      attachment: { bytes: frame, mediaType: 'image/jpeg' },
+      furtherAttachments: [{ bytes: heat, mediaType: 'image/png' }],
+    });
+    await done;
+    assert.deepEqual(roles, ['frame', 'heatmap']);
   });
 });

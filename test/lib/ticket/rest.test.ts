@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { openInspection } from '../../../lib/inspection/inspection.ts';
 import { qualityEvent } from '../../../lib/ticket/event.ts';
 import { mesUrl } from '../../../lib/ticket/exchange.ts';
-import { RestTickets, retryAfterMs, type Authentication } from '../../../lib/ticket/rest.ts';
+import { retryAfterMs, type Authentication } from '../../../lib/ticket/http.ts';
+import { RestTickets } from '../../../lib/ticket/rest.ts';
 
 const event = qualityEvent({
   key: 'key-1',
@@ -14,7 +15,7 @@ const event = qualityEvent({
   station: 'press 4',
   defectClass: 'scratch',
   severity: 'major',
-  evidence: null,
+  evidence: [],
 });
 
 describe('the address of an MES', () => {
@@ -91,7 +92,10 @@ describe('tickets over REST', () => {
     for (status of [408, 425, 429, 500, 503]) {
       await assert.rejects(tickets.create(event, never), { code: 'MES_BUSY', passing: true }, String(status));
     }
-    for (status of [301, 400, 401, 404, 422]) {
+    for (status of [401, 403]) {
+      await assert.rejects(tickets.create(event, never), { code: 'MES_AUTH', passing: true }, String(status));
+    }
+    for (status of [301, 400, 404, 422]) {
       await assert.rejects(
         tickets.create(event, never),
         { code: 'MES_REJECTED', passing: false },

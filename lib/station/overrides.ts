@@ -1,0 +1,26 @@
+/** Which machines are run by hand. As long as one is, nothing is written to its PLC, whatever the arming says. */
+import type { StationRecord } from './record.ts';
+import type { Override } from './types.ts';
+
+export class Overrides {
+  readonly #record: StationRecord;
+  readonly #byEndpoint = new Map<string, Override>();
+
+  constructor(record: StationRecord) {
+    this.#record = record;
+  }
+
+  /** False when it is known already. Both edges go into the ledger. */
+  see({ endpoint, tag, on }: Override & { on: boolean }): boolean {
+    if (on === this.#byEndpoint.has(endpoint)) return false;
+    if (on) this.#byEndpoint.set(endpoint, { endpoint, tag });
+    else this.#byEndpoint.delete(endpoint);
+    const reason = on ? 'the machine is run by hand' : 'the machine is no longer run by hand';
+    this.#record.note({ type: 'plc.manual', actor: 'system', reason, detail: { endpoint, tag, on } });
+    return true;
+  }
+
+  all(): Override[] {
+    return [...this.#byEndpoint.values()];
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What becomes of tickets after they were opened. Asks the MES now and then about those that are still open, a few
+ * at a time, or hears of it from the MES; either way a change is kept in the journal before anybody is told.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Journal, OutboxRecord } from '../journal/types.ts';
+import type { TicketClient, TicketState } from './client.ts';
+import type { TicketAnswer, TicketBody, TicketChange } from './delivery.ts';
+
+/** Tickets asked about in one round. */
+const PER_ROUND = 50;
+
+export interface FollowerOptions {
+  journal: Pick<Journal, 'openOutbox' | 'outboxEntry' | 'deliveredAs' | 'noteReceiver'>;
+  streamPrefix: string;
+  tickets: TicketClient;
+  /** Between two rounds; 0: the MES is not asked. */
+  everyMs: number;
+  tell: (change: TicketChange) => void;
+  now?: () => Date;
+}
+
+export class Follower {
+  readonly #options: FollowerOptions;
+  readonly #abort = new AbortController();
+  readonly #ended: Promise<void>;
+  /** Where the next round begins, so that each open ticket has its turn. */
+  #after: string | null = null;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    const asks = options.everyMs > 0 && options.tickets.states !== undefined;
+    this.#ended = asks ? this.#run() : Promise.resolve();
+  }
+
+  /** Notes what an MES says by itself; false for a ticket that is not ours, or when it is nothing new. */
+  async heard(ticket: { externalId?: string; ticketId?: string }, state: TicketState): Promise<boolean> {
+    const { journal, streamPrefix } = this.#options;
+    const { externalId, ticketId } = ticket;
+    const entry =
+      externalId === undefined
+        ? await journal.deliveredAs(streamPrefix, ticketId ?? '')
+        : await journal.outboxEntry(externalId);
+    if (entry?.state !== 'delivered' || !entry.stream.startsWith(streamPrefix)) return false;
+    return this.#note(entry, state, 'mes');
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort(new Error('the follower was closed'));
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    for (;;) {
+      await wait(this.#options.everyMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      // An MES that cannot be reached is the delivery's to report; the state is asked for again.
+      await this.#round().catch(() => undefined);
+    }
+  }
+
+  async #round(): Promise<void> {
+    const { journal, streamPrefix, tickets } = this.#options;
+    const entries = await journal.openOutbox(streamPrefix, { limit: PER_ROUND, after: this.#after });
+    this.#after = entries.length < PER_ROUND ? null : (entries.at(-1)?.key ?? null);
+    if (entries.length === 0) return;
+    const byTicket = new Map(entries.map((entry) => [ticketIdOf(entry), entry]));
+    const states = await tickets.states?.([...byTicket.keys()], this.#abort.signal);
+    for (const [ticketId, state] of states ?? []) {
+      const entry = byTicket.get(ticketId);
+      if (entry !== undefined) await this.#note(entry, state, 'system');
+    }
+  }
+
+  async #note(entry: OutboxRecord, { state, said }: TicketState, actor: string): Promise<boolean> {
+    const now = this.#options.now ?? (() => new Date());
+    const receiver = { state, said: said.slice(0, 100), at: now().toISOString() };
+    if (!(await this.#options.journal.noteReceiver(entry.key, receiver, actor))) return false;
+    const body = entry.body as TicketBody;
+    // A ticket that was open and is open, seen for the first time, is no news.
+    if (entry.receiver !== null || state !== 'open') {
+      this.#options.tell({ key: entry.key, body, ticketId: ticketIdOf(entry), receiver });
+    }
+    return true;
+  }
+}
+
+function ticketIdOf({ answer }: OutboxRecord): string {
+  return (answer as TicketAnswer | null)?.ticketId ?? '';
+}

@@ -1,0 +1,42 @@
+/** The defined output of one plc-write, for the time in which nobody decides about its tag. */
+import { Fallback, type FallbackPolicy } from '../../lib/plc/fallback.ts';
+import type { StationControl } from '../../lib/station/station.ts';
+import type { PlcEndpoint } from '../plc-endpoint/endpoint.ts';
+import type { Commands } from './commands.ts';
+import type { FallbackConfig } from './config.ts';
+
+/** Starts it; the station's heartbeat then carries whether the PLC shall go on taking our word for the tag. */
+export function startFallback(
+  { policy, holdMs, value, inputTimeoutMs }: FallbackConfig,
+  station: StationControl,
+  endpoint: PlcEndpoint,
+  commands: Commands,
+  onChange: () => void,
+): { fallback: Fallback; stop: () => void } {
+  const fallback = new Fallback({
+    policy: policyOf(policy, holdMs, value),
+    inputTimeoutMs,
+    station,
+    write: async (due) => (await commands.fallback(due)).outcome === 'confirmed',
+    onChange: () => {
+      endpoint.outputChanged();
+      onChange();
+    },
+  });
+  const takeBack = endpoint.answerFor(() => fallback.phase);
+  fallback.start();
+  const stop = (): void => {
+    fallback.stop();
+    takeBack();
+  };
+  return { fallback, stop };
+}
+
+function policyOf(
+  policy: FallbackConfig['policy'],
+  holdMs: number,
+  value: FallbackConfig['value'],
+): FallbackPolicy {
+  if (policy === 'hold') return { kind: 'hold', holdMs };
+  return policy === 'value' && value !== undefined ? { kind: 'value', value } : { kind: 'release' };
+}

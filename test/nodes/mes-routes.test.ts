@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { signatureOf } from '../../lib/ticket/hook.ts';
+import { MesServer } from '../support/mes-server.ts';
+import { startNodeRed, type NodeRed } from '../support/node-red.ts';
+
+const PERSON = { username: 'ann', password: 'for tests only' };
+const SECRET = 'a secret of the plant';
+
+describe('mes-endpoint and mes-ticket in Node-RED', function () {
+  this.timeout(120_000);
+  let nodeRed: NodeRed;
+  let mes: MesServer;
+  let folder: string;
+
+  async function post(
+    path: string,
+    body: object,
+  ): Promise<{ status: number; said: Record<string, unknown> }> {
+    const answer = await nodeRed.request(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return { status: answer.status, said: (await answer.json()) as Record<string, unknown> };
+  }
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'jidoka-mes-routes-'));
+    mes = new MesServer();
+    const url = await mes.start();
+    nodeRed = await startNodeRed({
+      version: '5',
+      users: [PERSON],
+      settings: { jidokaAllowedHosts: ['127.0.0.1'] },
+    });
+    await nodeRed.signIn(PERSON.username, PERSON.password);
+    const endpoint = {
+      type: 'mes-endpoint',
+      version: 2,
+      dialect: 'template',
+      baseUrl: url,
+      ticketsPath: 'api/tickets',
+      body: "{'externalId': id, 'part': part.id}",
+      number: 'body.id',
+      findPath: "'api/tickets?externalId=' & id",
+      findNumber: 'body.items[0].id',
+    };
+    await nodeRed.deploy([
+      { id: 'tab', type: 'tab', label: 'tickets' },
+      {
+        id: 'station',
+        type: 'inspection-station',
+        version: 1,
+        name: 'Press 4',
+        folder: join(folder, 'station'),
+      },
+      { ...endpoint, id: 'mes', pollMinutes: 0, credentials: { hookSecret: SECRET } },
+      { ...endpoint, id: 'endless', pollMinutes: 0, findPath: '($f := function($x) { $f($x + 1) }; $f(0))' },
+      { ...endpoint, id: 'elsewhere', pollMinutes: 0, baseUrl: 'http://10.9.8.7' },
+      { id: 'part', type: 'function', z: 'tab', x: 100, y: 100, func: 'return msg;', wires: [['ticket']] },
+      {
+        id: 'ticket',
+        type: 'mes-ticket',
+        version: 2,
+        z: 'tab',
+        x: 300,
+        y: 100,
+        station: 'station',
+        endpoint: 'mes',
+        defectClass: 'scratch',
+        wires: [['acknowledged'], ['failed'], ['changed']],
+      },
+      ...['acknowledged', 'failed', 'changed'].map((id) => ({
+        id,
+        type: 'debug',
+        z: 'tab',
+        x: 500,
+        y: 100,
+        active: true,
+        complete: 'true',
+        wires: [],
+      })),
+    ]);
+  });
+  after(async () => {
+    await nodeRed.stop();
+    await mes.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  function send(id: string): void {
+    const part = {
+      id,
+      station: 'Press 4',
+      sequence: 1,
+      capturedAt: '2026-01-02T03:04:05Z',
+      deadlineMs: 900,
+      startedAt: 0,
+    };
+    nodeRed.send('part', { inspection: { part, timings: {} } });
+  }
+
+  it('tries out an MES without opening a ticket, and shows what came back', async () => {
+    const { status, said } = await post('/jidoka/tickets/endpoints/mes/test', {});
+    assert.equal(status, 200);
+    assert.equal(said['ok'], true);
+    const [exchange] = said['exchanges'] as { status: number; method: string }[];
+    assert.deepEqual([exchange?.method, exchange?.status], ['GET', 200]);
+    assert.equal(mes.tickets.length, 0);
+  });
+
+  it('gives up on an expression that never ends', async () => {
+    const { said } = await post('/jidoka/tickets/endpoints/endless/test', {});
+    assert.deepEqual([said['ok'], said['code']], [false, 'MES_TEMPLATE_FAILED']);
+  });
+
+  it('sends nothing to a host that is not listed', async () => {
+    const { status, said } = await post('/jidoka/tickets/endpoints/elsewhere/test', {});
+    assert.equal(status, 200);
+    assert.deepEqual([said['ok'], said['code']], [false, 'MES_HOST_FORBIDDEN']);
+  });
+
+  it('shows what was set aside and takes it up again when a person says so', async () => {
+    mes.options = { manner: ({ method }) => (method === 'POST' ? 'reject' : 'good') };
+    send('part-1');
+    await nodeRed.nextMessage('failed');
+    const listed = await nodeRed.request('/jidoka/tickets/station?state=dead');
+    const [dead] = (await listed.json()) as { key: string; partId: string; error: { code: string } }[];
+    assert.deepEqual([dead?.partId, dead?.error.code], ['part-1', 'MES_REJECTED']);
+    mes.options = {};
+    const path = `/jidoka/tickets/station/${dead?.key}/requeue`;
+    assert.equal((await post(path, {})).status, 400, 'not without a reason');
+    const acknowledged = nodeRed.nextMessage('acknowledged');
+    assert.equal((await post(path, { reason: 'the class exists now' })).status, 200);
+    await acknowledged;
+    assert.equal(mes.tickets.length, 1);
+    assert.equal((await post(path, { reason: 'once more' })).status, 409, 'it is no longer set aside');
+  });
+
+  it('lets nobody in who is not signed in, and lists nothing for a state there is not', async () => {
+    const anonymous = await fetch(`${nodeRed.url}/jidoka/tickets/station`);
+    assert.equal(anonymous.status, 401);
+    assert.equal((await nodeRed.request('/jidoka/tickets/station?state=lost')).status, 400);
+  });
+
+  it('hears from the MES what has become of a ticket, when the message is signed', async () => {
+    const body = JSON.stringify({
+      externalId: mes.tickets[0]?.externalId,
+      state: 'closed',
+      status: 'Scrapped',
+    });
+    const timestamp = String(Math.floor(Date.now() / 1000));
+    const knock = (signature: string): Promise<Response> =>
+      fetch(`${nodeRed.url}/jidoka/tickets/hook/mes`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'x-jidoka-timestamp': timestamp,
+          'x-jidoka-signature': signature,
+        },
+        body,
+      });
+    assert.equal((await knock('sha256=00')).status, 403);
+    const changed = nodeRed.nextMessage('changed');
+    const heard = await knock(signatureOf(SECRET, timestamp, body));
+    assert.deepEqual([heard.status, await heard.json()], [200, { changed: true }]);
+    await changed;
+    assert.equal((await knock(signatureOf(SECRET, timestamp, body))).status, 403, 'the same message again');
+  });
+});
