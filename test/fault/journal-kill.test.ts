@@ -15,7 +15,7 @@ const LANES = 4;
 const base = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 describe('a journal whose process is killed', function () {
-  this.timeout(isNightly ? 1_800_000 : 240_000);
+  this.timeout(isNightly ? 1_800_000 : 600_000);
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(base, 'jidoka-kill-'));
