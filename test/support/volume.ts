@@ -1,5 +1,5 @@
 /** How much of a fault test runs: so much with every change, far more at night (`npm run test:nightly`). */
-export const isNightly = process.env['JIDOKA_NIGHTLY'] === '1';
+const isNightly = process.env['JIDOKA_NIGHTLY'] === '1';
 
 export function volume<Value>(everyChange: Value, nightly: Value): Value {
   return isNightly ? nightly : everyChange;
