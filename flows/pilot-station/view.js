@@ -36,8 +36,8 @@ function entryOf(id) {
   return state.rejects.find((item) => item.id === id);
 }
 
-/** Nodes that act on a verdict: what goes wrong there is an alarm, not another part. */
-const ACTING = ['pilot-divert', 'pilot-feeder', 'pilot-ticket'];
+/** Nodes that judge or act: what goes wrong there is an alarm, not another part. */
+const ACTING = ['pilot-gate', 'pilot-divert', 'pilot-feeder', 'pilot-ticket'];
 
 let listsChanged = false;
 let judged = null;

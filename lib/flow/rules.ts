@@ -87,7 +87,10 @@ const gateMissing: Rule = (flow) => {
 };
 
 function isLanguageModel({ type, url }: FlowNode): boolean {
-  return LANGUAGE_MODEL.test(type) || (type === 'http request' && typeof url === 'string' && LANGUAGE_MODEL.test(url));
+  return (
+    LANGUAGE_MODEL.test(type) ||
+    (type === 'http request' && typeof url === 'string' && LANGUAGE_MODEL.test(url))
+  );
 }
 
 /** What a language model says may become a command only after a person said yes. */

@@ -98,7 +98,10 @@ export class RecordedMes {
     const body = await read(request);
     const told = toldIn(request, body);
     this.received.push(told);
-    if (this.#manners !== undefined) { this.#keep(told, body, request, response); return; }
+    if (this.#manners !== undefined) {
+      this.#keep(told, body, request, response);
+      return;
+    }
     const next = this.#script[this.received.length - 1]?.response ?? {
       status: 599,
       body: 'not in the script',
