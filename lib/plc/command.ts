@@ -200,8 +200,15 @@ export class CommandEngine {
   async #decide(command: Command, given: CommandNumber, authority: Authority): Promise<Verdict> {
     let due = command;
     if (authority.autonomy === 'confirm' && command.actor === 'system' && command.purpose !== 'fallback') {
+      // A person is not asked about what may not be sent anyway.
+      const idle = this.#objection(command, authority);
+      if (idle !== undefined) return idle;
+      const { leaseId } = authority.arming();
       const yes = await this.#approval(command, authority);
       if (yes === undefined) return refused('NOT_APPROVED', 'nobody said yes in time');
+      if (authority.arming().leaseId !== leaseId) {
+        return refused('NOT_ARMED', 'the station was armed anew since the person was asked');
+      }
       // The person's yes is now what this rests on, and it gets old like a part does.
       due = { ...command, startedAt: this.#now() };
     }
