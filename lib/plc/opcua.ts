@@ -100,7 +100,7 @@ export class OpcUaTransport implements Transport {
     const connection = this.#connection;
     this.#connection = undefined;
     this.#subscriptions.detach();
-    const abandoned = this.#connecting?.disconnect() ?? Promise.resolve();
+    const abandoned = this.#connecting === undefined ? undefined : endClient(this.#connecting);
     const ended = Promise.allSettled([abandoned, endSession(connection), this.#attempt]);
     await withDeadline(ended, CLOSE_TIMEOUT_MS, 'close').catch(() => undefined);
     this.#notice.set({ state: 'closed' });
@@ -218,7 +218,7 @@ export class OpcUaTransport implements Transport {
         this.#openSession(library, client),
         CONNECT_TIMEOUT_MS,
         `connect to ${this.#options.endpointUrl}`,
-        () => void client.disconnect().catch(() => undefined),
+        () => void endClient(client).catch(() => undefined),
       );
       this.#connecting = undefined;
       if (this.#isClosed()) {
@@ -232,7 +232,7 @@ export class OpcUaTransport implements Transport {
     } catch (error) {
       const client = this.#connecting;
       this.#connecting = undefined;
-      await client?.disconnect().catch(() => undefined);
+      if (client !== undefined) await endClient(client).catch(() => undefined);
       this.#retry(explained(asCodedError(error), this.#options));
     }
   }
@@ -282,7 +282,7 @@ export class OpcUaTransport implements Transport {
     this.#connection = undefined;
     this.#subscriptions.detach();
     resetSocket(connection);
-    connection.client.disconnect().catch(() => undefined);
+    endClient(connection.client).catch(() => undefined);
     this.#retry(error);
   }
 
@@ -317,7 +317,20 @@ function resetSocket({ channel }: Connection): void {
 async function endSession(connection: Connection | undefined): Promise<void> {
   if (connection === undefined) return;
   if (isUp(connection)) await connection.session.close(true).catch(() => undefined);
-  await connection.client.disconnect();
+  await endClient(connection.client);
+}
+
+/** In every client of the library, though its public interface leaves it out. */
+type ClockedClient = OPCUAClient & { _clockAdjuster?: { dispose(): void } | undefined };
+
+/**
+ * A client whose reconnection ends while it is told to disconnect is taken for disconnected already, and goes on
+ * setting its clock every 3 s, which keeps the process alive (node-opcua 2.186).
+ */
+async function endClient(client: ClockedClient): Promise<void> {
+  await client.disconnect();
+  client._clockAdjuster?.dispose();
+  client._clockAdjuster = undefined;
 }
 
 function answerOf(statusCode: StatusCode): WriteAnswer {
