@@ -48,6 +48,8 @@ export interface MqttPlcOptions {
   /** With 5 the broker itself drops a command whose time is over. */
   version: '5' | '3.1.1';
   user?: { name: string; password: string };
+  /** For brokers that let in the clients they know; another client of the same name is thrown out by it. */
+  clientId?: string;
   /** Certificate of the plant's own authority, PEM; without it those of the machine are trusted. */
   caFile?: string;
   /** Topics with `{tag}` in the place of the tag, and the one on which the device answers. */
@@ -274,7 +276,7 @@ export class MqttTransport implements Transport {
   }
 
   async #clientOptions(): Promise<IClientOptions> {
-    const { url: text, version, user, caFile } = this.#options;
+    const { url: text, version, user, clientId, caFile } = this.#options;
     const url = URL.parse(text);
     if (url === null || !(url.protocol in PORTS)) {
       throw new PlcError('PLC_TAG_INVALID', `${text} is no address of a broker`, {
@@ -293,6 +295,7 @@ export class MqttTransport implements Transport {
       connectTimeout: CONNECT_TIMEOUT_MS,
       keepalive: KEEP_ALIVE_S,
       ...(user === undefined ? {} : { username: user.name, password: user.password }),
+      ...(clientId === undefined ? {} : { clientId }),
       ...(caFile === undefined ? {} : { ca: await readFile(caFile) }),
     };
   }
