@@ -31,7 +31,7 @@ import {
 type ModbusClient = InstanceType<typeof modbusSerial.default>;
 
 /** `tcp`: Modbus TCP. `rtu`: frames of the serial line with their checksum, sent through TCP by a serial gateway. */
-export type ModbusFraming = 'tcp' | 'rtu';
+type ModbusFraming = 'tcp' | 'rtu';
 
 export interface ModbusOptions {
   host: string;
