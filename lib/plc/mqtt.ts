@@ -40,6 +40,8 @@ import {
   type WriteAnswer,
 } from './transport.ts';
 
+export type { MqttPlcOptions } from './mqtt-sign-in.ts';
+
 const DESCRIBE_TIMEOUT_MS = 5000;
 /** Commands that may wait for their answer; what comes beyond is refused at once. */
 const MAX_IN_FLIGHT = 32;
