@@ -18,7 +18,7 @@ import { writePlain, type Sending } from './plain-profile.ts';
 import { preflight, type Checked, type MachineTags } from './preflight.ts';
 import { openOf, Settling, type OpenCommand } from './settling.ts';
 import { plainValue, type TagType } from './tag-type.ts';
-import type { Transport } from './transport.ts';
+import type { Transport, WriteGuard } from './transport.ts';
 
 export type { Authority } from './authority.ts';
 export type { HandshakeTags } from './handshake-profile.ts';
@@ -255,16 +255,31 @@ export class CommandEngine {
     target.limited = false;
     if (this.dryRun) return refused('DRY_RUN', 'the endpoint is set to dry run');
     const takeBack = target.changes.count(checked.change, nowMs, leaseId);
-    const verdict = await this.#write(command, checked, given);
+    const verdict = await this.#write(command, checked, given, authority);
     if (verdict.outcome === 'refused') takeBack();
     return verdict;
   }
 
-  #write(command: Command, { value, dataType }: Checked, given: CommandNumber): Promise<Verdict> {
+  async #write(
+    command: Command,
+    { value, dataType }: Checked,
+    given: CommandNumber,
+    authority: Authority,
+  ): Promise<Verdict> {
     const { tag, handshake, settleMs, tolerance, timeoutMs, startedAt, deadlineMs } = command;
-    const sending: Sending = { tag, value, dataType, settleMs, tolerance, timeoutMs };
-    if (handshake === undefined) return writePlain(this.#transport, sending, this.#now);
-    return this.#handshake.write(handshake, sending, given, startedAt + deadlineMs);
+    const dueAt = startedAt + deadlineMs;
+    let objection: Verdict | undefined;
+    // It may wait for other requests to the PLC, and a block leaves in parts.
+    const guard: WriteGuard = {
+      mayLeave: () => (objection = this.#objection(command, authority)) === undefined,
+      leftMs: () => dueAt - this.#now(),
+    };
+    const sending: Sending = { tag, value, dataType, settleMs, tolerance, timeoutMs, guard };
+    const verdict =
+      handshake === undefined
+        ? await writePlain(this.#transport, sending, this.#now)
+        : await this.#handshake.write(handshake, sending, given, dueAt);
+    return objection ?? verdict;
   }
 
   /** In the order in which a person would ask. */
