@@ -16,7 +16,7 @@ import { ManualBit, type Watch } from './manual-bit.ts';
 import { refused, type Outcome, type Verdict } from './outcome.ts';
 import { writePlain, type Sending } from './plain-profile.ts';
 import { preflight, type Checked, type MachineTags } from './preflight.ts';
-import { openOf, Settling } from './settling.ts';
+import { openOf, Settling, type OpenCommand } from './settling.ts';
 import { plainValue, type TagType } from './tag-type.ts';
 import type { Transport } from './transport.ts';
 
@@ -141,14 +141,20 @@ export class CommandEngine {
 
   async #recover(authority: Authority): Promise<void> {
     const open = await (await authority.journal()).openCommands();
-    for (const command of await this.#settling.kept(authority)) this.#settling.add(command, authority);
+    for (const command of await this.#settling.kept(authority)) this.#reopen(command, authority);
     for (const record of open) {
       if (record.endpoint !== this.endpoint || this.#inFlight.has(record.id)) continue;
       const outcome = { outcome: 'unknown', reason: 'INTERRUPTED', readBack: null, ms: 0 } as const;
-      this.#settling.add(openOf(record, this.#blocks.get(record.tag)), authority);
+      this.#reopen(openOf(record, this.#blocks.get(record.tag)), authority);
       await this.#record(record.id, outcome, authority);
     }
     await this.#track(this.#settling.settle());
+  }
+
+  /** What an earlier process sent may still be on its way, or not yet be taken. */
+  #reopen(command: OpenCommand, authority: Authority): void {
+    if (command.handshake !== undefined) this.#handshake.expect(command.handshake, command.number);
+    this.#settling.add(command, authority);
   }
 
   /** Resolves when everything that is under way now, records included, has ended. */
@@ -209,24 +215,26 @@ export class CommandEngine {
     const objection = this.#objection(due, authority);
     if (objection !== undefined) return objection;
     const lane = made(this.#lanes, due.handshake?.commandId ?? due.tag, () => new Lane());
-    if (!(await lane.enter())) return refused('SUPERSEDED', 'a newer command for this tag took its place');
+    if (!(await lane.enter())) return superseded();
     try {
-      return await this.#send(due, given, authority);
+      return await this.#send(due, given, authority, lane);
     } finally {
       lane.leave();
     }
   }
 
-  async #send(command: Command, given: CommandNumber, authority: Authority): Promise<Verdict> {
+  async #send(command: Command, given: CommandNumber, authority: Authority, lane: Lane): Promise<Verdict> {
     const { tag, handshake, timeoutMs, maxPerMinute, limits } = command;
     const early = this.#objection(command, authority);
     if (early !== undefined) return early;
     const checked = await preflight(this.#transport, this.#machine, command);
     if ('outcome' in checked) return checked;
     if (handshake !== undefined) {
-      await this.#settling.before(handshake);
-      const unfit = await this.#handshake.objection(handshake, given.number, timeoutMs);
+      const halt = (): Verdict | undefined =>
+        lane.isContested ? superseded() : this.#objection(command, authority);
+      const unfit = await this.#handshake.objection(handshake, given.number, timeoutMs, halt);
       if (unfit !== undefined) return unfit;
+      await this.#settling.before(handshake);
     }
     // Asking the PLC took time, in which anything may have happened.
     const late = this.#objection(command, authority);
@@ -343,6 +351,10 @@ export class CommandEngine {
     void work.finally(() => this.#underWay.delete(work));
     return work;
   }
+}
+
+function superseded(): Verdict {
+  return refused('SUPERSEDED', 'a newer command for this tag took its place');
 }
 
 function newTarget(): Target {
