@@ -95,6 +95,7 @@ export class CommandEngine {
   /** What is under way and has to end before the link may be closed. */
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #inFlight = new Set<string>();
+  readonly #joined = new Map<Authority, number>();
   readonly #recoveries = new WeakMap<Authority, Promise<void>>();
   readonly #stopListening: () => void;
 
@@ -119,9 +120,32 @@ export class CommandEngine {
     return this.#track(this.#execute(command, authority));
   }
 
-  /** Tells the authority of the manual bit, on both edges, until the returned function is called. */
+  /**
+   * Tells the authority of the manual bit, on both edges, until the returned function is called. With the last
+   * to leave for an authority, what is not settled of it is left to its journal.
+   */
   join(authority: Authority): () => void {
-    return this.#manual?.join(authority) ?? ((): void => undefined);
+    const leave = this.#manual?.join(authority);
+    this.#joined.set(authority, (this.#joined.get(authority) ?? 0) + 1);
+    let joined = true;
+    return () => {
+      if (!joined) return;
+      joined = false;
+      leave?.();
+      const others = (this.#joined.get(authority) ?? 1) - 1;
+      if (others > 0) this.#joined.set(authority, others);
+      else {
+        this.#joined.delete(authority);
+        void this.#track(this.#forget(authority));
+      }
+    };
+  }
+
+  async #forget(authority: Authority): Promise<void> {
+    await this.#settling.rest(authority);
+    if (this.#joined.has(authority)) return;
+    this.#recoveries.delete(authority);
+    this.#settling.drop(authority);
   }
 
   /**
