@@ -128,6 +128,19 @@ describe('the delivery of tickets', () => {
     assert.deepEqual((await journal.counts()).outbox, { waiting: 0, delivered: 1, dead: 0 });
   });
 
+  it('leaves a part that was inspected again as it is when the ticket of the earlier inspection comes through', async () => {
+    const delivery = deliver();
+    const done = outcomes(delivery, 1);
+    const again = openInspection({ station: 'press 4', sequence: 9, deadlineMs: 900, id: 'part-1' });
+    await journal.recordPart(again);
+    await accept(delivery, 1);
+    await done;
+    const [record] = await journal.parts();
+    assert.deepEqual(record?.inspection.part, { ...again.part });
+    assert.equal(record.inspection.ticket, undefined);
+    assert.equal(await journal.lastSequence(), 9);
+  });
+
   /** One in ten refused for now, 15 % of the answers lost, 5 % slower than the timeout. */
   function badManners(seed: number): () => Manner {
     const random = seededRandom(seed);
