@@ -18,7 +18,7 @@ import { writePlain, type Sending } from './plain-profile.ts';
 import { preflight, type Checked, type MachineTags } from './preflight.ts';
 import { openOf, Settling, type OpenCommand } from './settling.ts';
 import { plainValue, type TagType } from './tag-type.ts';
-import type { Transport } from './transport.ts';
+import type { Transport, WriteGuard } from './transport.ts';
 
 export type { Authority } from './authority.ts';
 export type { HandshakeTags } from './handshake-profile.ts';
@@ -95,6 +95,7 @@ export class CommandEngine {
   /** What is under way and has to end before the link may be closed. */
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #inFlight = new Set<string>();
+  readonly #joined = new Map<Authority, number>();
   readonly #recoveries = new WeakMap<Authority, Promise<void>>();
   readonly #stopListening: () => void;
 
@@ -119,9 +120,32 @@ export class CommandEngine {
     return this.#track(this.#execute(command, authority));
   }
 
-  /** Tells the authority of the manual bit, on both edges, until the returned function is called. */
+  /**
+   * Tells the authority of the manual bit, on both edges, until the returned function is called. With the last
+   * to leave for an authority, what is not settled of it is left to its journal.
+   */
   join(authority: Authority): () => void {
-    return this.#manual?.join(authority) ?? ((): void => undefined);
+    const leave = this.#manual?.join(authority);
+    this.#joined.set(authority, (this.#joined.get(authority) ?? 0) + 1);
+    let joined = true;
+    return () => {
+      if (!joined) return;
+      joined = false;
+      leave?.();
+      const others = (this.#joined.get(authority) ?? 1) - 1;
+      if (others > 0) this.#joined.set(authority, others);
+      else {
+        this.#joined.delete(authority);
+        void this.#track(this.#forget(authority));
+      }
+    };
+  }
+
+  async #forget(authority: Authority): Promise<void> {
+    await this.#settling.rest(authority);
+    if (this.#joined.has(authority)) return;
+    this.#recoveries.delete(authority);
+    this.#settling.drop(authority);
   }
 
   /**
@@ -206,8 +230,15 @@ export class CommandEngine {
   async #decide(command: Command, given: CommandNumber, authority: Authority): Promise<Verdict> {
     let due = command;
     if (authority.autonomy === 'confirm' && command.actor === 'system' && command.purpose !== 'fallback') {
+      // A person is not asked about what may not be sent anyway.
+      const idle = this.#objection(command, authority);
+      if (idle !== undefined) return idle;
+      const { leaseId } = authority.arming();
       const yes = await this.#approval(command, authority);
       if (yes === undefined) return refused('NOT_APPROVED', 'nobody said yes in time');
+      if (authority.arming().leaseId !== leaseId) {
+        return refused('NOT_ARMED', 'the station was armed anew since the person was asked');
+      }
       // The person's yes is now what this rests on, and it gets old like a part does.
       due = { ...command, startedAt: this.#now() };
     }
@@ -248,16 +279,31 @@ export class CommandEngine {
     target.limited = false;
     if (this.dryRun) return refused('DRY_RUN', 'the endpoint is set to dry run');
     const takeBack = target.changes.count(checked.change, nowMs, leaseId);
-    const verdict = await this.#write(command, checked, given);
+    const verdict = await this.#write(command, checked, given, authority);
     if (verdict.outcome === 'refused') takeBack();
     return verdict;
   }
 
-  #write(command: Command, { value, dataType }: Checked, given: CommandNumber): Promise<Verdict> {
+  async #write(
+    command: Command,
+    { value, dataType }: Checked,
+    given: CommandNumber,
+    authority: Authority,
+  ): Promise<Verdict> {
     const { tag, handshake, settleMs, tolerance, timeoutMs, startedAt, deadlineMs } = command;
-    const sending: Sending = { tag, value, dataType, settleMs, tolerance, timeoutMs };
-    if (handshake === undefined) return writePlain(this.#transport, sending, this.#now);
-    return this.#handshake.write(handshake, sending, given, startedAt + deadlineMs);
+    const dueAt = startedAt + deadlineMs;
+    let objection: Verdict | undefined;
+    // It may wait for other requests to the PLC, and a block leaves in parts.
+    const guard: WriteGuard = {
+      mayLeave: () => (objection = this.#objection(command, authority)) === undefined,
+      leftMs: () => dueAt - this.#now(),
+    };
+    const sending: Sending = { tag, value, dataType, settleMs, tolerance, timeoutMs, guard };
+    const verdict =
+      handshake === undefined
+        ? await writePlain(this.#transport, sending, this.#now)
+        : await this.#handshake.write(handshake, sending, given, dueAt);
+    return objection ?? verdict;
   }
 
   /** In the order in which a person would ask. */
