@@ -14,7 +14,7 @@ export type Mode = 'NORMAL' | 'CONSERVATIVE' | 'RULES' | 'STOPPED';
 /** Axis-aligned box in pixels of the whole frame: left, top, width, height. */
 export type Box = [x: number, y: number, width: number, height: number];
 
-export interface PartSection {
+interface PartSection {
   id: string;
   station: string;
   /** Counts the parts of a station upwards from 1; survives restarts where a journal exists. */

@@ -17,7 +17,7 @@ const STRETCH = 1000;
 const UNDER_WAY_MS = 60_000;
 const MAX_FINDINGS = 1000;
 
-export interface Finding {
+interface Finding {
   what: 'file' | 'ledger' | 'head' | 'command' | 'label' | 'evidence';
   /** Of the record, command, label or file. */
   id: string;

@@ -8,7 +8,7 @@ import { PlcError } from './plc-error.ts';
 import type { TagValue } from './tag-type.ts';
 import type { Reading } from './transport.ts';
 
-export type Direction = 'change' | 'rising' | 'falling';
+type Direction = 'change' | 'rising' | 'falling';
 
 export interface EdgeOptions {
   direction: Direction;

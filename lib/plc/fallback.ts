@@ -27,7 +27,7 @@ export interface FallbackDue {
 export type FallbackPhase = 'idle' | 'acting' | 'holding' | 'written' | 'released';
 
 /** The station, seen from here. */
-export interface FallbackStation {
+interface FallbackStation {
   readonly mode: string;
   arming(): {
     state: 'DISARMED' | 'ARMING' | 'ARMED' | 'TRIPPED' | 'LOCKED_OUT';

@@ -12,7 +12,7 @@ import type { TagType } from './tag-type.ts';
 import type { TagWrite, Transport } from './transport.ts';
 
 /** How many beats a PLC waits before it falls back; what it has not answered by then it will not need. */
-export const BEATS_MISSED = 3;
+const BEATS_MISSED = 3;
 
 /** Where a counter of the type begins again. */
 const LAST_BEAT: Partial<Record<TagType, number>> = {

@@ -5,10 +5,10 @@
  */
 
 /** So many trips within the window lock the station out: whoever reset it has not found the cause. */
-export const TRIPS_TO_LOCK = 3;
+const TRIPS_TO_LOCK = 3;
 export const TRIP_WINDOW_MS = 10 * 60 * 1000;
 /** The first lockout; each further one is twice as long. Never below the window: its trips are old by its end. */
-export const FIRST_LOCKOUT_MS = TRIP_WINDOW_MS;
+export const FIRST_LOCKOUT_MS = 10 * 60 * 1000;
 export const MAX_LOCKOUT_MS = 2 * 60 * 60 * 1000;
 /** A shift without a lockout, and the next one is a first one again. */
 export const FORGIVEN_AFTER_MS = 8 * 60 * 60 * 1000;

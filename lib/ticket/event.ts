@@ -17,7 +17,7 @@ export interface Evidence {
 }
 
 /** Levels of the equipment hierarchy (ISA-95 part 1, figure 4), from the top; empty where nobody has said. */
-export interface HierarchyScope {
+interface HierarchyScope {
   enterprise: string;
   site: string;
   area: string;
@@ -26,7 +26,7 @@ export interface HierarchyScope {
 }
 
 /** What the part is made as; empty where nobody has said. */
-export interface Material {
+interface Material {
   definition: string;
   lot: string;
   serial: string;

@@ -36,7 +36,7 @@ export function mesUrl(baseUrl: string, path = '', hosts = new AllowedHosts()): 
 }
 
 /** Resolves a name to all of its addresses, as `dns.lookup` does with `all: true`. */
-export type Resolve = (
+type Resolve = (
   hostname: string,
   options: LookupOptions & { all: true },
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,

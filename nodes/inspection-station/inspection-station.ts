@@ -1,6 +1,6 @@
 /** One inspection point: the memory, the mode and the arming that its nodes share. */
 import { isAbsolute, join, resolve } from 'node:path';
-import { openJournal } from '../../lib/journal/journal.ts';
+import { openJournal, type JournalOptions } from '../../lib/journal/journal.ts';
 import { MAX_LEASE_MS } from '../../lib/station/arming.ts';
 import { createStation } from '../../lib/station/station.ts';
 import type { ArmingPolicy, Autonomy } from '../../lib/station/types.ts';
@@ -15,6 +15,7 @@ import { registerStationRoutes } from './routes.ts';
 const AUTONOMIES = ['observe', 'advise', 'confirm', 'act'] as const satisfies readonly Autonomy[];
 const POLICIES = ['single', 'dual'] as const satisfies readonly ArmingPolicy[];
 const HOUR_MS = 60 * 60 * 1000;
+const GIGABYTE = 1e9;
 
 interface InspectionStationConfig {
   name: string;
@@ -25,6 +26,8 @@ interface InspectionStationConfig {
   autonomy: Autonomy;
   arming: ArmingPolicy;
   leaseMs: number;
+  /** What is thrown away, and when; what has no figure is kept for good. */
+  retention: NonNullable<JournalOptions['retention']>;
 }
 
 /** A name as part of a path: letters, digits and hyphens. */
@@ -47,6 +50,18 @@ function normalise(config: ConfigReader): InspectionStationConfig {
     autonomy: config.choice('autonomy', AUTONOMIES, 'act'),
     arming: config.choice('arming', POLICIES, 'single'),
     leaseMs: config.number('leaseHours', { fallback: 8, min: 0.01, max: MAX_LEASE_MS / HOUR_MS }) * HOUR_MS,
+    retention: retentionOf(config),
+  };
+}
+
+function retentionOf(config: ConfigReader): InspectionStationConfig['retention'] {
+  const partsDays = config.optionalNumber('keepPartsDays', { min: 1 });
+  const evidenceDays = config.optionalNumber('keepEvidenceDays', { min: 1 });
+  const gigabytes = config.optionalNumber('keepEvidenceGigabytes', { min: 0.01 });
+  return {
+    ...(partsDays === undefined ? {} : { partsDays }),
+    ...(evidenceDays === undefined ? {} : { evidenceDays }),
+    ...(gigabytes === undefined ? {} : { evidenceMaxBytes: gigabytes * GIGABYTE }),
   };
 }
 
@@ -72,7 +87,13 @@ export default function register(RED: NodeAPI): void {
         openJournal: (options) =>
           openJournal({
             ...options,
-            onState: (state) => {
+            retention: config.retention,
+            onState: (state, pressure) => {
+              if (pressure !== 'normal') {
+                node.warn(
+                  `OUTBOX_${pressure.toUpperCase()}: tickets wait for an MES that does not take them`,
+                );
+              }
               if (state === 'ready' || state === 'low') return;
               void station.disarm({ actor: 'system', reason: `the journal is ${state}` });
             },

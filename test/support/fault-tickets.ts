@@ -8,7 +8,7 @@ import type { Mes } from '../../plant/mes.ts';
 
 const NODE = 'ticket-node';
 
-export function ticketBody(key: string, sequence: number): TicketBody {
+function ticketBody(key: string, sequence: number): TicketBody {
   const inspection = openInspection({ station: 'press-4', sequence, deadlineMs: 900, id: `part-${key}` });
   const event = qualityEvent({
     key,

@@ -29,8 +29,14 @@ export class MqttDevice {
   }
 
   /** A clean session, so that the broker keeps no command for it while it is away. */
-  async connect(url: string, protocolVersion: 4 | 5 = 4): Promise<void> {
-    const client = await connectAsync(url, { reconnectPeriod: 0, clean: true, protocolVersion });
+  async connect(url: string, protocolVersion: 4 | 5 = 4, ca?: string): Promise<void> {
+    const secured = ca === undefined ? {} : { ca };
+    const client = await connectAsync(url, {
+      reconnectPeriod: 0,
+      clean: true,
+      protocolVersion,
+      ...secured,
+    });
     (client.stream as Socket).setNoDelay(true);
     client.on('error', () => undefined);
     client.on('message', (_topic, payload) => this.#take(payload));

@@ -51,7 +51,7 @@ function parsed(body: string): unknown {
 const COUNTED = ['authorization', 'content-type', 'cookie', 'accept', 'idempotency-key'];
 
 /** The headers of a request that say something: who asks, what is sent, and those the system has of its own. */
-export function toldIn(request: IncomingMessage, body: string): Exchange['request'] {
+function toldIn(request: IncomingMessage, body: string): Exchange['request'] {
   const headers = Object.entries(request.headers).filter(
     ([name]) => COUNTED.includes(name) || name.startsWith('x-'),
   );

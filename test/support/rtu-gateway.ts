@@ -14,7 +14,7 @@ export interface RtuGateway {
 }
 
 /** CRC-16 of Modbus (Serial Line Protocol V1.02, 6.2.2). */
-export function checksum(bytes: Buffer): number {
+function checksum(bytes: Buffer): number {
   let sum = 0xffff;
   for (const byte of bytes) {
     sum ^= byte;

@@ -5,7 +5,7 @@
 import { runInNewContext } from 'node:vm';
 import { TimerOnDelay } from '../../plant/timer-on-delay.ts';
 
-export interface Declaration {
+interface Declaration {
   section: string;
   name: string;
   type: string;

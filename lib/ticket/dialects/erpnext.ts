@@ -19,7 +19,7 @@ import { multipart } from '../multipart.ts';
 import { TicketError } from '../ticket-error.ts';
 import { escapeMarkup, fileName, linesOf, titleOf } from '../wording.ts';
 
-export type ErpNextDocument = 'Non Conformance' | 'Quality Inspection';
+type ErpNextDocument = 'Non Conformance' | 'Quality Inspection';
 
 export interface ErpNextOptions {
   document: ErpNextDocument;
