@@ -19,6 +19,8 @@ export { JournalError } from './journal-error.ts';
 const MAX_PENDING = 20_000;
 /** Records of the ledger verified at a stretch; others may write in between. */
 const VERIFY_STRETCH = 1000;
+/** What may wait of tickets unless told: an MES that is down for days must not fill the disk unseen. */
+const TICKETS: StreamBound = { kind: 'mes', maxRows: 100_000, maxBytes: 4e9, onFull: 'reject' };
 const MAX_RECORD_CHARACTERS = 16 * 1024 * 1024;
 
 export interface JournalOptions {
@@ -146,7 +148,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     ballastBytes = 8 * 1024 * 1024,
     maxWaiting = 100_000,
     retention = {},
-    bounds = [],
+    bounds = [TICKETS],
     onState,
   } = options;
   const folder = await realFolder(options.folder);

@@ -89,6 +89,8 @@ export class Store {
     const { id, sequence, capturedAt } = inspection.part;
     const row = this.#tables.all<{ inspection: string }>('SELECT inspection FROM parts WHERE id = ?', id)[0];
     const known = row === undefined ? undefined : (JSON.parse(row.inspection) as Inspection);
+    // What comes late of an inspection, such as its ticket, must not take the place of the one after it.
+    if (known !== undefined && known.part.sequence > sequence) return;
     const same = known?.part.sequence === sequence && known.part.capturedAt === capturedAt;
     const merged: Inspection = same
       ? { ...known, ...inspection, timings: { ...known.timings, ...inspection.timings } }

@@ -251,8 +251,8 @@ export interface JournalCounts {
 export interface Journal {
   /**
    * Writes what is known of a part. Sections it has replace earlier ones of the same inspection,
-   * sections it lacks stay: the branches of a flow each know their own. The same part id with another
-   * sequence is a new inspection and replaces the old one.
+   * sections it lacks stay: the branches of a flow each know their own. The same part id with a higher
+   * sequence is a new inspection and replaces the old one; what comes late of the old one changes nothing.
    */
   recordPart(inspection: Inspection): Promise<void>;
   parts(query?: PartQuery): Promise<PartRecord[]>;

@@ -17,6 +17,8 @@ export interface MqttPlcOptions {
   /** With 5 the broker itself drops a command whose time is over. */
   version: '5' | '3.1.1';
   user?: { name: string; password: string };
+  /** For brokers that let in the clients they know; another client of the same name is thrown out by it. */
+  clientId?: string;
   /** Certificate of the plant's own authority, PEM; without it those of the machine are trusted. */
   caFile?: string;
   /** Topics with `{tag}` in the place of the tag, and the one on which the device answers. */
@@ -44,7 +46,7 @@ export async function loadLibrary(): Promise<typeof import('mqtt')> {
 export async function clientOptions(
   options: MqttPlcOptions,
 ): Promise<IClientOptions & { host: string; port: number }> {
-  const { url: text, version, user, caFile } = options;
+  const { url: text, version, user, clientId, caFile } = options;
   const url = URL.parse(text);
   if (url === null || !(url.protocol in PORTS)) {
     throw new PlcError('PLC_TAG_INVALID', `${text} is no address of a broker`, {
@@ -63,6 +65,7 @@ export async function clientOptions(
     connectTimeout: CONNECT_TIMEOUT_MS,
     keepalive: KEEP_ALIVE_S,
     ...(user === undefined ? {} : { username: user.name, password: user.password }),
+    ...(clientId === undefined ? {} : { clientId }),
     ...(caFile === undefined ? {} : { ca: await certificateIn(caFile) }),
   };
 }

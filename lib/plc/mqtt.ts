@@ -25,6 +25,7 @@ import { MqttStates } from './mqtt-states.ts';
 import { PlcError } from './plc-error.ts';
 import type { TagType, TagValue } from './tag-type.ts';
 import {
+  askToLeave,
   linkDown,
   LinkNotice,
   readInTurn,
@@ -38,6 +39,7 @@ import {
   type TagWrite,
   type Transport,
   type WriteAnswer,
+  type WriteGuard,
 } from './transport.ts';
 
 export type { MqttPlcOptions } from './mqtt-sign-in.ts';
@@ -120,7 +122,13 @@ export class MqttTransport implements Transport {
     return readInTurn(this, tags, timeoutMs);
   }
 
-  async write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
+  async write(
+    tag: string,
+    value: TagValue,
+    dataType: TagType,
+    timeoutMs: number,
+    guard?: WriteGuard,
+  ): Promise<WriteAnswer> {
     const topic = topicOf(this.#options.commandTopic, tag);
     const known = this.#states.get(topicOf(this.#options.stateTopic, tag));
     if (known?.writable === false) return { result: 'refused', status: 'read-only tag' };
@@ -134,6 +142,7 @@ export class MqttTransport implements Transport {
         hint: 'Nothing was sent. Check that the device answers on the ack topic.',
       });
     }
+    askToLeave(guard, `write ${tag}`);
     const sentAt = new Date(this.#clock.wallNow()).toISOString();
     const command: MqttCommand = { id: ulid(), tag, value, ttlMs: timeoutMs, sentAt };
     const acknowledged = new Promise<MqttAck>((settle, fail) => waiting.set(command.id, { settle, fail }));
@@ -155,8 +164,8 @@ export class MqttTransport implements Transport {
     }
   }
 
-  writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
-    return writeInTurn(this, writes, timeoutMs);
+  writeAll(writes: readonly TagWrite[], timeoutMs: number, guard?: WriteGuard): Promise<WriteAnswer> {
+    return writeInTurn(this, writes, timeoutMs, guard);
   }
 
   subscribe(tag: string, _intervalMs: number, listener: SeenListener): Promise<() => Promise<void>> {

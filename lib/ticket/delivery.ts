@@ -88,15 +88,30 @@ export interface DeliveryOptions {
   monotonicNow?: () => number;
 }
 
+/** What this run knows of an entry, whether or not the journal could be told. */
+interface Known {
+  /** Accepted in this run and never tried: the only ones the MES cannot know. */
+  untried: boolean;
+  ticketId?: string | undefined;
+  /** The MES has everything: only the journal does not know it yet. */
+  complete: boolean;
+  /** Not tried before, by the monotonic clock. */
+  notBefore: number;
+}
+
 export class Delivery {
   readonly #journal: DeliveryOptions['journal'];
   readonly #prefix: string;
   readonly #tickets: TicketClient;
   readonly #random: () => number;
+  readonly #now: () => number;
+  readonly #startedAt: number;
   readonly #abort = new AbortController();
   readonly #listeners = new Map<string, Listener>();
-  /** Accepted in this run and never tried: the only ones the MES cannot know. */
-  readonly #untried = new Set<string>();
+  /** Until they are settled. */
+  readonly #known = new Map<string, Known>();
+  /** The journal did not take the last write: no ticket is opened whose number it could not keep. */
+  #journalFailed = false;
   readonly #underWay = new Map<string, Promise<void>>();
   #wake: () => void = () => undefined;
   #woken: Promise<void> = Promise.resolve();
@@ -111,6 +126,8 @@ export class Delivery {
     this.#prefix = options.streamPrefix;
     this.#tickets = options.tickets;
     this.#random = options.random ?? Math.random;
+    this.#now = options.monotonicNow ?? (() => performance.now());
+    this.#startedAt = this.#now();
     this.#breaker =
       options.breaker ?? new Breaker({ random: this.#random, monotonicNow: options.monotonicNow });
     this.#ended = this.#run();
@@ -130,7 +147,7 @@ export class Delivery {
     const stream = `${this.#prefix}${entry.stream}`;
     const { accepted, record } = await this.#journal.acceptOutbox({ ...entry, stream });
     if (accepted) {
-      this.#untried.add(entry.key);
+      this.#known.set(entry.key, { untried: true, complete: false, notBefore: 0 });
       this.#show({ ...this.#state, waiting: this.#state.waiting + 1 });
       this.#wake();
     }
@@ -156,8 +173,6 @@ export class Delivery {
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
-    // The run before may have opened a ticket a moment ago, which the MES cannot find yet.
-    if (this.#tickets.lookUpAfterMs !== undefined) await this.#pause([], this.#tickets.lookUpAfterMs);
     while (!signal.aborted) {
       try {
         this.#woken = new Promise((resolve) => (this.#wake = resolve));
@@ -165,20 +180,37 @@ export class Delivery {
         const due = await this.#journal.dueOutbox(this.#prefix);
         this.#show({ ...this.#state, waiting: due.waiting, dead: due.dead });
         // One that ended while the journal answered may still be in the answer.
-        const ready = due.records
-          .filter(({ key }) => !before.has(key))
+        const idle = due.records.filter(({ key }) => !before.has(key));
+        const waitMs = (record: OutboxRecord): number => this.#knownOf(record).notBefore - this.#now();
+        const waits = idle.map(waitMs).filter((ms) => ms > 0);
+        const ready = idle
+          .filter((record) => waitMs(record) <= 0)
           // Who was refused does not stand in the way of who was not asked yet.
           .toSorted(
             (one, other) => Number(this.#refusedAt.has(one.key)) - Number(this.#refusedAt.has(other.key)),
           );
         for (const record of ready) await this.#start(record);
-        if (ready.length === 0) await this.#idle(due.nextDueMs);
+        const nextMs = Math.min(due.nextDueMs ?? Infinity, ...waits);
+        // What ended meanwhile is looked at again.
+        const ended = [...before].some((key) => !this.#underWay.has(key));
+        if (ready.length === 0 && !ended) await this.#idle(nextMs === Infinity ? null : nextMs);
       } catch {
         // The journal fails and says so to its owner; what waits in it is not lost.
         await wait(JOURNAL_RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
     }
     await Promise.all(this.#underWay.values());
+  }
+
+  /** The run before may have opened a ticket a moment ago, which the MES cannot find yet. */
+  #knownOf({ key, answer }: OutboxRecord): Known {
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const hasTicket = (answer as TicketAnswer | null)?.ticketId !== undefined;
+    const notBefore = hasTicket ? 0 : this.#startedAt + (this.#tickets.lookUpAfterMs ?? 0);
+    const made: Known = { untried: false, complete: false, notBefore };
+    this.#known.set(key, made);
+    return made;
   }
 
   /** Until there may be something to do: a new entry, the next one due, or a delivery that ended. */
@@ -212,32 +244,40 @@ export class Delivery {
   /** Never rejects. */
   async #deliver(record: OutboxRecord): Promise<void> {
     const { key } = record;
-    const answer: TicketAnswer = { ...(record.answer as TicketAnswer | null) };
-    delete answer.error;
+    const known = this.#knownOf(record);
+    known.ticketId ??= (record.answer as TicketAnswer | null)?.ticketId;
     const attempt = { answered: false };
     try {
-      const ticketId = await this.#complete(record, answer, attempt);
-      this.#refusedAt.delete(key);
-      this.#reached();
-      await this.#settle(record, { ticketId });
+      if (!known.complete) {
+        await this.#complete(record, known, attempt);
+        known.complete = true;
+        this.#refusedAt.delete(key);
+        this.#reached();
+      }
+      await this.#settle(record, numberOf(known));
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       const { code, message } = asCodedError(error);
-      const known = answer.ticketId === undefined ? {} : { ticketId: answer.ticketId };
+      const answer = { ...numberOf(known), error: { code, message } };
       if (error instanceof TicketError && this.#mayPass(record, error, attempt)) {
         const delayMs = this.#failed(record, error);
-        const settled = { ...known, error: { code, message } };
-        await this.#quietly(() =>
-          this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer: settled }),
+        known.notBefore = this.#now() + delayMs;
+        await this.#quietly(known, () =>
+          this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer }),
         );
       } else if (error instanceof TicketError || code === 'JOURNAL_NOT_FOUND') {
         this.#reached();
-        await this.#quietly(() => this.#settle(record, { ...known, error: { code, message } }));
+        await this.#quietly(known, () => this.#settle(record, answer));
       } else {
-        // The journal failed: the entry is as it was, and the next attempt asks the MES first.
-        await wait(JOURNAL_RETRY_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+        this.#forgone(known);
       }
     }
+  }
+
+  /** The journal failed: the entry is as it was, and what the MES said of it is kept here until it can be told. */
+  #forgone(known: Known): void {
+    this.#journalFailed = true;
+    known.notBefore = Math.max(known.notBefore, this.#now() + JOURNAL_RETRY_MS);
   }
 
   /**
@@ -272,28 +312,28 @@ export class Delivery {
     return Math.max(error.retryAfterMs, jitterMs, this.#tickets.lookUpAfterMs ?? 0);
   }
 
-  /** Ticket, then evidence; resolves to the ticket's number. */
-  async #complete(
-    record: OutboxRecord,
-    answer: TicketAnswer,
-    attempt: { answered: boolean },
-  ): Promise<string> {
+  /** Ticket, then evidence. */
+  async #complete(record: OutboxRecord, known: Known, attempt: { answered: boolean }): Promise<void> {
     const { signal } = this.#abort;
+    const { key } = record;
     const event = currentEvent((record.body as TicketBody).event);
-    const first = this.#untried.delete(record.key) && record.attempts === 0;
-    const found = answer.ticketId ?? (first ? undefined : await this.#tickets.find(event.id, signal));
+    if (this.#journalFailed) {
+      await this.#journal.settleOutbox({ key, result: 'progress', answer: numberOf(known) });
+      this.#journalFailed = false;
+    }
+    const first = known.untried && record.attempts === 0;
+    known.untried = false;
+    if (!first) known.ticketId ??= await this.#tickets.find(event.id, signal);
     // It has answered a question about this ticket: what fails from here on fails at the ticket.
     attempt.answered = !first;
-    const ticketId = found ?? (await this.#tickets.create(event, signal));
-    answer.ticketId = ticketId;
+    known.ticketId ??= await this.#tickets.create(event, signal);
     if (record.attachment !== null && this.#tickets.attach !== undefined) {
       // From here on a failure leaves a ticket behind that must not be opened again.
-      await this.#journal.settleOutbox({ key: record.key, result: 'progress', answer: { ticketId } });
+      await this.#journal.settleOutbox({ key, result: 'progress', answer: numberOf(known) });
       for await (const picture of this.#pictures(record, event)) {
-        await this.#tickets.attach(ticketId, picture, signal);
+        await this.#tickets.attach(known.ticketId, picture, signal);
       }
     }
-    return ticketId;
   }
 
   async *#pictures(record: OutboxRecord, { evidence }: QualityEvent): AsyncGenerator<Picture> {
@@ -316,6 +356,7 @@ export class Delivery {
       timings: {},
     });
     await this.#journal.settleOutbox({ key, result: error === undefined ? 'done' : 'dead', answer });
+    this.#known.delete(key);
     const { waiting, dead } = this.#state;
     this.#show({
       ...this.#state,
@@ -325,12 +366,11 @@ export class Delivery {
     this.#listeners.get(body.node)?.outcome({ key, body, ticketId, error });
   }
 
-  async #quietly(action: () => Promise<void>): Promise<void> {
+  async #quietly(known: Known, action: () => Promise<void>): Promise<void> {
     try {
       await action();
     } catch {
-      // The journal fails: the entry is still waiting in it.
-      await wait(JOURNAL_RETRY_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+      this.#forgone(known);
     }
   }
 
@@ -346,4 +386,8 @@ export class Delivery {
     this.#state = state;
     for (const listener of this.#listeners.values()) listener.state(state);
   }
+}
+
+function numberOf({ ticketId }: Known): TicketAnswer {
+  return ticketId === undefined ? {} : { ticketId };
 }

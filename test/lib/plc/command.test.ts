@@ -392,6 +392,50 @@ describe('a command to a real OPC UA server', () => {
       assert.ok(settled().includes('old'));
     });
 
+    it('is settled for the station that took the place of one that was closed', async () => {
+      const leave = engine.join(station);
+      transport.read = () => Promise.reject(new Error('busy'));
+      assert.equal((await give('Failing', 5)).outcome, 'unknown');
+      await engine.idle();
+      leave();
+      const { journal: gone } = station;
+      station.journal = () => Promise.reject(new Error('station is closed'));
+      const next = await testStation();
+      next.station.journal = gone.bind(station);
+      Reflect.deleteProperty(transport, 'read');
+      await engine.recover(next.station);
+      assert.equal(settled().length, 1);
+      assert.deepEqual(journal.values.get('plc:plc:unsettled'), []);
+      await next.remove();
+    });
+
+    it('is settled by nobody while its station has left, and kept for the next', async () => {
+      const leave = engine.join(station);
+      const { read } = transport;
+      let reads = 0;
+      transport.read = () => {
+        reads += 1;
+        return Promise.reject(new Error('busy'));
+      };
+      assert.equal((await give('Failing', 5)).outcome, 'unknown');
+      await engine.idle();
+      leave();
+      await engine.idle();
+      const before = reads;
+      // Of another station, and looked at with whatever else is open.
+      const other = await testStation();
+      await other.station.arm(person);
+      assert.equal((await engine.execute(command(tag('Failing'), 6), other.station)).outcome, 'unknown');
+      await engine.idle();
+      assert.equal(reads - before, 1);
+      transport.read = read.bind(transport);
+      assert.equal((journal.values.get('plc:plc:unsettled') as unknown[]).length, 1);
+      engine.join(station);
+      await engine.recover(station);
+      assert.equal(settled().length, 1);
+      await other.remove();
+    });
+
     it('is looked for again when the journal did not answer', async () => {
       await interrupted('old', 'Torque');
       const openCommands = journal.openCommands.bind(journal);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { seededRandom } from '../../../lib/statistics/random.ts';
 import { openInspection } from '../../../lib/inspection/inspection.ts';
 import { openJournal } from '../../../lib/journal/journal.ts';
+import { JournalError } from '../../../lib/journal/journal-error.ts';
 import type { Journal } from '../../../lib/journal/types.ts';
 import type { TicketClient } from '../../../lib/ticket/client.ts';
 import { Breaker } from '../../../lib/ticket/breaker.ts';
@@ -126,6 +127,62 @@ describe('the delivery of tickets', () => {
     const [record] = await journal.parts();
     assert.deepEqual(record?.inspection.ticket, { id: 'NC-00001', state: 'acknowledged', key: 'key-1' });
     assert.deepEqual((await journal.counts()).outbox, { waiting: 0, delivered: 1, dead: 0 });
+  });
+
+  it('leaves a part that was inspected again as it is when the ticket of the earlier inspection comes through', async () => {
+    const delivery = deliver();
+    const done = outcomes(delivery, 1);
+    const again = openInspection({ station: 'press 4', sequence: 9, deadlineMs: 900, id: 'part-1' });
+    await journal.recordPart(again);
+    await accept(delivery, 1);
+    await done;
+    const [record] = await journal.parts();
+    assert.deepEqual(record?.inspection.part, { ...again.part });
+    assert.equal(record.inspection.ticket, undefined);
+    assert.equal(await journal.lastSequence(), 9);
+  });
+
+  it('keeps the number of a ticket the journal could not keep, and opens no other while it takes no writes', async () => {
+    const tickets = client();
+    // An MES without look-up that ignores the key.
+    tickets.find = () => Promise.resolve(undefined);
+    let full = true;
+    let refusals = 0;
+    let refusedAgain: () => void = () => undefined;
+    const write =
+      <Parameters extends unknown[]>(method: (...parameters: Parameters) => Promise<void>) =>
+      (...parameters: Parameters): Promise<void> => {
+        if (!full) return method(...parameters);
+        refusals += 1;
+        if (refusals >= 2) refusedAgain();
+        return Promise.reject(new JournalError('JOURNAL_FULL', 'the disk is full'));
+      };
+    const delivery = new Delivery({
+      journal: {
+        ...journal,
+        settleOutbox: write(journal.settleOutbox),
+        recordPart: write(journal.recordPart),
+      },
+      streamPrefix: PREFIX,
+      tickets,
+      random: () => 0,
+    });
+    running.add(delivery);
+    const done = outcomes(delivery, 2);
+    const again = (): Promise<void> => new Promise((resolve) => (refusedAgain = resolve));
+    const first = again();
+    await accept(delivery, 1);
+    await first;
+    await accept(delivery, 2);
+    refusals = 0;
+    await again();
+    full = false;
+    assert.equal(server.tickets.length, 1);
+    await done;
+    assert.deepEqual(
+      server.tickets.map(({ externalId }) => externalId),
+      ['key-1', 'key-2'],
+    );
   });
 
   /** One in ten refused for now, 15 % of the answers lost, 5 % slower than the timeout. */
