@@ -21,6 +21,8 @@ const RETRY = { firstMs: 500, maxMs: 60_000 };
 const POISON_AFTER = 10;
 /** What an MES answers that has failed at what it was asked, and would again. */
 const FAILED_AT: ReadonlySet<number | undefined> = new Set([500, 501]);
+/** Errors of the journal that are about one entry, and would be the same again. */
+const OF_ENTRY: ReadonlySet<string> = new Set(['JOURNAL_NOT_FOUND', 'JOURNAL_EVIDENCE_UNREADABLE']);
 /** How long to wait for a journal that fails. */
 const JOURNAL_RETRY_MS = 1000;
 
@@ -265,7 +267,7 @@ export class Delivery {
         await this.#quietly(known, () =>
           this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer }),
         );
-      } else if (error instanceof TicketError || code === 'JOURNAL_NOT_FOUND') {
+      } else if (error instanceof TicketError || OF_ENTRY.has(code)) {
         this.#reached();
         await this.#quietly(known, () => this.#settle(record, answer));
       } else {

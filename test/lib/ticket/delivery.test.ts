@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '../../../lib/statistics/random.ts';
@@ -406,6 +406,28 @@ describe('the delivery of tickets', () => {
     assert.equal(poison?.error?.code, 'MES_BUSY');
     assert.equal(next?.error, undefined);
     assert.equal(creates, 10);
+  });
+
+  it('sets aside a ticket whose evidence cannot be read, and the journal goes on', async () => {
+    const bytes = Buffer.from('a picture');
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    await journal.acceptOutbox({
+      key: 'key-1',
+      stream: `${PREFIX}part:1`,
+      partId: 'part-1',
+      body: bodyOf(1, sha256),
+      attachment: { bytes, mediaType: 'image/jpeg' },
+    });
+    const file = join(folder, 'evidence', sha256.slice(0, 2), sha256);
+    await rm(file);
+    await mkdir(file);
+    const states: string[] = [];
+    const watching = await openJournal({ folder, onState: (state) => states.push(state) });
+    const [outcome] = await outcomes(deliver(), 1);
+    assert.equal(outcome?.error?.code, 'JOURNAL_EVIDENCE_UNREADABLE');
+    assert.equal(outcome.ticketId, 'NC-00001');
+    await watching.close();
+    assert.deepEqual(states, []);
   });
 
   it('delivers what was set aside once somebody has put it back', async () => {
