@@ -318,6 +318,47 @@ describe('the delivery of tickets', () => {
     assert.equal(seen.at(-1), true);
   });
 
+  it('looks for a ticket only when an MES that gave no answer in time has had time to open it', async () => {
+    let posts = 0;
+    server.options = {
+      manner: ({ method }) => (method === 'POST' && posts++ === 0 ? 'late' : 'good'),
+      lateMs: 200,
+    };
+    const delivery = deliver(Object.assign(client(50), { commitsWithinMs: 1000 }));
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1);
+    assert.equal((await done)[0]?.ticketId, 'NC-00001');
+    assert.equal(server.tickets.length, 1);
+  });
+
+  it('looks for what an earlier run may have sent only after a while, and sends at once what is new', async () => {
+    const stream = `${PREFIX}part:1`;
+    await journal.acceptOutbox({ key: 'key-1', stream, partId: 'part-1', body: bodyOf(1) });
+    const delivery = deliver(Object.assign(client(), { commitsWithinMs: 500 }));
+    const done = outcomes(delivery, 2);
+    await accept(delivery, 2);
+    assert.deepEqual(
+      (await done).map(({ key }) => key),
+      ['key-2', 'key-1'],
+    );
+  });
+
+  it('waits when it is closed for a ticket that is being opened', async () => {
+    const posted = new Promise<void>((resolve) => {
+      server.options = {
+        manner: ({ method }) => {
+          if (method === 'POST') resolve();
+          return 'good';
+        },
+      };
+    });
+    const delivery = deliver();
+    await accept(delivery, 1);
+    await posted;
+    await close(delivery);
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 0, delivered: 1, dead: 0 });
+  });
+
   it('ends a request that is under way when it is closed, and keeps the entry', async () => {
     const reached = new Promise<void>((resolve) => {
       server.options = {
@@ -327,7 +368,12 @@ describe('the delivery of tickets', () => {
         },
       };
     });
-    const delivery = deliver(client(30_000));
+    const delivery = new Delivery({
+      journal,
+      streamPrefix: PREFIX,
+      tickets: client(30_000),
+      closeWithinMs: 10,
+    });
     await accept(delivery, 1);
     await reached;
     await close(delivery);
