@@ -294,7 +294,8 @@ export class Delivery {
           this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer }),
         );
       } else if (error instanceof TicketError || OF_ENTRY.has(code)) {
-        this.#reached();
+        this.#refusedAt.delete(key);
+        if (error instanceof TicketError && error.answered) this.#reached();
         await this.#quietly(known, () => this.#settle(record, answer));
       } else {
         this.#forgone(known);

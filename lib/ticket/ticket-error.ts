@@ -54,6 +54,12 @@ export class TicketError extends CodedError<TicketErrorCode> {
     this.unsent = options.unsent ?? false;
   }
 
+  /** True when the MES let us in and said something: it works, and the credentials are right. */
+  get answered(): boolean {
+    if (this.code === 'MES_AUTH') return false;
+    return this.status !== undefined || this.code === 'MES_REJECTED' || this.code === 'MES_BAD_ANSWER';
+  }
+
   /** True when the same request may succeed later. */
   get passing(): boolean {
     return PASSING.has(this.code);

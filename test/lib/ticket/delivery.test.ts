@@ -432,6 +432,36 @@ describe('the delivery of tickets', () => {
     );
   });
 
+  it('keeps all tickets waiting while nobody is let in, though one is set aside without having been sent', async () => {
+    server.options = { manner: () => 'forbid' };
+    const tickets = client();
+    const create = tickets.create.bind(tickets);
+    tickets.create = (event, signal) =>
+      event.part.id === 'part-4'
+        ? Promise.reject(new TicketError('MES_TEMPLATE_FAILED', 'no such field'))
+        : create(event, signal);
+    const breaker = new Breaker({ refusedRetryMs: 20 });
+    const delivery = new Delivery({ journal, streamPrefix: PREFIX, tickets, breaker });
+    running.add(delivery);
+    const refused = stateOf(delivery, ({ authorised }) => !authorised);
+    const done = outcomes(delivery, 1);
+    for (const number of [1, 2, 3]) await accept(delivery, number);
+    await refused;
+    await accept(delivery, 4);
+    assert.equal((await done)[0]?.key, 'key-4');
+    assert.equal(breaker.authorised, false);
+    const asked = server.requests.length;
+    await new Promise<void>((resolve) => {
+      server.options = {
+        manner: () => {
+          if (server.requests.length >= asked + 6) resolve();
+          return 'forbid';
+        },
+      };
+    });
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 3, delivered: 0, dead: 1 });
+  });
+
   it('sets aside after ten attempts what a working MES fails at, and goes on with the next of the line', async () => {
     server.options = {
       manner: ({ method }) => (method === 'POST' && server.tickets.length === 0 ? 'fail' : 'good'),
