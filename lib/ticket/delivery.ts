@@ -11,6 +11,7 @@ import type { Inspection } from '../inspection/inspection.ts';
 import { fullJitterMs } from '../backoff.ts';
 import { Breaker } from './breaker.ts';
 import { asCodedError } from '../errors.ts';
+import { JournalError } from '../journal/journal-error.ts';
 import type { Journal, OutboxEntry, OutboxRecord, ReceiverState } from '../journal/types.ts';
 import type { Picture, TicketClient } from './client.ts';
 import { currentEvent, type QualityEvent } from './event.ts';
@@ -287,18 +288,18 @@ export class Delivery {
       if (this.#abort.signal.aborted) return;
       const { code, message } = asCodedError(error);
       const answer = { ...numberOf(known), error: { code, message } };
-      if (error instanceof TicketError && this.#mayPass(record, error, attempt)) {
+      if (error instanceof JournalError && !OF_ENTRY.has(code)) {
+        this.#forgone(known);
+      } else if (this.#mayPass(record, error, attempt)) {
         const delayMs = this.#failed(record, error, attempt);
         known.notBefore = this.#now() + delayMs;
         await this.#quietly(known, () =>
           this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer }),
         );
-      } else if (error instanceof TicketError || OF_ENTRY.has(code)) {
+      } else {
         this.#refusedAt.delete(key);
         if (error instanceof TicketError && error.answered) this.#reached();
         await this.#quietly(known, () => this.#settle(record, answer));
-      } else {
-        this.#forgone(known);
       }
     }
   }
@@ -313,7 +314,10 @@ export class Delivery {
    * False also for what would pass in general: an MES that works and fails at this ticket again and again, or
    * that lets others in and refuses this one.
    */
-  #mayPass({ key, attempts }: OutboxRecord, error: TicketError, { answered }: Attempt): boolean {
+  #mayPass({ key, attempts }: OutboxRecord, error: unknown, { answered }: Attempt): boolean {
+    if (error instanceof JournalError) return false;
+    // Nobody knows what it is, e.g. an answer of a shape no dialect expects: not for ever, and not unseen.
+    if (!(error instanceof TicketError)) return attempts + 1 < POISON_AFTER;
     if (error.code === 'MES_AUTH') {
       const succeeded = this.#refusedAt.get(key);
       return succeeded === undefined || succeeded === this.#breaker.successes;
@@ -323,7 +327,9 @@ export class Delivery {
   }
 
   /** Milliseconds until the entry is tried again; waiting for credentials is the breaker's, not the entry's. */
-  #failed({ key, attempts }: OutboxRecord, error: TicketError, { opening }: Attempt): number {
+  #failed({ key, attempts }: OutboxRecord, error: unknown, { opening }: Attempt): number {
+    const jitterMs = fullJitterMs(attempts, this.#random(), RETRY);
+    if (!(error instanceof TicketError)) return Math.max(jitterMs, opening ? this.#inDoubtMs() : 0);
     if (error.code === 'MES_AUTH') {
       this.#refusedAt.set(key, this.#breaker.successes);
       this.#breaker.refused();
@@ -333,7 +339,6 @@ export class Delivery {
     const { online, authorised } = this.#breaker;
     this.#show({ ...this.#state, online, authorised });
     if (error.code === 'MES_AUTH') return 0;
-    const jitterMs = fullJitterMs(attempts, this.#random(), RETRY);
     const inDoubt = opening && NO_ANSWER.has(error.status) && !error.unsent;
     const lookUpMs = inDoubt ? this.#inDoubtMs() : (this.#tickets.lookUpAfterMs ?? 0);
     return Math.max(error.retryAfterMs, jitterMs, lookUpMs);

@@ -506,6 +506,20 @@ describe('the delivery of tickets', () => {
     assert.deepEqual(states, []);
   });
 
+  it('sets aside after ten attempts what fails in a way nobody knows, and says why', async () => {
+    const tickets = client();
+    let creates = 0;
+    tickets.create = () => {
+      creates += 1;
+      return Promise.reject(new TypeError('items is not iterable'));
+    };
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1);
+    assert.match((await done)[0]?.error?.message ?? '', /items is not iterable/);
+    assert.equal(creates, 10);
+  });
+
   it('delivers what was set aside once somebody has put it back', async () => {
     server.options = { manner: ({ method }) => (method === 'POST' ? 'reject' : 'good') };
     const delivery = deliver();
