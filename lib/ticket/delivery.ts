@@ -11,16 +11,23 @@ import type { Inspection } from '../inspection/inspection.ts';
 import { fullJitterMs } from '../backoff.ts';
 import { Breaker } from './breaker.ts';
 import { asCodedError } from '../errors.ts';
+import { JournalError } from '../journal/journal-error.ts';
 import type { Journal, OutboxEntry, OutboxRecord, ReceiverState } from '../journal/types.ts';
 import type { Picture, TicketClient } from './client.ts';
 import { currentEvent, type QualityEvent } from './event.ts';
 import { TicketError } from './ticket-error.ts';
 
 const RETRY = { firstMs: 500, maxMs: 60_000 };
+/** Node-RED gives a node 15 s to close. */
+const CLOSE_WITHIN_MS = 5000;
+/** Answers of a proxy that has waited in vain for the MES behind it. */
+const NO_ANSWER: ReadonlySet<number | undefined> = new Set([undefined, 502, 504]);
 /** Attempts after which a ticket the MES fails at is set aside, though the MES itself works. */
 const POISON_AFTER = 10;
 /** What an MES answers that has failed at what it was asked, and would again. */
 const FAILED_AT: ReadonlySet<number | undefined> = new Set([500, 501]);
+/** Errors of the journal that are about one entry, and would be the same again. */
+const OF_ENTRY: ReadonlySet<string> = new Set(['JOURNAL_NOT_FOUND', 'JOURNAL_EVIDENCE_UNREADABLE']);
 /** How long to wait for a journal that fails. */
 const JOURNAL_RETRY_MS = 1000;
 
@@ -86,6 +93,8 @@ export interface DeliveryOptions {
   breaker?: Breaker;
   random?: () => number;
   monotonicNow?: () => number;
+  /** How long {@link Delivery.close} waits for tickets that are being opened. */
+  closeWithinMs?: number;
 }
 
 /** What this run knows of an entry, whether or not the journal could be told. */
@@ -99,6 +108,13 @@ interface Known {
   notBefore: number;
 }
 
+interface Attempt {
+  /** The MES has answered a question about this ticket. */
+  answered: boolean;
+  /** The request that opens the ticket is under way, or was when the attempt failed. */
+  opening: boolean;
+}
+
 export class Delivery {
   readonly #journal: DeliveryOptions['journal'];
   readonly #prefix: string;
@@ -106,7 +122,10 @@ export class Delivery {
   readonly #random: () => number;
   readonly #now: () => number;
   readonly #startedAt: number;
+  readonly #closeWithinMs: number;
   readonly #abort = new AbortController();
+  /** Ends what opens tickets, later than everything else. */
+  readonly #abortCreate = new AbortController();
   readonly #listeners = new Map<string, Listener>();
   /** Until they are settled. */
   readonly #known = new Map<string, Known>();
@@ -128,6 +147,7 @@ export class Delivery {
     this.#random = options.random ?? Math.random;
     this.#now = options.monotonicNow ?? (() => performance.now());
     this.#startedAt = this.#now();
+    this.#closeWithinMs = options.closeWithinMs ?? CLOSE_WITHIN_MS;
     this.#breaker =
       options.breaker ?? new Breaker({ random: this.#random, monotonicNow: options.monotonicNow });
     this.#ended = this.#run();
@@ -164,10 +184,13 @@ export class Delivery {
     this.#listeners.get(change.body.node)?.changed?.(change);
   }
 
-  /** Ends what is under way; it stays in the outbox. */
+  /** Ends what is under way, tickets that are being opened after a while; what is not done stays in the outbox. */
   async close(): Promise<void> {
-    this.#abort.abort(new Error('the delivery was closed'));
+    const reason = new Error('the delivery was closed');
+    this.#abort.abort(reason);
+    const late = setTimeout(() => this.#abortCreate.abort(reason), this.#closeWithinMs);
     await this.#ended;
+    clearTimeout(late);
     this.#tickets.close();
   }
 
@@ -202,12 +225,18 @@ export class Delivery {
     await Promise.all(this.#underWay.values());
   }
 
+  /** How long a ticket may come to be, or may not be found, after a request to open it went unanswered. */
+  #inDoubtMs(): number {
+    const { lookUpAfterMs = 0, commitsWithinMs = 0 } = this.#tickets;
+    return Math.max(lookUpAfterMs, commitsWithinMs);
+  }
+
   /** The run before may have opened a ticket a moment ago, which the MES cannot find yet. */
   #knownOf({ key, answer }: OutboxRecord): Known {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const hasTicket = (answer as TicketAnswer | null)?.ticketId !== undefined;
-    const notBefore = hasTicket ? 0 : this.#startedAt + (this.#tickets.lookUpAfterMs ?? 0);
+    const notBefore = hasTicket ? 0 : this.#startedAt + this.#inDoubtMs();
     const made: Known = { untried: false, complete: false, notBefore };
     this.#known.set(key, made);
     return made;
@@ -246,7 +275,7 @@ export class Delivery {
     const { key } = record;
     const known = this.#knownOf(record);
     known.ticketId ??= (record.answer as TicketAnswer | null)?.ticketId;
-    const attempt = { answered: false };
+    const attempt: Attempt = { answered: false, opening: false };
     try {
       if (!known.complete) {
         await this.#complete(record, known, attempt);
@@ -259,17 +288,18 @@ export class Delivery {
       if (this.#abort.signal.aborted) return;
       const { code, message } = asCodedError(error);
       const answer = { ...numberOf(known), error: { code, message } };
-      if (error instanceof TicketError && this.#mayPass(record, error, attempt)) {
-        const delayMs = this.#failed(record, error);
+      if (error instanceof JournalError && !OF_ENTRY.has(code)) {
+        this.#forgone(known);
+      } else if (this.#mayPass(record, error, attempt)) {
+        const delayMs = this.#failed(record, error, attempt);
         known.notBefore = this.#now() + delayMs;
         await this.#quietly(known, () =>
           this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer }),
         );
-      } else if (error instanceof TicketError || code === 'JOURNAL_NOT_FOUND') {
-        this.#reached();
-        await this.#quietly(known, () => this.#settle(record, answer));
       } else {
-        this.#forgone(known);
+        this.#refusedAt.delete(key);
+        if (error instanceof TicketError && error.answered) this.#reached();
+        await this.#quietly(known, () => this.#settle(record, answer));
       }
     }
   }
@@ -284,11 +314,10 @@ export class Delivery {
    * False also for what would pass in general: an MES that works and fails at this ticket again and again, or
    * that lets others in and refuses this one.
    */
-  #mayPass(
-    { key, attempts }: OutboxRecord,
-    error: TicketError,
-    { answered }: { answered: boolean },
-  ): boolean {
+  #mayPass({ key, attempts }: OutboxRecord, error: unknown, { answered }: Attempt): boolean {
+    if (error instanceof JournalError) return false;
+    // Nobody knows what it is, e.g. an answer of a shape no dialect expects: not for ever, and not unseen.
+    if (!(error instanceof TicketError)) return attempts + 1 < POISON_AFTER;
     if (error.code === 'MES_AUTH') {
       const succeeded = this.#refusedAt.get(key);
       return succeeded === undefined || succeeded === this.#breaker.successes;
@@ -298,7 +327,9 @@ export class Delivery {
   }
 
   /** Milliseconds until the entry is tried again; waiting for credentials is the breaker's, not the entry's. */
-  #failed({ key, attempts }: OutboxRecord, error: TicketError): number {
+  #failed({ key, attempts }: OutboxRecord, error: unknown, { opening }: Attempt): number {
+    const jitterMs = fullJitterMs(attempts, this.#random(), RETRY);
+    if (!(error instanceof TicketError)) return Math.max(jitterMs, opening ? this.#inDoubtMs() : 0);
     if (error.code === 'MES_AUTH') {
       this.#refusedAt.set(key, this.#breaker.successes);
       this.#breaker.refused();
@@ -308,12 +339,13 @@ export class Delivery {
     const { online, authorised } = this.#breaker;
     this.#show({ ...this.#state, online, authorised });
     if (error.code === 'MES_AUTH') return 0;
-    const jitterMs = fullJitterMs(attempts, this.#random(), RETRY);
-    return Math.max(error.retryAfterMs, jitterMs, this.#tickets.lookUpAfterMs ?? 0);
+    const inDoubt = opening && NO_ANSWER.has(error.status) && !error.unsent;
+    const lookUpMs = inDoubt ? this.#inDoubtMs() : (this.#tickets.lookUpAfterMs ?? 0);
+    return Math.max(error.retryAfterMs, jitterMs, lookUpMs);
   }
 
   /** Ticket, then evidence. */
-  async #complete(record: OutboxRecord, known: Known, attempt: { answered: boolean }): Promise<void> {
+  async #complete(record: OutboxRecord, known: Known, attempt: Attempt): Promise<void> {
     const { signal } = this.#abort;
     const { key } = record;
     const event = currentEvent((record.body as TicketBody).event);
@@ -326,7 +358,12 @@ export class Delivery {
     if (!first) known.ticketId ??= await this.#tickets.find(event.id, signal);
     // It has answered a question about this ticket: what fails from here on fails at the ticket.
     attempt.answered = !first;
-    known.ticketId ??= await this.#tickets.create(event, signal);
+    if (known.ticketId === undefined) {
+      signal.throwIfAborted();
+      attempt.opening = true;
+      known.ticketId = await this.#tickets.create(event, this.#abortCreate.signal);
+      attempt.opening = false;
+    }
     if (record.attachment !== null && this.#tickets.attach !== undefined) {
       // From here on a failure leaves a ticket behind that must not be opened again.
       await this.#journal.settleOutbox({ key, result: 'progress', answer: numberOf(known) });

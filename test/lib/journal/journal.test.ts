@@ -642,9 +642,11 @@ describe('journal', () => {
       const journal = await open();
       const circular: Record<string, unknown> = {};
       circular['self'] = circular;
+      const deep = JSON.parse(`${'['.repeat(2_000)}"[]\\"["${']'.repeat(2_000)}`) as unknown;
       const answers = await Promise.allSettled([
-        journal.setValue('good', 1),
+        journal.setValue('good', '['.repeat(2_000)),
         journal.setValue('bad', circular),
+        journal.setValue('deep', deep),
         journal.recordPart({ timings: {} } as Inspection),
         journal.recordPart(inspection(1)),
       ]);
@@ -652,7 +654,7 @@ describe('journal', () => {
         answers.map((answer) =>
           answer.status === 'rejected' ? (answer.reason as { code: string }).code : 'kept',
         ),
-        ['kept', 'JOURNAL_BAD_RECORD', 'JOURNAL_BAD_RECORD', 'kept'],
+        ['kept', 'JOURNAL_BAD_RECORD', 'JOURNAL_BAD_RECORD', 'JOURNAL_BAD_RECORD', 'kept'],
       );
     });
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '../../../lib/statistics/random.ts';
@@ -318,6 +318,47 @@ describe('the delivery of tickets', () => {
     assert.equal(seen.at(-1), true);
   });
 
+  it('looks for a ticket only when an MES that gave no answer in time has had time to open it', async () => {
+    let posts = 0;
+    server.options = {
+      manner: ({ method }) => (method === 'POST' && posts++ === 0 ? 'late' : 'good'),
+      lateMs: 200,
+    };
+    const delivery = deliver(Object.assign(client(50), { commitsWithinMs: 1000 }));
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1);
+    assert.equal((await done)[0]?.ticketId, 'NC-00001');
+    assert.equal(server.tickets.length, 1);
+  });
+
+  it('looks for what an earlier run may have sent only after a while, and sends at once what is new', async () => {
+    const stream = `${PREFIX}part:1`;
+    await journal.acceptOutbox({ key: 'key-1', stream, partId: 'part-1', body: bodyOf(1) });
+    const delivery = deliver(Object.assign(client(), { commitsWithinMs: 500 }));
+    const done = outcomes(delivery, 2);
+    await accept(delivery, 2);
+    assert.deepEqual(
+      (await done).map(({ key }) => key),
+      ['key-2', 'key-1'],
+    );
+  });
+
+  it('waits when it is closed for a ticket that is being opened', async () => {
+    const posted = new Promise<void>((resolve) => {
+      server.options = {
+        manner: ({ method }) => {
+          if (method === 'POST') resolve();
+          return 'good';
+        },
+      };
+    });
+    const delivery = deliver();
+    await accept(delivery, 1);
+    await posted;
+    await close(delivery);
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 0, delivered: 1, dead: 0 });
+  });
+
   it('ends a request that is under way when it is closed, and keeps the entry', async () => {
     const reached = new Promise<void>((resolve) => {
       server.options = {
@@ -327,7 +368,12 @@ describe('the delivery of tickets', () => {
         },
       };
     });
-    const delivery = deliver(client(30_000));
+    const delivery = new Delivery({
+      journal,
+      streamPrefix: PREFIX,
+      tickets: client(30_000),
+      closeWithinMs: 10,
+    });
     await accept(delivery, 1);
     await reached;
     await close(delivery);
@@ -386,6 +432,36 @@ describe('the delivery of tickets', () => {
     );
   });
 
+  it('keeps all tickets waiting while nobody is let in, though one is set aside without having been sent', async () => {
+    server.options = { manner: () => 'forbid' };
+    const tickets = client();
+    const create = tickets.create.bind(tickets);
+    tickets.create = (event, signal) =>
+      event.part.id === 'part-4'
+        ? Promise.reject(new TicketError('MES_TEMPLATE_FAILED', 'no such field'))
+        : create(event, signal);
+    const breaker = new Breaker({ refusedRetryMs: 20 });
+    const delivery = new Delivery({ journal, streamPrefix: PREFIX, tickets, breaker });
+    running.add(delivery);
+    const refused = stateOf(delivery, ({ authorised }) => !authorised);
+    const done = outcomes(delivery, 1);
+    for (const number of [1, 2, 3]) await accept(delivery, number);
+    await refused;
+    await accept(delivery, 4);
+    assert.equal((await done)[0]?.key, 'key-4');
+    assert.equal(breaker.authorised, false);
+    const asked = server.requests.length;
+    await new Promise<void>((resolve) => {
+      server.options = {
+        manner: () => {
+          if (server.requests.length >= asked + 6) resolve();
+          return 'forbid';
+        },
+      };
+    });
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 3, delivered: 0, dead: 1 });
+  });
+
   it('sets aside after ten attempts what a working MES fails at, and goes on with the next of the line', async () => {
     server.options = {
       manner: ({ method }) => (method === 'POST' && server.tickets.length === 0 ? 'fail' : 'good'),
@@ -405,6 +481,42 @@ describe('the delivery of tickets', () => {
     const [poison, next] = await done;
     assert.equal(poison?.error?.code, 'MES_BUSY');
     assert.equal(next?.error, undefined);
+    assert.equal(creates, 10);
+  });
+
+  it('sets aside a ticket whose evidence cannot be read, and the journal goes on', async () => {
+    const bytes = Buffer.from('a picture');
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    await journal.acceptOutbox({
+      key: 'key-1',
+      stream: `${PREFIX}part:1`,
+      partId: 'part-1',
+      body: bodyOf(1, sha256),
+      attachment: { bytes, mediaType: 'image/jpeg' },
+    });
+    const file = join(folder, 'evidence', sha256.slice(0, 2), sha256);
+    await rm(file);
+    await mkdir(file);
+    const states: string[] = [];
+    const watching = await openJournal({ folder, onState: (state) => states.push(state) });
+    const [outcome] = await outcomes(deliver(), 1);
+    assert.equal(outcome?.error?.code, 'JOURNAL_EVIDENCE_UNREADABLE');
+    assert.equal(outcome.ticketId, 'NC-00001');
+    await watching.close();
+    assert.deepEqual(states, []);
+  });
+
+  it('sets aside after ten attempts what fails in a way nobody knows, and says why', async () => {
+    const tickets = client();
+    let creates = 0;
+    tickets.create = () => {
+      creates += 1;
+      return Promise.reject(new TypeError('items is not iterable'));
+    };
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1);
+    assert.match((await done)[0]?.error?.message ?? '', /items is not iterable/);
     assert.equal(creates, 10);
   });
 
