@@ -504,10 +504,9 @@ describe('a command to a real OPC UA server', () => {
     it('waits for a person where the station acts only after a yes, and is fresh from then on', async () => {
       const other = await testStation('confirm');
       await other.station.arm(person);
-      const given = command(tag('RejectGate'), true, {
-        startedAt: performance.now() - 10_000,
-        deadlineMs: 900,
-      });
+      let nowMs = 0;
+      const slow = new CommandEngine({ endpoint: 'plc', transport, monotonicNow: () => nowMs });
+      const given = command(tag('RejectGate'), true, { startedAt: 0, deadlineMs: 900, settleMs: 0 });
       const asked = new Promise<void>((resolve) => {
         const stop = other.station.onChange(() => {
           if (other.station.approvals().length === 0) return;
@@ -515,12 +514,14 @@ describe('a command to a real OPC UA server', () => {
           resolve();
         });
       });
-      const outcome = engine.execute(given, other.station);
+      const outcome = slow.execute(given, other.station);
       await asked;
+      nowMs = 10_000;
       assert.deepEqual(server.writes, []);
       await other.station.approve(given.id, person);
       assert.equal((await outcome).outcome, 'confirmed');
       await refusalAfter(engine.execute(command(tag('RejectGate'), true, { approvalMs: 10 }), other.station));
+      await slow.close();
       await other.remove();
     });
 
