@@ -93,7 +93,8 @@ export const MIGRATIONS: Migrations = [
    CREATE INDEX labels_sequence ON labels (sequence);`,
   `ALTER TABLE commands ADD COLUMN purpose TEXT NOT NULL DEFAULT 'decision';
    ALTER TABLE commands ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
-   CREATE INDEX commands_endpoint ON commands (endpoint, row_id);
+   ALTER TABLE commands ADD COLUMN endpoint_id TEXT;
+   CREATE INDEX commands_endpoint ON commands (COALESCE(endpoint_id, endpoint), row_id);
    ALTER TABLE outbox ADD COLUMN receiver TEXT NOT NULL DEFAULT 'null';
    ALTER TABLE outbox ADD COLUMN further_evidence TEXT NOT NULL DEFAULT '[]';
    ALTER TABLE outbox ADD COLUMN evidence_bytes INTEGER NOT NULL DEFAULT 0;

@@ -59,8 +59,10 @@ export interface Command {
 }
 
 export interface CommandEngineOptions extends MachineTags {
-  /** Names the PLC in records. */
+  /** Names the PLC in records, for people. */
   endpoint: string;
+  /** What tells it from others of the same name, and stays when it is renamed; the name unless told. */
+  id?: string | undefined;
   transport: Transport;
   /** Checks and records everything and sends nothing. */
   dryRun?: boolean;
@@ -79,6 +81,7 @@ interface Target {
 
 export class CommandEngine {
   readonly endpoint: string;
+  readonly id: string;
   readonly #transport: Transport;
   readonly dryRun: boolean;
   readonly #machine: MachineTags;
@@ -100,16 +103,28 @@ export class CommandEngine {
   readonly #stopListening: () => void;
 
   constructor(options: CommandEngineOptions) {
-    const { endpoint, transport, dryRun = false, manualTag, interlockTag, watch, monotonicNow } = options;
+    const {
+      endpoint,
+      id = endpoint,
+      transport,
+      dryRun = false,
+      manualTag,
+      interlockTag,
+      watch,
+      monotonicNow,
+    } = options;
     this.endpoint = endpoint;
+    this.id = id;
     this.#transport = transport;
     this.dryRun = dryRun;
     this.#machine = { manualTag, interlockTag };
     this.#manual =
-      manualTag === undefined || watch === undefined ? undefined : new ManualBit(endpoint, manualTag, watch);
+      manualTag === undefined || watch === undefined
+        ? undefined
+        : new ManualBit({ endpoint, endpointId: id }, manualTag, watch);
     this.#now = monotonicNow ?? ((): number => performance.now());
     this.#handshake = new HandshakeProfile(transport, this.#now);
-    this.#settling = new Settling(endpoint, transport, this.#handshake, (round) => void this.#track(round));
+    this.#settling = new Settling(this, transport, this.#handshake, (round) => void this.#track(round));
     this.#stopListening = transport.onLink(({ state }) => {
       if (state === 'up') void this.#track(this.#settling.settle());
     });
@@ -167,7 +182,9 @@ export class CommandEngine {
     const open = await (await authority.journal()).openCommands();
     for (const command of await this.#settling.kept(authority)) this.#reopen(command, authority);
     for (const record of open) {
-      if (record.endpoint !== this.endpoint || this.#inFlight.has(record.id)) continue;
+      // Under its name: recorded when endpoints had no ids.
+      const isOurs = record.endpointId === this.id || record.endpointId === this.endpoint;
+      if (!isOurs || this.#inFlight.has(record.id)) continue;
       const outcome = { outcome: 'unknown', reason: 'INTERRUPTED', readBack: null, ms: 0 } as const;
       this.#reopen(openOf(record, this.#blocks.get(record.tag)), authority);
       await this.#record(record.id, outcome, authority);
@@ -217,7 +234,8 @@ export class CommandEngine {
     const { id, partId, tag, value, actor, purpose = 'decision' } = command;
     try {
       const journal = await authority.journal();
-      const intent = { id, partId, endpoint: this.endpoint, tag, value: plainValue(value), actor, purpose };
+      const { endpoint, id: endpointId } = this;
+      const intent = { id, partId, endpoint, endpointId, tag, value: plainValue(value), actor, purpose };
       return await journal.recordCommand(intent);
     } catch (error) {
       const { code, message } = asCodedError(error);
@@ -384,6 +402,8 @@ export class CommandEngine {
       const result = { id, outcome, ...(reason === undefined ? {} : { reason }), readBack, ms };
       await journal.recordCommandResult(result);
     } catch (error) {
+      // It has an outcome, which stands.
+      if (asCodedError(error).code === 'JOURNAL_DUPLICATE') return;
       await this.#unwritten(error, authority);
     }
   }

@@ -144,13 +144,14 @@ export class MqttTransport implements Transport {
     }
     askToLeave(guard, `write ${tag}`);
     const sentAt = new Date(this.#clock.wallNow()).toISOString();
-    const command: MqttCommand = { id: ulid(), tag, value, ttlMs: timeoutMs, sentAt };
+    const ttlMs = Math.max(1, Math.floor(Math.min(timeoutMs, guard?.leftMs() ?? timeoutMs)));
+    const command: MqttCommand = { id: ulid(), tag, value, ttlMs, sentAt };
     const acknowledged = new Promise<MqttAck>((settle, fail) => waiting.set(command.id, { settle, fail }));
     client.publish(topic, JSON.stringify(command), {
       qos: 1,
       // Whole seconds is all the protocol has; the device goes by the ttlMs in the body.
       ...(this.#options.version === '5'
-        ? { properties: { messageExpiryInterval: Math.max(1, Math.ceil(timeoutMs / 1000)) } }
+        ? { properties: { messageExpiryInterval: Math.max(1, Math.ceil(ttlMs / 1000)) } }
         : {}),
     });
     try {

@@ -13,7 +13,7 @@ import {
   type Verdict,
 } from './outcome.ts';
 import { sameValue, type TagType, type TagValue } from './tag-type.ts';
-import type { Transport, WriteGuard } from './transport.ts';
+import type { Transport, WriteAnswer, WriteGuard } from './transport.ts';
 
 /** What is sent: checked against every fence, in the type it was checked against. */
 export interface Sending {
@@ -35,7 +35,9 @@ export async function writePlain(
 ): Promise<Verdict> {
   const { tag, value, dataType, timeoutMs, guard } = sending;
   try {
-    const { result, status } = await transport.write(tag, value, dataType, timeoutMs, guard);
+    const answer = await transport.write(tag, value, dataType, timeoutMs, guard);
+    const { status } = answer;
+    const result = isNear(answer, sending) ? 'good' : answer.result;
     switch (result) {
       case 'refused':
         return refused('NOT_GOOD', status);
@@ -54,6 +56,11 @@ export async function writePlain(
   } catch (error) {
     return wasNotSent(error) ? refusedBy(error) : unseen(error);
   }
+}
+
+/** What the PLC says it took instead, and that is as good. */
+function isNear({ result, applied }: WriteAnswer, { value, dataType, tolerance }: Sending): boolean {
+  return result === 'clamped' && applied !== undefined && sameValue(value, applied, dataType, tolerance);
 }
 
 /** A PLC takes a value over in its next scan, not at once. */

@@ -42,7 +42,7 @@ interface Open {
 }
 
 export class Settling {
-  readonly #endpoint: string;
+  readonly #endpoint: { id: string; endpoint: string };
   readonly #transport: Transport;
   readonly #profile: HandshakeProfile;
   readonly #open = new Map<string, Open>();
@@ -54,7 +54,7 @@ export class Settling {
   #closed = false;
 
   constructor(
-    endpoint: string,
+    endpoint: { id: string; endpoint: string },
     transport: Transport,
     profile: HandshakeProfile,
     track: (work: Promise<void>) => void,
@@ -155,7 +155,7 @@ export class Settling {
         type: 'plc.settled',
         actor: 'system',
         object: tag,
-        detail: { commandId, endpoint: this.#endpoint, requested, ...finding },
+        detail: { commandId, endpoint: this.#endpoint.endpoint, requested, ...finding },
       });
       if (finding['outcome'] === 'clamped') {
         open.owner.trip({
@@ -204,7 +204,7 @@ export class Settling {
   }
 
   get #key(): string {
-    return `plc:${this.#endpoint}:unsettled`;
+    return `plc:${this.#endpoint.id}:unsettled`;
   }
 }
 

@@ -42,6 +42,8 @@ export interface WriteAnswer {
   result: 'good' | 'clamped' | 'pending' | 'refused' | 'doubtful';
   /** In the protocol's own words, e.g. `BadTypeMismatch`. */
   status: string;
+  /** Of `clamped`, what it wrote, where the protocol says; who knows the tolerance judges it. */
+  applied?: TagValue;
 }
 
 /** `connecting` has no link yet or has lost it; `failed` needs a person, and is tried again all the same. */
@@ -105,7 +107,8 @@ export async function readInTurn(
   timeoutMs: number,
 ): Promise<Reading[]> {
   const readings: Reading[] = [];
-  for (const tag of tags) readings.push(await transport.read(tag, timeoutMs));
+  const leftMs = countdown(timeoutMs);
+  for (const tag of tags) readings.push(await transport.read(tag, leftMs()));
   return readings;
 }
 
@@ -117,8 +120,9 @@ export async function writeInTurn(
   guard?: WriteGuard,
 ): Promise<WriteAnswer> {
   let answer: WriteAnswer = { result: 'good', status: 'nothing to write' };
+  const leftMs = countdown(timeoutMs);
   for (const { tag, value, dataType } of writes) {
-    answer = await transport.write(tag, value, dataType, timeoutMs, guard);
+    answer = await transport.write(tag, value, dataType, leftMs(), guard);
     if (answer.result !== 'good') break;
   }
   return answer;

@@ -101,15 +101,17 @@ function topic(config: ConfigReader, field: string, whose: 'of each tag' | 'of t
   return name;
 }
 
-/** How the PLC is called where the endpoint has no name of its own. */
+/** How the PLC is called where the endpoint has no name of its own: `host:port/unit`, `host:port/rack/slot`. */
 export function addressOf(connection: Connection): string {
   switch (connection.protocol) {
     case 'opcua':
       return connection.endpointUrl;
     case 'mqtt':
       return connection.url;
-    default:
-      return `${connection.host}:${connection.port}`;
+    case 'modbus':
+      return `${connection.host}:${connection.port}/${connection.unit}`;
+    case 's7':
+      return `${connection.host}:${connection.port}/${connection.rack}/${connection.slot}`;
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { PlcEndpoint } from '../../nodes/plc-endpoint/endpoint.ts';
 import { openInspection } from '../../lib/inspection/inspection.ts';
 import { nextMessage, node } from '../support/helper.ts';
 import { startModbusServer } from '../support/modbus-server.ts';
@@ -36,6 +37,16 @@ describe('plc-endpoint', () => {
       inspection: openInspection({ station: 'Press 4', sequence: 1, deadlineMs: 5000 }),
     });
     assert.equal((await nextMessage('confirmed')).inspection?.command?.readBack, 2.5);
+    await flow.remove();
+    await server.stop();
+  });
+
+  it('is called by its address and unit without a name, and known by its node whatever it is called', async () => {
+    const server = await startModbusServer();
+    const address = { protocol: 'modbus', host: '127.0.0.1', port: String(server.port), unit: '3' };
+    const flow = await loadPlcFlow({ ...address, name: '' }, { tag: 'holding:4' });
+    const { engine } = (node('plc') as unknown as { plc: PlcEndpoint }).plc;
+    assert.deepEqual([engine.endpoint, engine.id], [`127.0.0.1:${server.port}/3`, 'plc']);
     await flow.remove();
     await server.stop();
   });

@@ -6,6 +6,7 @@ import { connectAsync } from 'mqtt';
 import { Backoff } from '../../../lib/backoff.ts';
 import { MqttTransport, type MqttPlcOptions } from '../../../lib/plc/mqtt.ts';
 import { PlcError } from '../../../lib/plc/plc-error.ts';
+import { writePlain } from '../../../lib/plc/plain-profile.ts';
 import type { TagValue } from '../../../lib/plc/tag-type.ts';
 import { linkIs } from '../../support/commands.ts';
 import { MqttBroker, Mosquitto, requireMosquitto } from '../../support/mqtt-broker.ts';
@@ -148,6 +149,53 @@ describe('a PLC over MQTT', () => {
     await transport.close();
     publisher.end(true);
     await broker.kill();
+  });
+
+  describe('with a device that answers', () => {
+    const broker = new MqttBroker();
+    let device: MqttDevice;
+    let transport: MqttTransport;
+
+    beforeEach(async () => {
+      await broker.start();
+      device = new MqttDevice({ torque: { value: 0, type: 'Double' } });
+      await device.connect(broker.url);
+      transport = new MqttTransport(optionsFor(broker.port));
+      transport.open();
+      await linkIs(transport, 'up');
+    });
+    afterEach(async () => {
+      await transport.close();
+      device.leave();
+      await broker.kill();
+    });
+
+    it('tells it the time that is left of a command, where that is less than the wait for its answer', async () => {
+      for (const leftMs of [1500.7, 60_000, 0.2]) {
+        await transport.write('torque', 1, 'Double', 3000, { mayLeave: () => true, leftMs: () => leftMs });
+      }
+      await transport.write('torque', 1, 'Double', 3000);
+      assert.deepEqual(device.ttlsMs, [1500, 3000, 1, 3000]);
+    });
+
+    it('takes what 32 bits make of a value as that value', async () => {
+      device.hold = (value) => Math.fround(Number(value));
+      assert.equal((await transport.write('torque', 0.1, 'Double', 3000)).result, 'good');
+    });
+
+    it('leaves it to who knows the tolerance whether another value is as good', async () => {
+      device.hold = () => 41.98;
+      const given = {
+        tag: 'torque',
+        value: 42,
+        dataType: 'Double',
+        settleMs: 3000,
+        timeoutMs: 3000,
+      } as const;
+      const now = (): number => performance.now();
+      assert.equal((await writePlain(transport, { ...given, tolerance: 0.1 }, now)).outcome, 'confirmed');
+      assert.equal((await writePlain(transport, { ...given, tolerance: 0 }, now)).outcome, 'clamped');
+    });
   });
 
   it('says that the password is wrong', async () => {
