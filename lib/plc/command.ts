@@ -327,9 +327,9 @@ export class CommandEngine {
   /** In the order in which a person would ask. */
   #objection({ startedAt, deadlineMs, purpose }: Command, authority: Authority): Verdict | undefined {
     const { autonomy, mode } = authority;
+    if (autonomy !== 'act' && autonomy !== 'confirm')
+      return refused('AUTONOMY', `the station may ${autonomy}`);
     if (purpose !== 'fallback') {
-      if (autonomy !== 'act' && autonomy !== 'confirm')
-        return refused('AUTONOMY', `the station may ${autonomy}`);
       const { state } = authority.arming();
       if (state !== 'ARMED') return refused('NOT_ARMED', `the station is ${state}`);
       if (mode === 'STOPPED') return refused('NOT_ARMED', 'the station has stopped itself');

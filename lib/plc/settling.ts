@@ -74,7 +74,7 @@ export class Settling {
 
   /** Resolves when what is looked at for this owner now has been seen. */
   async rest(owner: Owner): Promise<void> {
-    await Promise.all(this.#of(owner).map(({ looking }) => looking));
+    for (const open of this.#of(owner)) await open.looking;
   }
 
   /** Leaves what is open of this owner to whoever finds it in its journal. */

@@ -419,10 +419,10 @@ describe('a command to a real OPC UA server', () => {
       assert.equal((await give('Failing', 5)).outcome, 'unknown');
       await engine.idle();
       leave();
-      const { journal: gone } = station;
+      const ofStation = station.journal.bind(station);
       station.journal = () => Promise.reject(new Error('station is closed'));
       const next = await testStation();
-      next.station.journal = gone.bind(station);
+      next.station.journal = ofStation;
       Reflect.deleteProperty(transport, 'read');
       await engine.recover(next.station);
       assert.equal(settled().length, 1);
@@ -432,7 +432,7 @@ describe('a command to a real OPC UA server', () => {
 
     it('is settled by nobody while its station has left, and kept for the next', async () => {
       const leave = engine.join(station);
-      const { read } = transport;
+      const read = transport.read.bind(transport);
       let reads = 0;
       transport.read = () => {
         reads += 1;
@@ -449,7 +449,7 @@ describe('a command to a real OPC UA server', () => {
       assert.equal((await engine.execute(command(tag('Failing'), 6), other.station)).outcome, 'unknown');
       await engine.idle();
       assert.equal(reads - before, 1);
-      transport.read = read.bind(transport);
+      transport.read = read;
       assert.equal((journal.values.get('plc:plc:unsettled') as unknown[]).length, 1);
       engine.join(station);
       await engine.recover(station);
@@ -496,7 +496,10 @@ describe('a command to a real OPC UA server', () => {
       it(`is refused where the station may only ${autonomy}`, async () => {
         const other = await testStation(autonomy);
         await other.station.arm(person);
-        await refusal('AUTONOMY', engine.execute(command(tag('RejectGate'), true), other.station));
+        for (const purpose of ['decision', 'fallback'] as const) {
+          const given = command(tag('RejectGate'), true, { purpose });
+          await refusal('AUTONOMY', engine.execute(given, other.station));
+        }
         await other.remove();
       });
     }
