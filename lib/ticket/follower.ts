@@ -4,6 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Journal, OutboxRecord } from '../journal/types.ts';
+import type { Breaker } from './breaker.ts';
 import type { TicketClient, TicketState } from './client.ts';
 import type { TicketAnswer, TicketBody, TicketChange } from './delivery.ts';
 
@@ -18,6 +19,8 @@ export interface FollowerOptions {
   everyMs: number;
   tell: (change: TicketChange) => void;
   now?: () => Date;
+  /** What is known of the MES: it is not asked while it is away or refuses who we are. */
+  breaker?: Pick<Breaker, 'online' | 'authorised'>;
 }
 
 export class Follower {
@@ -55,6 +58,8 @@ export class Follower {
     for (;;) {
       await wait(this.#options.everyMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
+      const { online, authorised } = this.#options.breaker ?? { online: true, authorised: true };
+      if (!online || !authorised) continue;
       // An MES that cannot be reached is the delivery's to report; the state is asked for again.
       await this.#round().catch(() => undefined);
     }

@@ -432,6 +432,61 @@ describe('the delivery of tickets', () => {
     );
   });
 
+  it('tries a wrong password with no more than four requests, however many stations send tickets', async () => {
+    server.options = { manner: () => 'forbid' };
+    const breaker = new Breaker();
+    const refused = [1, 2, 3].map((station) => {
+      const streamPrefix = `mes:${station}:`;
+      const delivery = new Delivery({ journal, streamPrefix, tickets: client(), breaker });
+      running.add(delivery);
+      return { delivery, station, seen: stateOf(delivery, ({ authorised }) => !authorised) };
+    });
+    await Promise.all(
+      refused.flatMap(({ delivery, station }) =>
+        [1, 2, 3, 4].map((number) => accept(delivery, station * 10 + number)),
+      ),
+    );
+    await Promise.race(refused.map(({ seen }) => seen));
+    await Promise.all([...running].map(close));
+    assert.ok(server.requests.length <= 4, `${server.requests.length} requests`);
+    assert.equal((await journal.counts()).outbox.waiting, 12);
+  });
+
+  it('does not ask for the state of tickets while the MES refuses who we are', async () => {
+    const tickets = client();
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1);
+    await done;
+    let looks = 0;
+    let enough: () => void = () => undefined;
+    const seen = new Promise<void>((resolve) => (enough = resolve));
+    const breaker = {
+      online: true,
+      get authorised() {
+        looks += 1;
+        if (looks === 3) enough();
+        return looks > 2;
+      },
+    };
+    const askedAfter: number[] = [];
+    tickets.states = () => {
+      askedAfter.push(looks);
+      return Promise.resolve(new Map());
+    };
+    const follower = new Follower({
+      journal,
+      streamPrefix: PREFIX,
+      tickets,
+      everyMs: 5,
+      tell: () => undefined,
+      breaker,
+    });
+    await seen;
+    await follower.close();
+    assert.ok(askedAfter.every((after) => after > 2));
+  });
+
   it('keeps all tickets waiting while nobody is let in, though one is set aside without having been sent', async () => {
     server.options = { manner: () => 'forbid' };
     const tickets = client();
