@@ -36,9 +36,9 @@ export function requirePart(inspection: unknown): Inspection {
   });
 }
 
-/** Made of the part and the node alone: the same part sent again is the same ticket. */
-function ticketKey(node: string, partId: string): string {
-  return createHash('sha256').update(`${node}\n${partId}`).digest('hex').slice(0, 32);
+/** Made of the node and the inspection alone: the same part sent again is the same ticket, inspected again another one. */
+function ticketKey(node: string, { id, sequence }: Inspection['part']): string {
+  return createHash('sha256').update(`${node}\n${id}\n${sequence}`).digest('hex').slice(0, 32);
 }
 
 interface Picture extends Evidence {
@@ -70,7 +70,7 @@ export class TicketEntries {
 async function ticketEntry(source: TicketSource): Promise<TicketEntry> {
   const { node, inspection, frame, heatmap, defectClass, order, ...told } = source;
   const partId = inspection.part.id;
-  const key = ticketKey(node, partId);
+  const key = ticketKey(node, inspection.part);
   const pictures: Picture[] = [];
   if (frame !== undefined) pictures.push(await pictureOf('frame', frame));
   if (frame !== undefined && heatmap !== undefined) pictures.push(await pictureOf('heatmap', heatmap));
