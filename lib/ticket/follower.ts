@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Journal, OutboxRecord } from '../journal/types.ts';
 import type { Breaker } from './breaker.ts';
 import type { TicketClient, TicketState } from './client.ts';
+import { TicketError } from './ticket-error.ts';
 import type { TicketAnswer, TicketBody, TicketChange } from './delivery.ts';
 
 /** Tickets asked about in one round. */
@@ -66,16 +67,36 @@ export class Follower {
   }
 
   async #round(): Promise<void> {
-    const { journal, streamPrefix, tickets } = this.#options;
+    const { journal, streamPrefix } = this.#options;
     const entries = await journal.openOutbox(streamPrefix, { limit: PER_ROUND, after: this.#after });
     this.#after = entries.length < PER_ROUND ? null : (entries.at(-1)?.key ?? null);
     if (entries.length === 0) return;
     const byTicket = new Map(entries.map((entry) => [ticketIdOf(entry), entry]));
-    const states = await tickets.states?.([...byTicket.keys()], this.#abort.signal);
-    for (const [ticketId, state] of states ?? []) {
+    for (const [ticketId, state] of await this.#states([...byTicket.keys()])) {
       const entry = byTicket.get(ticketId);
       if (entry !== undefined) await this.#note(entry, state, 'system');
     }
+  }
+
+  /** Of all at once; one by one where the MES says no to one of them. */
+  async #states(ticketIds: readonly string[]): Promise<ReadonlyMap<string, TicketState>> {
+    const { tickets } = this.#options;
+    const { signal } = this.#abort;
+    const states = new Map<string, TicketState>();
+    const ask = async (ids: readonly string[]): Promise<void> => {
+      for (const [id, state] of (await tickets.states?.(ids, signal)) ?? []) states.set(id, state);
+    };
+    try {
+      await ask(ticketIds);
+    } catch (error) {
+      if (!isOfOne(error)) throw error;
+      for (const id of ticketIds) {
+        await ask([id]).catch((refusal: unknown) => {
+          if (!isOfOne(refusal)) throw refusal;
+        });
+      }
+    }
+    return states;
   }
 
   async #note(entry: OutboxRecord, { state, said }: TicketState, actor: string): Promise<boolean> {
@@ -89,6 +110,13 @@ export class Follower {
     }
     return true;
   }
+}
+
+const FORBIDDEN = 403;
+
+/** True for what an MES says of a ticket that is gone, closed to us or told in a way nobody understands. */
+function isOfOne(error: unknown): boolean {
+  return error instanceof TicketError && (error.answered ? !error.passing : error.status === FORBIDDEN);
 }
 
 function ticketIdOf({ answer }: OutboxRecord): string {

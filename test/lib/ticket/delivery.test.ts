@@ -633,6 +633,29 @@ describe('the delivery of tickets', () => {
     assert.equal(records.filter(({ type }) => type === 'ticket.state').length, 2);
   });
 
+  it('hears of other tickets though the MES says no to the question for one', async () => {
+    const tickets = client();
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 3);
+    for (const number of [1, 2, 3]) await accept(delivery, number, undefined, 'station');
+    await done;
+    tickets.states = (ids) => {
+      if (ids.includes('NC-00001')) {
+        return Promise.reject(new TicketError('MES_REJECTED', 'gone', { status: 410 }));
+      }
+      if (ids.includes('NC-00002')) {
+        return Promise.reject(new TicketError('MES_AUTH', 'not yours', { status: 403 }));
+      }
+      return Promise.resolve(new Map([['NC-00003', { state: 'closed', said: 'Done' }]]));
+    };
+    let follower: Follower | undefined;
+    const change = await new Promise<TicketChange>((tell) => {
+      follower = new Follower({ journal, streamPrefix: PREFIX, tickets, everyMs: 5, tell });
+    });
+    await follower?.close();
+    assert.equal(change.ticketId, 'NC-00003');
+  });
+
   it('sends the heatmap after the image, and says which is which', async () => {
     const roles: string[] = [];
     const tickets = client();
