@@ -7,6 +7,7 @@ import type { TicketEntry } from './endpoint.ts';
 import { qualityEvent, type EventSource, type Evidence } from './event.ts';
 import { TicketError } from './ticket-error.ts';
 
+const MAX_CLASS = 200;
 const NO_CLASS = 'unclassified';
 /** zlib level: 1080p in about 0.1 s in sharp's thread, within a few per cent of the smallest. */
 const PNG_EFFORT = 3;
@@ -78,7 +79,8 @@ async function ticketEntry(source: TicketSource): Promise<TicketEntry> {
     ...told,
     key,
     inspection,
-    defectClass: typeof defectClass === 'string' && defectClass !== '' ? defectClass : NO_CLASS,
+    defectClass:
+      typeof defectClass === 'string' && defectClass !== '' ? defectClass.slice(0, MAX_CLASS) : NO_CLASS,
     evidence: pictures.map(({ role, sha256, mediaType }) => ({ role, sha256, mediaType })),
   });
   const [attachment, ...furtherAttachments] = pictures.map(({ bytes, mediaType }) => ({ bytes, mediaType }));
