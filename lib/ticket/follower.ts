@@ -37,7 +37,10 @@ export class Follower {
     this.#ended = asks ? this.#run() : Promise.resolve();
   }
 
-  /** Notes what an MES says by itself; false for a ticket that is not ours, or when it is nothing new. */
+  /**
+   * Notes what an MES says by itself; false for a ticket that is not ours, or when it is nothing new.
+   * @throws TicketError `TICKET_WAITING` for one whose delivery has not ended
+   */
   async heard(ticket: { externalId?: string; ticketId?: string }, state: TicketState): Promise<boolean> {
     const { journal, streamPrefix } = this.#options;
     const { externalId, ticketId } = ticket;
@@ -45,6 +48,11 @@ export class Follower {
       externalId === undefined
         ? await journal.deliveredAs(streamPrefix, ticketId ?? '')
         : await journal.outboxEntry(externalId);
+    if (entry?.state === 'waiting' && entry.stream.startsWith(streamPrefix)) {
+      throw new TicketError('TICKET_WAITING', 'the number of this ticket is not known here yet', {
+        hint: 'Send the message again in a while.',
+      });
+    }
     if (entry?.state !== 'delivered' || !entry.stream.startsWith(streamPrefix)) return false;
     return this.#note(entry, state, 'mes');
   }

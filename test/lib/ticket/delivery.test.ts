@@ -633,6 +633,26 @@ describe('the delivery of tickets', () => {
     assert.equal(records.filter(({ type }) => type === 'ticket.state').length, 2);
   });
 
+  it('lets an MES say again what it says of a ticket that is not known to be open yet', async () => {
+    server.options = { manner: () => 'busy' };
+    const delivery = deliver();
+    await accept(delivery, 1);
+    const follower = new Follower({
+      journal,
+      streamPrefix: PREFIX,
+      tickets: client(),
+      everyMs: 0,
+      tell: () => undefined,
+    });
+    const closed = { state: 'closed', said: 'Done' } as const;
+    await assert.rejects(follower.heard({ externalId: 'key-1' }, closed), { code: 'TICKET_WAITING' });
+    const done = outcomes(delivery, 1);
+    server.options = {};
+    await done;
+    assert.equal(await follower.heard({ externalId: 'key-1' }, closed), true);
+    await follower.close();
+  });
+
   it('hears of other tickets though the MES says no to the question for one', async () => {
     const tickets = client();
     const delivery = deliver(tickets);
