@@ -255,18 +255,14 @@ export class Delivery {
     ended.abort();
   }
 
-  /** Waits for a free place, and for the end of a pause, then starts the delivery. */
+  /** Waits for a place among all that ask this MES, then starts the delivery. */
   async #start(record: OutboxRecord): Promise<void> {
-    const { signal } = this.#abort;
-    for (;;) {
-      if (signal.aborted) return;
-      const pausedMs = this.#breaker.pausedMs();
-      if (this.#underWay.size >= this.#breaker.places())
-        await this.#pause([...this.#underWay.values()], null);
-      else if (pausedMs > 0) await this.#pause([], pausedMs);
-      else break;
-    }
-    const ended = this.#deliver(record).finally(() => this.#underWay.delete(record.key));
+    const leave = await this.#breaker.enter(this.#abort.signal);
+    if (leave === undefined) return;
+    const ended = this.#deliver(record).finally(() => {
+      leave();
+      this.#underWay.delete(record.key);
+    });
     this.#underWay.set(record.key, ended);
   }
 

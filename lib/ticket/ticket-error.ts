@@ -21,6 +21,8 @@ export type TicketErrorCode =
   | 'MES_TEMPLATE_FAILED'
   /** A message of a webhook that is not signed, not signed as it should be, too old or seen before. */
   | 'HOOK_REFUSED'
+  /** News of a ticket that this station has not seen opened yet. */
+  | 'TICKET_WAITING'
   | 'PART_MISSING';
 
 const PASSING: ReadonlySet<TicketErrorCode> = new Set([

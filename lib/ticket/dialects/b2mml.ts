@@ -43,13 +43,24 @@ function unescaped(text: string): string {
   return text.replace(/&(amp|lt|gt|quot|apos);/g, (_, name: string) => entities[name] ?? '');
 }
 
+/** A tag with its local name and what follows it; nothing in it is read twice, however long the text. */
+const TAG = /<(\/?)(?:[\w.-]{1,100}:)?([\w.-]{1,100})((?:\s[^<>]*)?\/?)>/g;
+
 /** What stands in the elements of this name, whatever their prefix; no element has others of its own name inside. */
 function elements(xml: string, name: string): string[] {
-  const element = new RegExp(
-    `<(?:[\\w.-]+:)?${name}(?:\\s[^>]*)?>([\\s\\S]*?)</(?:[\\w.-]+:)?${name}\\s*>`,
-    'g',
-  );
-  return [...xml.matchAll(element)].map(([, inside = '']) => inside);
+  const found: string[] = [];
+  let begin: number | undefined;
+  for (const match of xml.matchAll(TAG)) {
+    const [tag, slash, local, rest = ''] = match;
+    if (local !== name) continue;
+    if (slash === '/') {
+      if (begin !== undefined) found.push(xml.slice(begin, match.index));
+      begin = undefined;
+    } else if (!rest.endsWith('/')) {
+      begin ??= match.index + tag.length;
+    }
+  }
+  return found;
 }
 
 function textOf(xml: string, name: string): string | undefined {

@@ -60,6 +60,15 @@ describe('an answer in B2MML', () => {
     assert.equal(await created(200, ofEvent('<BODFailureMessage/>')), 'MES_REJECTED');
   });
 
+  it('is read once from end to end, however many elements begin in it and never end', async function () {
+    this.timeout(20_000);
+    const begun = '<OperationsEvent>'.repeat(60_000);
+    mes.play([
+      { response: { status: 200, body: `<ShowOperationsEvent>${begun}</ShowOperationsEvent>` } } as Exchange,
+    ]);
+    assert.equal(await client.find(EVENT.id, never), undefined);
+  });
+
   it('to the question for a ticket is not "there is none" when it is a page', async () => {
     mes.play([{ response: { status: 200, body: '<html><body>Sign in</body></html>' } } as Exchange]);
     await assert.rejects(client.find(EVENT.id, never), { code: 'MES_BUSY' });

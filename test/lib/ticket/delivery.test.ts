@@ -432,6 +432,61 @@ describe('the delivery of tickets', () => {
     );
   });
 
+  it('tries a wrong password with no more than four requests, however many stations send tickets', async () => {
+    server.options = { manner: () => 'forbid' };
+    const breaker = new Breaker();
+    const refused = [1, 2, 3].map((station) => {
+      const streamPrefix = `mes:${station}:`;
+      const delivery = new Delivery({ journal, streamPrefix, tickets: client(), breaker });
+      running.add(delivery);
+      return { delivery, station, seen: stateOf(delivery, ({ authorised }) => !authorised) };
+    });
+    await Promise.all(
+      refused.flatMap(({ delivery, station }) =>
+        [1, 2, 3, 4].map((number) => accept(delivery, station * 10 + number)),
+      ),
+    );
+    await Promise.race(refused.map(({ seen }) => seen));
+    await Promise.all([...running].map(close));
+    assert.ok(server.requests.length <= 4, `${server.requests.length} requests`);
+    assert.equal((await journal.counts()).outbox.waiting, 12);
+  });
+
+  it('does not ask for the state of tickets while the MES refuses who we are', async () => {
+    const tickets = client();
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1);
+    await done;
+    let looks = 0;
+    let enough: () => void = () => undefined;
+    const seen = new Promise<void>((resolve) => (enough = resolve));
+    const breaker = {
+      online: true,
+      get authorised() {
+        looks += 1;
+        if (looks === 3) enough();
+        return looks > 2;
+      },
+    };
+    const askedAfter: number[] = [];
+    tickets.states = () => {
+      askedAfter.push(looks);
+      return Promise.resolve(new Map());
+    };
+    const follower = new Follower({
+      journal,
+      streamPrefix: PREFIX,
+      tickets,
+      everyMs: 5,
+      tell: () => undefined,
+      breaker,
+    });
+    await seen;
+    await follower.close();
+    assert.ok(askedAfter.every((after) => after > 2));
+  });
+
   it('keeps all tickets waiting while nobody is let in, though one is set aside without having been sent', async () => {
     server.options = { manner: () => 'forbid' };
     const tickets = client();
@@ -576,6 +631,49 @@ describe('the delivery of tickets', () => {
     ]);
     const records = await journal.ledger();
     assert.equal(records.filter(({ type }) => type === 'ticket.state').length, 2);
+  });
+
+  it('lets an MES say again what it says of a ticket that is not known to be open yet', async () => {
+    server.options = { manner: () => 'busy' };
+    const delivery = deliver();
+    await accept(delivery, 1);
+    const follower = new Follower({
+      journal,
+      streamPrefix: PREFIX,
+      tickets: client(),
+      everyMs: 0,
+      tell: () => undefined,
+    });
+    const closed = { state: 'closed', said: 'Done' } as const;
+    await assert.rejects(follower.heard({ externalId: 'key-1' }, closed), { code: 'TICKET_WAITING' });
+    const done = outcomes(delivery, 1);
+    server.options = {};
+    await done;
+    assert.equal(await follower.heard({ externalId: 'key-1' }, closed), true);
+    await follower.close();
+  });
+
+  it('hears of other tickets though the MES says no to the question for one', async () => {
+    const tickets = client();
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 3);
+    for (const number of [1, 2, 3]) await accept(delivery, number, undefined, 'station');
+    await done;
+    tickets.states = (ids) => {
+      if (ids.includes('NC-00001')) {
+        return Promise.reject(new TicketError('MES_REJECTED', 'gone', { status: 410 }));
+      }
+      if (ids.includes('NC-00002')) {
+        return Promise.reject(new TicketError('MES_AUTH', 'not yours', { status: 403 }));
+      }
+      return Promise.resolve(new Map([['NC-00003', { state: 'closed', said: 'Done' }]]));
+    };
+    let follower: Follower | undefined;
+    const change = await new Promise<TicketChange>((tell) => {
+      follower = new Follower({ journal, streamPrefix: PREFIX, tickets, everyMs: 5, tell });
+    });
+    await follower?.close();
+    assert.equal(change.ticketId, 'NC-00003');
   });
 
   it('sends the heatmap after the image, and says which is which', async () => {
