@@ -154,7 +154,7 @@
 
   class StationsTab {
     content = $('<div>', { class: 'jidoka-stations' });
-    #notice = $('<div>', { class: 'jidoka-notice' });
+    #notice = $('<div>', { class: 'jidoka-stations-notice' });
     #list = $('<div>');
     #cards = new Map();
     #timer;

@@ -119,9 +119,9 @@ for (const version of nodeRedVersions) {
         await page.goto(empty.url);
         await page.waitForSelector('.red-ui-flow-node', { timeout: 30_000 });
         await page.evaluate(`RED.actions.invoke('jidoka:show-stations-tab')`);
-        await page.waitForSelector('.jidoka-notice p');
+        await page.waitForSelector('.jidoka-stations-notice p');
         assert.match(
-          await page.evaluate<string>(`document.querySelector('.jidoka-notice').innerText`),
+          await page.evaluate<string>(`document.querySelector('.jidoka-stations-notice').innerText`),
           /Konfigurationsknoten/,
         );
         await page.close();

@@ -19,6 +19,10 @@ const ALLOWED = [
   /^icons\/[\w-]+\.svg$/,
   // What dialogs load from `resources/@jidoka/node-red/`.
   /^resources\/[\w-]+\.(js|css)$/,
+  // What the editor says beside the nodes.
+  /^locales\/[\w-]+\/editor-plugin\.json$/,
+  // The PLC's side of a handshake, to be taken into its program.
+  /^docs\/plc\/[\w-]+\.(st|md)$/,
   /^examples\/[^/]+\.json$/,
   // Beside a station's flow: the texts of its Function and template nodes, as they are kept for reading.
   /^flows\/[\w-]+\/([\w-]+\.(json|js|vue)|README\.md)$/,

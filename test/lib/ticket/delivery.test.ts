@@ -160,8 +160,10 @@ describe('the delivery of tickets', () => {
     const delivery = new Delivery({
       journal: {
         ...journal,
-        settleOutbox: write(journal.settleOutbox),
-        recordPart: write(journal.recordPart),
+        settleOutbox: write((settled: Parameters<Journal['settleOutbox']>[0]) =>
+          journal.settleOutbox(settled),
+        ),
+        recordPart: write((part: Parameters<Journal['recordPart']>[0]) => journal.recordPart(part)),
       },
       streamPrefix: PREFIX,
       tickets,
