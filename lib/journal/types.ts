@@ -28,7 +28,10 @@ export interface LedgerRecord extends LedgerEntry {
 export interface CommandIntent {
   id: string;
   partId: string | null;
+  /** As people call it, which they may change. */
   endpoint: string;
+  /** What tells it from others of the same name, and stays when it is renamed; the name where there is nothing else. */
+  endpointId?: string;
   tag: string;
   value: unknown;
   /** `system`, or the person who asked for it. */
@@ -57,6 +60,7 @@ export interface CommandResult {
 }
 
 export interface CommandRecord extends CommandIntent {
+  endpointId: string;
   purpose: CommandPurpose;
   number: number;
   at: string;

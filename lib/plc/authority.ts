@@ -17,7 +17,7 @@ export interface Authority {
   trip(cause: { code: string; message: string }): void;
   disarm(by: By): Promise<unknown>;
   /** The manual bit of a PLC was seen to be so. */
-  override(seen: { endpoint: string; tag: string; on: boolean }): void;
+  override(seen: { endpoint: string; endpointId: string; tag: string; on: boolean }): void;
   requestApproval(
     request: { commandId: string; partId: string; endpoint: string; tag: string; value: unknown },
     signal: AbortSignal,

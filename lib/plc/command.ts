@@ -16,9 +16,9 @@ import { ManualBit, type Watch } from './manual-bit.ts';
 import { refused, type Outcome, type Verdict } from './outcome.ts';
 import { writePlain, type Sending } from './plain-profile.ts';
 import { preflight, type Checked, type MachineTags } from './preflight.ts';
-import { openOf, Settling } from './settling.ts';
+import { openOf, Settling, type OpenCommand } from './settling.ts';
 import { plainValue, type TagType } from './tag-type.ts';
-import type { Transport } from './transport.ts';
+import type { Transport, WriteGuard } from './transport.ts';
 
 export type { Authority } from './authority.ts';
 export type { HandshakeTags } from './handshake-profile.ts';
@@ -59,8 +59,10 @@ export interface Command {
 }
 
 export interface CommandEngineOptions extends MachineTags {
-  /** Names the PLC in records. */
+  /** Names the PLC in records, for people. */
   endpoint: string;
+  /** What tells it from others of the same name, and stays when it is renamed; the name unless told. */
+  id?: string | undefined;
   transport: Transport;
   /** Checks and records everything and sends nothing. */
   dryRun?: boolean;
@@ -79,6 +81,7 @@ interface Target {
 
 export class CommandEngine {
   readonly endpoint: string;
+  readonly id: string;
   readonly #transport: Transport;
   readonly dryRun: boolean;
   readonly #machine: MachineTags;
@@ -95,20 +98,33 @@ export class CommandEngine {
   /** What is under way and has to end before the link may be closed. */
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #inFlight = new Set<string>();
+  readonly #joined = new Map<Authority, number>();
   readonly #recoveries = new WeakMap<Authority, Promise<void>>();
   readonly #stopListening: () => void;
 
   constructor(options: CommandEngineOptions) {
-    const { endpoint, transport, dryRun = false, manualTag, interlockTag, watch, monotonicNow } = options;
+    const {
+      endpoint,
+      id = endpoint,
+      transport,
+      dryRun = false,
+      manualTag,
+      interlockTag,
+      watch,
+      monotonicNow,
+    } = options;
     this.endpoint = endpoint;
+    this.id = id;
     this.#transport = transport;
     this.dryRun = dryRun;
     this.#machine = { manualTag, interlockTag };
     this.#manual =
-      manualTag === undefined || watch === undefined ? undefined : new ManualBit(endpoint, manualTag, watch);
+      manualTag === undefined || watch === undefined
+        ? undefined
+        : new ManualBit({ endpoint, endpointId: id }, manualTag, watch);
     this.#now = monotonicNow ?? ((): number => performance.now());
     this.#handshake = new HandshakeProfile(transport, this.#now);
-    this.#settling = new Settling(endpoint, transport, this.#handshake, (round) => void this.#track(round));
+    this.#settling = new Settling(this, transport, this.#handshake, (round) => void this.#track(round));
     this.#stopListening = transport.onLink(({ state }) => {
       if (state === 'up') void this.#track(this.#settling.settle());
     });
@@ -119,9 +135,32 @@ export class CommandEngine {
     return this.#track(this.#execute(command, authority));
   }
 
-  /** Tells the authority of the manual bit, on both edges, until the returned function is called. */
+  /**
+   * Tells the authority of the manual bit, on both edges, until the returned function is called. With the last
+   * to leave for an authority, what is not settled of it is left to its journal.
+   */
   join(authority: Authority): () => void {
-    return this.#manual?.join(authority) ?? ((): void => undefined);
+    const leave = this.#manual?.join(authority);
+    this.#joined.set(authority, (this.#joined.get(authority) ?? 0) + 1);
+    let joined = true;
+    return () => {
+      if (!joined) return;
+      joined = false;
+      leave?.();
+      const others = (this.#joined.get(authority) ?? 1) - 1;
+      if (others > 0) this.#joined.set(authority, others);
+      else {
+        this.#joined.delete(authority);
+        void this.#track(this.#forget(authority));
+      }
+    };
+  }
+
+  async #forget(authority: Authority): Promise<void> {
+    await this.#settling.rest(authority);
+    if (this.#joined.has(authority)) return;
+    this.#recoveries.delete(authority);
+    this.#settling.drop(authority);
   }
 
   /**
@@ -141,14 +180,22 @@ export class CommandEngine {
 
   async #recover(authority: Authority): Promise<void> {
     const open = await (await authority.journal()).openCommands();
-    for (const command of await this.#settling.kept(authority)) this.#settling.add(command, authority);
+    for (const command of await this.#settling.kept(authority)) this.#reopen(command, authority);
     for (const record of open) {
-      if (record.endpoint !== this.endpoint || this.#inFlight.has(record.id)) continue;
+      // Under its name: recorded when endpoints had no ids.
+      const isOurs = record.endpointId === this.id || record.endpointId === this.endpoint;
+      if (!isOurs || this.#inFlight.has(record.id)) continue;
       const outcome = { outcome: 'unknown', reason: 'INTERRUPTED', readBack: null, ms: 0 } as const;
-      this.#settling.add(openOf(record, this.#blocks.get(record.tag)), authority);
+      this.#reopen(openOf(record, this.#blocks.get(record.tag)), authority);
       await this.#record(record.id, outcome, authority);
     }
     await this.#track(this.#settling.settle());
+  }
+
+  /** What an earlier process sent may still be on its way, or not yet be taken. */
+  #reopen(command: OpenCommand, authority: Authority): void {
+    if (command.handshake !== undefined) this.#handshake.expect(command.handshake, command.number);
+    this.#settling.add(command, authority);
   }
 
   /** Resolves when everything that is under way now, records included, has ended. */
@@ -187,7 +234,8 @@ export class CommandEngine {
     const { id, partId, tag, value, actor, purpose = 'decision' } = command;
     try {
       const journal = await authority.journal();
-      const intent = { id, partId, endpoint: this.endpoint, tag, value: plainValue(value), actor, purpose };
+      const { endpoint, id: endpointId } = this;
+      const intent = { id, partId, endpoint, endpointId, tag, value: plainValue(value), actor, purpose };
       return await journal.recordCommand(intent);
     } catch (error) {
       const { code, message } = asCodedError(error);
@@ -200,8 +248,15 @@ export class CommandEngine {
   async #decide(command: Command, given: CommandNumber, authority: Authority): Promise<Verdict> {
     let due = command;
     if (authority.autonomy === 'confirm' && command.actor === 'system' && command.purpose !== 'fallback') {
+      // A person is not asked about what may not be sent anyway.
+      const idle = this.#objection(command, authority);
+      if (idle !== undefined) return idle;
+      const { leaseId } = authority.arming();
       const yes = await this.#approval(command, authority);
       if (yes === undefined) return refused('NOT_APPROVED', 'nobody said yes in time');
+      if (authority.arming().leaseId !== leaseId) {
+        return refused('NOT_ARMED', 'the station was armed anew since the person was asked');
+      }
       // The person's yes is now what this rests on, and it gets old like a part does.
       due = { ...command, startedAt: this.#now() };
     }
@@ -209,24 +264,26 @@ export class CommandEngine {
     const objection = this.#objection(due, authority);
     if (objection !== undefined) return objection;
     const lane = made(this.#lanes, due.handshake?.commandId ?? due.tag, () => new Lane());
-    if (!(await lane.enter())) return refused('SUPERSEDED', 'a newer command for this tag took its place');
+    if (!(await lane.enter())) return superseded();
     try {
-      return await this.#send(due, given, authority);
+      return await this.#send(due, given, authority, lane);
     } finally {
       lane.leave();
     }
   }
 
-  async #send(command: Command, given: CommandNumber, authority: Authority): Promise<Verdict> {
+  async #send(command: Command, given: CommandNumber, authority: Authority, lane: Lane): Promise<Verdict> {
     const { tag, handshake, timeoutMs, maxPerMinute, limits } = command;
     const early = this.#objection(command, authority);
     if (early !== undefined) return early;
     const checked = await preflight(this.#transport, this.#machine, command);
     if ('outcome' in checked) return checked;
     if (handshake !== undefined) {
-      await this.#settling.before(handshake);
-      const unfit = await this.#handshake.objection(handshake, given.number, timeoutMs);
+      const halt = (): Verdict | undefined =>
+        lane.isContested ? superseded() : this.#objection(command, authority);
+      const unfit = await this.#handshake.objection(handshake, given.number, timeoutMs, halt);
       if (unfit !== undefined) return unfit;
+      await this.#settling.before(handshake);
     }
     // Asking the PLC took time, in which anything may have happened.
     const late = this.#objection(command, authority);
@@ -240,24 +297,39 @@ export class CommandEngine {
     target.limited = false;
     if (this.dryRun) return refused('DRY_RUN', 'the endpoint is set to dry run');
     const takeBack = target.changes.count(checked.change, nowMs, leaseId);
-    const verdict = await this.#write(command, checked, given);
+    const verdict = await this.#write(command, checked, given, authority);
     if (verdict.outcome === 'refused') takeBack();
     return verdict;
   }
 
-  #write(command: Command, { value, dataType }: Checked, given: CommandNumber): Promise<Verdict> {
+  async #write(
+    command: Command,
+    { value, dataType }: Checked,
+    given: CommandNumber,
+    authority: Authority,
+  ): Promise<Verdict> {
     const { tag, handshake, settleMs, tolerance, timeoutMs, startedAt, deadlineMs } = command;
-    const sending: Sending = { tag, value, dataType, settleMs, tolerance, timeoutMs };
-    if (handshake === undefined) return writePlain(this.#transport, sending, this.#now);
-    return this.#handshake.write(handshake, sending, given, startedAt + deadlineMs);
+    const dueAt = startedAt + deadlineMs;
+    let objection: Verdict | undefined;
+    // It may wait for other requests to the PLC, and a block leaves in parts.
+    const guard: WriteGuard = {
+      mayLeave: () => (objection = this.#objection(command, authority)) === undefined,
+      leftMs: () => dueAt - this.#now(),
+    };
+    const sending: Sending = { tag, value, dataType, settleMs, tolerance, timeoutMs, guard };
+    const verdict =
+      handshake === undefined
+        ? await writePlain(this.#transport, sending, this.#now)
+        : await this.#handshake.write(handshake, sending, given, dueAt);
+    return objection ?? verdict;
   }
 
   /** In the order in which a person would ask. */
   #objection({ startedAt, deadlineMs, purpose }: Command, authority: Authority): Verdict | undefined {
     const { autonomy, mode } = authority;
+    if (autonomy !== 'act' && autonomy !== 'confirm')
+      return refused('AUTONOMY', `the station may ${autonomy}`);
     if (purpose !== 'fallback') {
-      if (autonomy !== 'act' && autonomy !== 'confirm')
-        return refused('AUTONOMY', `the station may ${autonomy}`);
       const { state } = authority.arming();
       if (state !== 'ARMED') return refused('NOT_ARMED', `the station is ${state}`);
       if (mode === 'STOPPED') return refused('NOT_ARMED', 'the station has stopped itself');
@@ -330,6 +402,8 @@ export class CommandEngine {
       const result = { id, outcome, ...(reason === undefined ? {} : { reason }), readBack, ms };
       await journal.recordCommandResult(result);
     } catch (error) {
+      // It has an outcome, which stands.
+      if (asCodedError(error).code === 'JOURNAL_DUPLICATE') return;
       await this.#unwritten(error, authority);
     }
   }
@@ -343,6 +417,10 @@ export class CommandEngine {
     void work.finally(() => this.#underWay.delete(work));
     return work;
   }
+}
+
+function superseded(): Verdict {
+  return refused('SUPERSEDED', 'a newer command for this tag took its place');
 }
 
 function newTarget(): Target {

@@ -6,7 +6,7 @@
  * `release` writes nothing and lets the Arm bit fall: the PLC's own value takes over. `hold` keeps what
  * the tag has for a limited time, then releases. `value` writes a value, and releases if the PLC does
  * not confirm it. Doubt always ends in release. What a person ends (disarm, reset) is in that person's hand: no
- * output is due, and none is kept.
+ * output is due, and none is kept. A station that only watches or advises owes none either.
  */
 import { systemClock, type Clock } from '../clock.ts';
 import type { TagValue } from './tag-type.ts';
@@ -28,6 +28,7 @@ export type FallbackPhase = 'idle' | 'acting' | 'holding' | 'written' | 'release
 
 /** The station, seen from here. */
 interface FallbackStation {
+  readonly autonomy: string;
   readonly mode: string;
   arming(): {
     state: 'DISARMED' | 'ARMING' | 'ARMED' | 'TRIPPED' | 'LOCKED_OUT';
@@ -56,6 +57,10 @@ export class Fallback {
   readonly #options: FallbackOptions;
   readonly #clock: Clock;
   #phase: FallbackPhase = 'idle';
+  /** Monotonic, of the last input that counted. */
+  #lastInputAt = 0;
+  /** What is due again when the input that is under way does not count. */
+  #suspended: FallbackDue | null = null;
   #due: FallbackDue | null = null;
   /** Another one for each output that was due, so that a late answer cannot touch the next. */
   #episode = 0;
@@ -82,23 +87,51 @@ export class Fallback {
     this.#look();
   }
 
-  /** Writes nothing: who stops deciding leaves the tag to the PLC. */
-  stop(): void {
+  /** From now on nothing falls due; what the PLC was told stands until `stop`, so that a command under way may end. */
+  halt(): void {
     this.#stopListening?.();
     this.#stopListening = undefined;
+    if (this.#phase === 'acting') this.#cancelTimer();
+  }
+
+  /** Writes nothing: who stops deciding leaves the tag to the PLC. */
+  stop(): void {
+    this.halt();
     this.#enter('idle', null);
   }
 
-  /** A decision about this tag is under way. Call it before the command is given. */
-  input(): void {
-    if (this.#stopListening === undefined) return;
-    if (this.#options.station.arming().state !== 'ARMED') return;
-    this.#act();
+  /**
+   * A decision about this tag is under way. Call it before the command is given, and what it returns when that
+   * has ended: `counts` is false where the decision could not be used, which is no input. An Arm bit that fell
+   * for want of input rises with the attempt.
+   */
+  input(): (counts: boolean) => void {
+    if (!this.#isAnswering()) return () => undefined;
+    if (this.#phase === 'released') {
+      const suspended = this.#due;
+      this.#enter('acting', null);
+      this.#suspended = suspended;
+    }
+    if (this.#phase === 'acting') this.#expect(this.#clock.now());
+    return (counts) => {
+      if (!this.#isAnswering()) return;
+      if (counts) this.#act();
+      else if (this.#suspended !== null) this.#enter('released', this.#suspended);
+      else if (this.#phase === 'acting') this.#expect(this.#lastInputAt);
+    };
+  }
+
+  /** A station that may not act owes no output, whatever its arming. */
+  #isAnswering(): boolean {
+    const { station } = this.#options;
+    const mayAct = station.autonomy === 'act' || station.autonomy === 'confirm';
+    return this.#stopListening !== undefined && mayAct && station.arming().state === 'ARMED';
   }
 
   #look(): void {
     const { state, actor, reason } = this.#options.station.arming();
     if (state === 'ARMED') {
+      if (!this.#isAnswering()) return;
       // An output that is due for want of input ends with the next input, not with any change of the station.
       if (this.#phase !== 'acting' && this.#due?.cause !== 'NO_INPUT') this.#act();
     } else if (state === 'DISARMED' && actor !== ITSELF) {
@@ -113,11 +146,23 @@ export class Fallback {
   }
 
   #act(): void {
-    const { inputTimeoutMs = 0 } = this.#options;
     this.#enter('acting', null);
+    this.#lastInputAt = this.#clock.now();
+    this.#expect(this.#lastInputAt);
+  }
+
+  /** Waits for an input for so long since monotonic `sinceMs`. */
+  #expect(sinceMs: number): void {
+    const { inputTimeoutMs = 0 } = this.#options;
+    this.#cancelTimer();
     if (inputTimeoutMs <= 0) return;
-    const reason = `no input for ${inputTimeoutMs / 1000} s`;
-    this.#cancelTimer = this.#clock.after(inputTimeoutMs, () => this.#fall({ cause: 'NO_INPUT', reason }));
+    const miss = (): void => {
+      if (this.#suspended !== null) this.#enter('released', this.#suspended);
+      else this.#fall({ cause: 'NO_INPUT', reason: `no input for ${inputTimeoutMs / 1000} s` });
+    };
+    const leftMs = sinceMs + inputTimeoutMs - this.#clock.now();
+    if (leftMs > 0) this.#cancelTimer = this.#clock.after(leftMs, miss);
+    else miss();
   }
 
   #fall(due: FallbackDue): void {
@@ -152,6 +197,7 @@ export class Fallback {
     this.#cancelTimer();
     this.#cancelTimer = () => undefined;
     this.#episode += 1;
+    this.#suspended = null;
     this.#due = due;
     if (this.#phase === phase) return;
     this.#phase = phase;

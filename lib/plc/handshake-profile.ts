@@ -4,8 +4,8 @@
  * number what it did. An answer is proof whatever became of the write, so it is also how a command
  * of which nothing was heard is settled later.
  */
-import { asCodedError } from '../errors.ts';
 import type { CommandNumber } from '../journal/types.ts';
+import { BlockTurns, word } from './block-turn.ts';
 import {
   clamped,
   lookUntil,
@@ -13,6 +13,7 @@ import {
   refusedBy,
   unknown,
   unseen,
+  wasNotSent,
   type ReasonCode,
   type Verdict,
 } from './outcome.ts';
@@ -47,36 +48,38 @@ const REFUSALS = new Map<number, [ReasonCode, string]>([
 export class HandshakeProfile {
   readonly #transport: Transport;
   readonly #now: () => number;
-  /** Number last acknowledged, as last seen, by the tag that shows it. */
-  readonly #acknowledged = new Map<string, number>();
+  readonly #turns: BlockTurns;
 
   constructor(transport: Transport, now: () => number) {
     this.#transport = transport;
     this.#now = now;
+    this.#turns = new BlockTurns(transport, now);
   }
 
   /**
-   * Why this number cannot be sent, or undefined. A number that the block shows already would look
-   * acknowledged before it was read. Costs one request for the first command, and after one that was not
-   * acknowledged.
+   * Waits until this number may be sent, or says why it cannot be; nothing was sent then. `halt` ends the wait
+   * for an earlier command that the block may still take.
    */
-  async objection(tags: HandshakeTags, number: number, timeoutMs: number): Promise<Verdict | undefined> {
+  async objection(
+    tags: HandshakeTags,
+    number: number,
+    timeoutMs: number,
+    halt: () => Verdict | undefined,
+  ): Promise<Verdict | undefined> {
     try {
       for (const tag of [tags.commandId, tags.reference, tags.ackId]) {
         const wrong = tag === undefined ? undefined : await this.#notAWord(tag);
         if (wrong !== undefined) return refused('NOT_GOOD', wrong);
       }
-      const seen = this.#acknowledged.get(tags.ackId);
-      if (seen !== undefined) return seen === number ? repeated(number) : undefined;
-      const [acknowledged, commanded] = await this.#transport.readAll(
-        [tags.ackId, tags.commandId],
-        timeoutMs,
-      );
-      if (word(acknowledged?.value) === number || word(commanded?.value) === number) return repeated(number);
-      return undefined;
     } catch (error) {
       return refusedBy(error);
     }
+    return this.#turns.wait(tags, number, timeoutMs, halt);
+  }
+
+  /** A process before this one may have sent this number, and the block may still take it. */
+  expect(tags: HandshakeTags, number: number): void {
+    this.#turns.expect(tags, number);
   }
 
   /** Sends once, the number last, and waits for its answer. Never rejects. `dueAt` is monotonic. */
@@ -86,7 +89,7 @@ export class HandshakeProfile {
     { number, reference }: CommandNumber,
     dueAt: number,
   ): Promise<Verdict> {
-    let writes: (leftMs: number) => TagWrite[];
+    let writes: (ttlMs: number) => TagWrite[];
     try {
       writes = await this.#block(tags, sending, number, reference);
     } catch (error) {
@@ -94,17 +97,19 @@ export class HandshakeProfile {
     }
     const leftMs = Math.floor(dueAt - this.#now());
     if (!(leftMs >= 1)) return refused('STALE', 'nothing is left of its time');
+    const ttlMs = Math.min(leftMs, this.#turns.longestTtlMs(tags));
     let status: string | undefined;
     try {
-      const answer = await this.#transport.writeAll(writes(leftMs), sending.timeoutMs);
+      const answer = await this.#transport.writeAll(writes(ttlMs), sending.timeoutMs, sending.guard);
       if (answer.result === 'refused') return refused('NOT_GOOD', answer.status);
+      this.#turns.sent(tags, number, ttlMs);
       if (answer.result === 'clamped') {
         return clamped('NOT_GOOD', answer.status, await this.#appliedOnce(tags, sending));
       }
       if (answer.result !== 'good') ({ status } = answer);
     } catch (error) {
-      if (asCodedError(error).code === 'PLC_LINK_DOWN') return refusedBy(error);
-      this.#acknowledged.delete(tags.ackId);
+      if (wasNotSent(error)) return refusedBy(error);
+      this.#turns.sent(tags, number, ttlMs);
       return unseen(error);
     }
     return this.#answer(tags, { ...sending, number }, status);
@@ -119,7 +124,7 @@ export class HandshakeProfile {
     const [id, result, holds] = await this.#transport.readAll(wanted, timeoutMs);
     if (id === undefined || result === undefined || holds === undefined || !id.good) return undefined;
     const acknowledged = word(id.value);
-    this.#acknowledged.set(tags.ackId, acknowledged);
+    this.#turns.saw(tags, acknowledged);
     if (acknowledged !== number || !result.good || result.value === 0) return undefined;
     if (result.value !== 1) {
       const [reason, why] = REFUSALS.get(Number(result.value)) ?? [];
@@ -153,7 +158,6 @@ export class HandshakeProfile {
       this.#now,
     );
     const verdict = seen ?? last;
-    if (verdict?.outcome === 'unknown' || verdict === undefined) this.#acknowledged.delete(tags.ackId);
     if (verdict !== undefined) return verdict;
     const silent = `command ${awaited.number} was not acknowledged within ${awaited.settleMs} ms`;
     return doubt === undefined ? unknown('TIMEOUT', silent) : unknown('NOT_GOOD', `${doubt}; ${silent}`);
@@ -164,16 +168,16 @@ export class HandshakeProfile {
     { tag, value, dataType }: Sending,
     number: number,
     reference: number,
-  ): Promise<(leftMs: number) => TagWrite[]> {
+  ): Promise<(ttlMs: number) => TagWrite[]> {
     const typeOf = async (name: string): Promise<TagType> => (await this.#transport.describe(name)).dataType;
     const ttlType = ttl === undefined ? undefined : await typeOf(ttl);
     const referenceType = referenceTag === undefined ? undefined : await typeOf(referenceTag);
     const idType = await typeOf(commandId);
-    return (leftMs) => [
+    return (ttlMs) => [
       { tag, value, dataType },
       ...(ttl === undefined || ttlType === undefined
         ? []
-        : [{ tag: ttl, value: Math.min(leftMs, largestOf(ttlType)), dataType: ttlType }]),
+        : [{ tag: ttl, value: Math.min(ttlMs, largestOf(ttlType)), dataType: ttlType }]),
       ...(referenceTag === undefined || referenceType === undefined
         ? []
         : [{ tag: referenceTag, value: asWord(reference, referenceType), dataType: referenceType }]),
@@ -196,15 +200,7 @@ export class HandshakeProfile {
   }
 }
 
-function repeated(number: number): Verdict {
-  return refused('DUPLICATE', `the PLC shows ${number} already; the next command has another number`);
-}
-
 /** The 32 bits of a number, as a tag that is signed holds them. */
 function asWord(number: number, type: TagType): number {
   return type === 'Int32' ? number | 0 : number;
-}
-
-function word(value: TagValue | undefined): number {
-  return typeof value === 'number' ? value >>> 0 : NaN;
 }

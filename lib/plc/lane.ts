@@ -6,6 +6,11 @@ export class Lane {
   #busy = false;
   #waiting: ((entered: boolean) => void) | undefined;
 
+  /** True while a newer command waits behind the one whose turn it is. */
+  get isContested(): boolean {
+    return this.#waiting !== undefined;
+  }
+
   /** Resolves to true when it is this command's turn, to false when a newer one took its place. */
   enter(): Promise<boolean> {
     if (!this.#busy) {

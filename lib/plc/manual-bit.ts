@@ -10,18 +10,18 @@ export interface Watch {
 }
 
 interface Listener {
-  override(seen: { endpoint: string; tag: string; on: boolean }): void;
+  override(seen: { endpoint: string; endpointId: string; tag: string; on: boolean }): void;
 }
 
 export class ManualBit {
-  readonly #endpoint: string;
+  readonly #named: { endpoint: string; endpointId: string };
   readonly #tag: string;
   readonly #stop: () => void;
   readonly #listeners = new Map<Listener, number>();
   #on: boolean | undefined;
 
-  constructor(endpoint: string, tag: string, watch: Watch) {
-    this.#endpoint = endpoint;
+  constructor(named: { endpoint: string; endpointId: string }, tag: string, watch: Watch) {
+    this.#named = named;
     this.#tag = tag;
     this.#stop = watch.watch(tag, (seen) => {
       // While it cannot be read nothing can be written either; what was known last still holds.
@@ -55,6 +55,6 @@ export class ManualBit {
 
   #tell(listener: Listener): void {
     if (this.#on === undefined) return;
-    listener.override({ endpoint: this.#endpoint, tag: this.#tag, on: this.#on });
+    listener.override({ ...this.#named, tag: this.#tag, on: this.#on });
   }
 }

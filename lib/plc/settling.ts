@@ -42,7 +42,7 @@ interface Open {
 }
 
 export class Settling {
-  readonly #endpoint: string;
+  readonly #endpoint: { id: string; endpoint: string };
   readonly #transport: Transport;
   readonly #profile: HandshakeProfile;
   readonly #open = new Map<string, Open>();
@@ -54,7 +54,7 @@ export class Settling {
   #closed = false;
 
   constructor(
-    endpoint: string,
+    endpoint: { id: string; endpoint: string },
     transport: Transport,
     profile: HandshakeProfile,
     track: (work: Promise<void>) => void,
@@ -65,19 +65,28 @@ export class Settling {
     this.#track = track;
   }
 
+  /** What is open already is taken over: its owner was closed when another one finds it in the journal. */
   add(command: OpenCommand, owner: Owner): void {
-    if (!this.#open.has(command.id)) this.#open.set(command.id, { command, owner, looks: 0 });
+    const open = this.#open.get(command.id);
+    if (open === undefined) this.#open.set(command.id, { command, owner, looks: 0 });
+    else open.owner = owner;
+  }
+
+  /** Resolves when what is looked at for this owner now has been seen. */
+  async rest(owner: Owner): Promise<void> {
+    for (const open of this.#of(owner)) await open.looking;
+  }
+
+  /** Leaves what is open of this owner to whoever finds it in its journal. */
+  drop(owner: Owner): void {
+    for (const { command } of this.#of(owner)) this.#open.delete(command.id);
   }
 
   /** Makes what is open of this owner durable; a journal that fails disarms, as everywhere. */
   async keep(owner: Owner): Promise<void> {
-    const open = [...this.#open.values()].filter((each) => each.owner === owner);
+    const open = this.#of(owner).map(({ command }) => command);
     try {
-      const journal = await owner.journal();
-      await journal.setValue(
-        this.#key,
-        open.map(({ command }) => command),
-      );
+      await (await owner.journal()).setValue(this.#key, open);
     } catch (error) {
       await owner.disarm({ actor: 'system', reason: `journal: ${asCodedError(error).message}` });
     }
@@ -131,7 +140,7 @@ export class Settling {
   }
 
   async #look(open: Open): Promise<void> {
-    const { command, owner } = open;
+    const { command } = open;
     if (!this.#open.has(command.id)) return;
     try {
       const finding = await this.#find(open);
@@ -141,15 +150,15 @@ export class Settling {
       }
       const { id: commandId, tag, value: requested } = command;
       await (
-        await owner.journal()
+        await open.owner.journal()
       ).appendLedger({
         type: 'plc.settled',
         actor: 'system',
         object: tag,
-        detail: { commandId, endpoint: this.#endpoint, requested, ...finding },
+        detail: { commandId, endpoint: this.#endpoint.endpoint, requested, ...finding },
       });
       if (finding['outcome'] === 'clamped') {
-        owner.trip({
+        open.owner.trip({
           code: 'CLAMPED',
           message: `${tag} was given ${requested} and holds ${String(finding['holds'])}`,
         });
@@ -161,7 +170,7 @@ export class Settling {
       return;
     }
     this.#open.delete(command.id);
-    await this.keep(owner);
+    await this.keep(open.owner);
   }
 
   /** Undefined while an acknowledgement may still come. */
@@ -190,8 +199,12 @@ export class Settling {
     open.looks += 1;
   }
 
+  #of(owner: Owner): Open[] {
+    return [...this.#open.values()].filter((open) => open.owner === owner);
+  }
+
   get #key(): string {
-    return `plc:${this.#endpoint}:unsettled`;
+    return `plc:${this.#endpoint.id}:unsettled`;
   }
 }
 

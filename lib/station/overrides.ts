@@ -11,12 +11,13 @@ export class Overrides {
   }
 
   /** False when it is known already. Both edges go into the ledger. */
-  see({ endpoint, tag, on }: Override & { on: boolean }): boolean {
-    if (on === this.#byEndpoint.has(endpoint)) return false;
-    if (on) this.#byEndpoint.set(endpoint, { endpoint, tag });
-    else this.#byEndpoint.delete(endpoint);
+  see({ endpoint, endpointId, tag, on }: Override & { on: boolean }): boolean {
+    if (on === this.#byEndpoint.has(endpointId)) return false;
+    if (on) this.#byEndpoint.set(endpointId, { endpoint, endpointId, tag });
+    else this.#byEndpoint.delete(endpointId);
     const reason = on ? 'the machine is run by hand' : 'the machine is no longer run by hand';
-    this.#record.note({ type: 'plc.manual', actor: 'system', reason, detail: { endpoint, tag, on } });
+    const detail = { endpoint, endpointId, tag, on };
+    this.#record.note({ type: 'plc.manual', actor: 'system', reason, detail });
     return true;
   }
 

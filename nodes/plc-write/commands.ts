@@ -2,11 +2,15 @@
 import { ulid } from 'ulid';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { Command, CommandEngine, Outcome } from '../../lib/plc/command.ts';
+import type { Fallback } from '../../lib/plc/fallback.ts';
 import type { CommandRequest } from '../../lib/station/types.ts';
 import type { StationControl } from '../../lib/station/station.ts';
 import type { Manner } from './config.ts';
 
 type Part = Pick<Inspection['part'], 'id' | 'station' | 'startedAt' | 'deadlineMs'>;
+
+/** A decision that is too old, of the wrong type, outside of a fence or about a bad tag decides nothing. */
+const NO_INPUT = new Set<Outcome['reason']>(['STALE', 'OUT_OF_RANGE', 'NOT_GOOD']);
 
 export class Commands {
   readonly #manner: Manner;
@@ -14,12 +18,18 @@ export class Commands {
   readonly #station: StationControl;
   /** Aborted when the node is closed. */
   readonly #signal: AbortSignal;
+  #inputs: Pick<Fallback, 'input'> | undefined;
 
   constructor(manner: Manner, engine: CommandEngine, station: StationControl, signal: AbortSignal) {
     this.#manner = manner;
     this.#engine = engine;
     this.#station = station;
     this.#signal = signal;
+  }
+
+  /** Tells of every command that is given here, and whether it was an input. */
+  tell(inputs: Pick<Fallback, 'input'>): void {
+    this.#inputs = inputs;
   }
 
   /** A decision about a part, in the time the part has. */
@@ -53,7 +63,10 @@ export class Commands {
     return this.#give({ ...given, partId: null, startedAt: performance.now(), deadlineMs });
   }
 
-  #give(given: Omit<Command, keyof Manner>): Promise<Outcome> {
-    return this.#engine.execute({ ...this.#manner, ...given }, this.#station);
+  async #give(given: Omit<Command, keyof Manner>): Promise<Outcome> {
+    const ended = given.purpose === 'fallback' ? undefined : this.#inputs?.input();
+    const outcome = await this.#engine.execute({ ...this.#manner, ...given }, this.#station);
+    ended?.(outcome.outcome !== 'refused' || !NO_INPUT.has(outcome.reason));
+    return outcome;
   }
 }

@@ -1,18 +1,20 @@
 /** The defined output of one plc-write, for the time in which nobody decides about its tag. */
 import { Fallback, type FallbackPolicy } from '../../lib/plc/fallback.ts';
 import type { StationControl } from '../../lib/station/station.ts';
+import type { NodeContext } from '../runtime/register.ts';
 import type { PlcEndpoint } from '../plc-endpoint/endpoint.ts';
 import type { Commands } from './commands.ts';
-import type { FallbackConfig } from './config.ts';
+import type { Config, FallbackConfig } from './config.ts';
 
 /** Starts it; the station's heartbeat then carries whether the PLC shall go on taking our word for the tag. */
 export function startFallback(
-  { policy, holdMs, value, inputTimeoutMs }: FallbackConfig,
+  { config, signal }: Pick<NodeContext<Config>, 'config' | 'signal'>,
   station: StationControl,
   endpoint: PlcEndpoint,
   commands: Commands,
   onChange: () => void,
 ): { fallback: Fallback; stop: () => void } {
+  const { policy, holdMs, value, inputTimeoutMs } = config.fallback;
   const fallback = new Fallback({
     policy: policyOf(policy, holdMs, value),
     inputTimeoutMs,
@@ -24,7 +26,10 @@ export function startFallback(
     },
   });
   const takeBack = endpoint.answerFor(() => fallback.phase);
+  commands.tell(fallback);
   fallback.start();
+  // At once: the station may be closed, and disarmed by it, while a command of this node is still under way.
+  signal.addEventListener('abort', () => fallback.halt(), { once: true });
   const stop = (): void => {
     fallback.stop();
     takeBack();

@@ -41,7 +41,7 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
     this.#commands = new Commands(config.manner, engine, this.#station, signal);
     const show = (): void => this.#show();
     disarmForDeployed(this.name, this.#station);
-    this.#output = startFallback(config.fallback, this.#station, this.#endpoint, this.#commands, show);
+    this.#output = startFallback(context, this.#station, this.#endpoint, this.#commands, show);
     this.#undo = [
       this.#station.hold(),
       this.#station.onChange(show),
@@ -64,7 +64,6 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
     const { RED, config } = this.#context;
     const { value, manner } = config;
     const wanted = 'value' in value ? value.value : propertyOf(RED, message, value.property);
-    this.#output.fallback.input();
     const decided = await this.#commands.decide(inspection.part, wanted, signal);
     const { outcome, ...seen } = this.#heed(decided.outcome);
     inspection.command = {
@@ -84,7 +83,6 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
 
   /** From outside of the flow, through the same fences. */
   async command(request: CommandRequest): Promise<Outcome> {
-    this.#output.fallback.input();
     return this.#heed(await this.#commands.request(request));
   }
 
@@ -94,7 +92,6 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
     if (releaseValue === undefined || !('value' in releaseValue)) {
       throw new PlcError('PLC_RELEASE_FAILED', `${this.name} has no release value`);
     }
-    this.#output.fallback.input();
     const seen = this.#heed(await this.#commands.release(releaseValue.value, actor));
     if (seen.outcome === 'confirmed') return seen;
     throw new PlcError('PLC_RELEASE_FAILED', `${seen.outcome} ${seen.reason ?? ''}: ${seen.detail ?? ''}`);

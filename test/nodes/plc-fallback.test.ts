@@ -105,12 +105,38 @@ describe('the defined output of plc-write, at a PLC with a command block', funct
   });
 
   it('is due when no part comes for the time that was set, and ends with the next part', async () => {
-    await deciding({ inputTimeoutSeconds: '1' });
+    await deciding({ inputTimeoutSeconds: '3' });
     await scanned(() => plc.get('TorqueSetpoint') === OWN_VALUE);
     assert.equal(flow.station.arming().state, 'ARMED');
     assert.equal(plc.torque.command.Arm, false);
     const inspection = openInspection({ station: 'Press 4', sequence: 2, deadlineMs: 10_000 });
     node('write').receive({ inspection });
     await scanned(() => plc.torque.command.Arm);
+  });
+
+  it('is due though parts come, when each of them is too late', async () => {
+    await deciding({ inputTimeoutSeconds: '3' });
+    const late = setInterval(() => {
+      const inspection = openInspection({ station: 'Press 4', sequence: 2, deadlineMs: 1 });
+      inspection.part.startedAt -= 1000;
+      node('write').receive({ inspection });
+    }, 200);
+    await scanned(() => plc.get('TorqueSetpoint') === OWN_VALUE);
+    clearInterval(late);
+    assert.equal(flow.station.arming().state, 'ARMED');
+    assert.equal(plc.torque.effects.size, 1);
+  });
+
+  it('is not written by a deploy, though a command is under way', async () => {
+    await deciding({ fallback: 'value', fallbackValue: '30', fallbackValueType: 'num', settleMs: '1000' });
+    plc.torque.fault = { kind: 'effect-without-ack' };
+    const { CmdId } = plc.torque.command;
+    node('write').receive({
+      inspection: openInspection({ station: 'Press 4', sequence: 2, deadlineMs: 10_000 }),
+    });
+    await scanned(() => plc.torque.command.CmdId !== CmdId);
+    await flow.remove();
+    flow.remove = () => Promise.resolve();
+    assert.notEqual(plc.torque.command.Value, 30);
   });
 });

@@ -372,6 +372,27 @@ describe('a command to a real OPC UA server', () => {
       assert.deepEqual(settled(), ['old']);
     });
 
+    it('is left to its own endpoint, whatever the others are called', async () => {
+      const theirs = { partId: 'p-0', endpoint: 'plc', tag: tag('Torque'), value: 40, actor: 'system' };
+      await journal.recordCommand({ ...theirs, id: 'theirs', endpointId: 'n-2' });
+      await journal.recordCommand({ ...theirs, id: 'renamed', endpoint: 'former', endpointId: 'n-1' });
+      const named = new CommandEngine({ endpoint: 'plc', id: 'n-1', transport });
+      await named.recover(station);
+      await named.close();
+      assert.deepEqual(settled(), ['renamed']);
+      assert.equal((await journal.command('theirs'))?.outcome, null);
+      assert.ok(journal.values.has('plc:n-1:unsettled'));
+    });
+
+    it('keeps the outcome that another process has recorded, and the station goes on', async () => {
+      const given = command(tag('Torque'), 41);
+      await engine.execute(given, station);
+      await journal.recordCommandResult({ id: given.id, outcome: 'unknown', reason: 'INTERRUPTED', ms: 0 });
+      await engine.idle();
+      assert.equal((await journal.command(given.id))?.reason, 'INTERRUPTED');
+      assert.equal(station.arming().state, 'ARMED');
+    });
+
     it('is settled in another round when that is asked for during one that fails', async () => {
       await interrupted('old', 'Torque');
       const disk = new EventEmitter();
@@ -390,6 +411,50 @@ describe('a command to a real OPC UA server', () => {
       await recovery;
       assert.equal(settled().length, 2);
       assert.ok(settled().includes('old'));
+    });
+
+    it('is settled for the station that took the place of one that was closed', async () => {
+      const leave = engine.join(station);
+      transport.read = () => Promise.reject(new Error('busy'));
+      assert.equal((await give('Failing', 5)).outcome, 'unknown');
+      await engine.idle();
+      leave();
+      const ofStation = station.journal.bind(station);
+      station.journal = () => Promise.reject(new Error('station is closed'));
+      const next = await testStation();
+      next.station.journal = ofStation;
+      Reflect.deleteProperty(transport, 'read');
+      await engine.recover(next.station);
+      assert.equal(settled().length, 1);
+      assert.deepEqual(journal.values.get('plc:plc:unsettled'), []);
+      await next.remove();
+    });
+
+    it('is settled by nobody while its station has left, and kept for the next', async () => {
+      const leave = engine.join(station);
+      const read = transport.read.bind(transport);
+      let reads = 0;
+      transport.read = () => {
+        reads += 1;
+        return Promise.reject(new Error('busy'));
+      };
+      assert.equal((await give('Failing', 5)).outcome, 'unknown');
+      await engine.idle();
+      leave();
+      await engine.idle();
+      const before = reads;
+      // Of another station, and looked at with whatever else is open.
+      const other = await testStation();
+      await other.station.arm(person);
+      assert.equal((await engine.execute(command(tag('Failing'), 6), other.station)).outcome, 'unknown');
+      await engine.idle();
+      assert.equal(reads - before, 1);
+      transport.read = read;
+      assert.equal((journal.values.get('plc:plc:unsettled') as unknown[]).length, 1);
+      engine.join(station);
+      await engine.recover(station);
+      assert.equal(settled().length, 1);
+      await other.remove();
     });
 
     it('is looked for again when the journal did not answer', async () => {
@@ -431,7 +496,10 @@ describe('a command to a real OPC UA server', () => {
       it(`is refused where the station may only ${autonomy}`, async () => {
         const other = await testStation(autonomy);
         await other.station.arm(person);
-        await refusal('AUTONOMY', engine.execute(command(tag('RejectGate'), true), other.station));
+        for (const purpose of ['decision', 'fallback'] as const) {
+          const given = command(tag('RejectGate'), true, { purpose });
+          await refusal('AUTONOMY', engine.execute(given, other.station));
+        }
         await other.remove();
       });
     }
@@ -439,10 +507,9 @@ describe('a command to a real OPC UA server', () => {
     it('waits for a person where the station acts only after a yes, and is fresh from then on', async () => {
       const other = await testStation('confirm');
       await other.station.arm(person);
-      const given = command(tag('RejectGate'), true, {
-        startedAt: performance.now() - 10_000,
-        deadlineMs: 900,
-      });
+      let nowMs = 0;
+      const slow = new CommandEngine({ endpoint: 'plc', transport, monotonicNow: () => nowMs });
+      const given = command(tag('RejectGate'), true, { startedAt: 0, deadlineMs: 900, settleMs: 0 });
       const asked = new Promise<void>((resolve) => {
         const stop = other.station.onChange(() => {
           if (other.station.approvals().length === 0) return;
@@ -450,12 +517,14 @@ describe('a command to a real OPC UA server', () => {
           resolve();
         });
       });
-      const outcome = engine.execute(given, other.station);
+      const outcome = slow.execute(given, other.station);
       await asked;
+      nowMs = 10_000;
       assert.deepEqual(server.writes, []);
       await other.station.approve(given.id, person);
       assert.equal((await outcome).outcome, 'confirmed');
       await refusalAfter(engine.execute(command(tag('RejectGate'), true, { approvalMs: 10 }), other.station));
+      await slow.close();
       await other.remove();
     });
 

@@ -7,6 +7,7 @@ import {
   type FallbackPolicy,
 } from '../../../lib/plc/fallback.ts';
 import { createStation, type StationControl } from '../../../lib/station/station.ts';
+import type { Autonomy } from '../../../lib/station/types.ts';
 import { person } from '../../support/commands.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryJournal } from '../../support/memory-journal.ts';
@@ -16,7 +17,11 @@ const HOLD_MS = 10_000;
 const LEASE_MS = 600_000;
 
 /** A real station on a clock of its own, and the output of one of its tags. */
-function outputOf(policy: FallbackPolicy, confirmed: boolean | Error = true): Rig {
+function outputOf(
+  policy: FallbackPolicy,
+  confirmed: boolean | Error = true,
+  autonomy: Autonomy = 'act',
+): Rig {
   const clock = new FakeClock();
   const station = createStation({
     id: 'station',
@@ -24,7 +29,7 @@ function outputOf(policy: FallbackPolicy, confirmed: boolean | Error = true): Ri
     line: '',
     folder: '/nowhere',
     defaultDeadlineMs: 900,
-    autonomy: 'act',
+    autonomy,
     openJournal: () => Promise.resolve(new MemoryJournal()),
     clock,
   });
@@ -65,7 +70,7 @@ const HAPPENINGS: [string, (rig: Rig) => unknown, FallbackDue['cause'] | null][]
   ['stops itself', ({ station }) => station.degrade('STOPPED', { code: 'CAMERA_LOST', message: 'no frame' }), 'STOPPED'],
   ['comes to the end of its lease', ({ clock, fallback }) => {
     for (let at = 0; at < LEASE_MS; at += 10_000) {
-      fallback.input();
+      fallback.input()(true);
       clock.advance(10_000);
     }
   }, 'DISARMED'],
@@ -76,7 +81,7 @@ const HAPPENINGS: [string, (rig: Rig) => unknown, FallbackDue['cause'] | null][]
   ['gets inputs all the time', ({ clock, fallback }) => {
     for (let at = 0; at < 3 * INPUT_TIMEOUT_MS; at += 10_000) {
       clock.advance(10_000);
-      fallback.input();
+      fallback.input()(true);
     }
   }, null],
   ['is armed once more', ({ station }) => station.arm({ ...person, leaseMs: LEASE_MS }), null],
@@ -152,7 +157,7 @@ describe('the defined output of a tag', () => {
   it('is not touched by the late answer to the one before', async () => {
     const { station, fallback, clock, written } = await armed(VALUE, false);
     clock.advance(INPUT_TIMEOUT_MS);
-    fallback.input();
+    fallback.input()(true);
     assert.equal(station.arming().state, 'ARMED');
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(fallback.phase, 'acting');
@@ -162,7 +167,7 @@ describe('the defined output of a tag', () => {
   it('ends with the next input when it was due for want of one, and is due again without', async () => {
     const { clock, fallback, written, phases } = await armed(VALUE);
     clock.advance(INPUT_TIMEOUT_MS);
-    fallback.input();
+    fallback.input()(true);
     assert.equal(fallback.phase, 'acting');
     clock.advance(INPUT_TIMEOUT_MS);
     assert.deepEqual(written, [[40, 'NO_INPUT'], [40, 'NO_INPUT']]); // prettier-ignore
@@ -187,17 +192,76 @@ describe('the defined output of a tag', () => {
     const rig = outputOf(VALUE);
     rigs.push(rig);
     rig.fallback.start();
-    rig.fallback.input();
+    rig.fallback.input()(true);
     rig.station.trip({ code: 'CLAMPED', message: '' });
     rig.clock.advance(INPUT_TIMEOUT_MS);
     assert.equal(rig.fallback.phase, 'idle');
     assert.deepEqual(rig.written, []);
   });
 
+  it('is due though inputs come, when none of them counts', async () => {
+    const { clock, fallback, written, phases } = await armed(VALUE);
+    for (let at = 0; at < INPUT_TIMEOUT_MS; at += 10_000) {
+      fallback.input()(false);
+      clock.advance(10_000);
+    }
+    assert.equal(fallback.due?.cause, 'NO_INPUT');
+    fallback.input()(false);
+    assert.deepEqual([written, phases], [[[40, 'NO_INPUT']], ['acting', 'written']]);
+    fallback.input()(true);
+    assert.equal(fallback.phase, 'acting');
+  });
+
+  it('waits for an input that came in time and is under way, and is due at once when it does not count', async () => {
+    for (const counts of [true, false]) {
+      const { clock, fallback } = await armed(HOLD);
+      clock.advance(INPUT_TIMEOUT_MS - 1);
+      const ended = fallback.input();
+      clock.advance(1000);
+      assert.equal(fallback.phase, 'acting');
+      ended(counts);
+      assert.equal(fallback.phase, counts ? 'acting' : 'holding');
+    }
+  });
+
+  it('lets the Arm bit rise with the attempt, and fall again when that does not count', async () => {
+    const { clock, fallback, phases } = await armed(RELEASE);
+    clock.advance(INPUT_TIMEOUT_MS);
+    fallback.input()(false);
+    fallback.input();
+    clock.advance(INPUT_TIMEOUT_MS);
+    fallback.input()(true);
+    const [up, down] = ['acting', 'released'];
+    assert.deepEqual(phases, [up, down, up, down, up, down, up]);
+  });
+
+  it('is owed by no station that may only watch or advise, and nobody answers for its tag', async () => {
+    for (const autonomy of ['observe', 'advise'] as const) {
+      const rig = outputOf(VALUE, true, autonomy);
+      rigs.push(rig);
+      rig.fallback.start();
+      await rig.station.arm({ ...person, leaseMs: LEASE_MS });
+      rig.fallback.input()(true);
+      rig.clock.advance(INPUT_TIMEOUT_MS);
+      rig.station.trip({ code: 'CLAMPED', message: '' });
+      assert.deepEqual([rig.fallback.phase, rig.written, rig.phases], ['idle', [], []]);
+    }
+  });
+
+  it('falls due no more once the node is being closed, though the station is closed before it has ended', async () => {
+    const { station, fallback, written, clock } = await armed(VALUE);
+    fallback.halt();
+    await station.disarm({ actor: 'system', reason: 'the station was closed' });
+    clock.advance(INPUT_TIMEOUT_MS);
+    assert.deepEqual([fallback.phase, written], ['acting', []]);
+    fallback.stop();
+    assert.equal(fallback.phase, 'idle');
+  });
+
   it('leaves the tag to the PLC when the node is closed, and no timer behind', async () => {
     const { clock, station, fallback, written } = await armed(VALUE);
     fallback.stop();
-    fallback.input();
+    fallback.input()(true);
     const { pending } = clock;
     station.trip({ code: 'CLAMPED', message: '' });
     clock.advance(INPUT_TIMEOUT_MS);

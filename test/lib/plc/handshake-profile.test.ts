@@ -11,6 +11,7 @@ import { startOpcua } from '../../../plant/opcua.ts';
 import { PlcMemory } from '../../../plant/plc-memory.ts';
 import { command, linkIs, person, testStation } from '../../support/commands.ts';
 import type { MemoryJournal } from '../../support/memory-journal.ts';
+import { pause } from '../../support/ordeal.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 
 interface Tags {
@@ -232,7 +233,7 @@ for (const [protocol, tags] of [
 
     it('is settled as never acknowledged before the next number takes its place', async () => {
       fault({ kind: 'effect-without-ack' });
-      assert.equal((await give(45, { settleMs: 30 })).outcome, 'unknown');
+      assert.equal((await give(45, { settleMs: 30, deadlineMs: 200 })).outcome, 'unknown');
       plc.torque.fault = null;
       assert.equal((await give(46)).outcome, 'confirmed');
       const [finding] = settled();
@@ -243,7 +244,8 @@ for (const [protocol, tags] of [
     it('trips the station after three of which nothing was heard', async () => {
       fault({ kind: 'effect-without-ack' });
       for (const state of ['ARMED', 'ARMED', 'TRIPPED']) {
-        assert.equal((await give(45, { settleMs: 0 })).outcome, 'unknown');
+        // Each waits until the one before is too old for the block.
+        assert.equal((await give(45, { settleMs: 200, deadlineMs: 300 })).outcome, 'unknown');
         assert.equal(station.arming().state, state);
       }
     });
@@ -262,6 +264,99 @@ for (const [protocol, tags] of [
         [['confirmed', 45]],
       );
       assert.deepEqual(effects(), [1, 1]);
+    });
+
+    /** One that the block has not yet seen, with so long to live. */
+    const unseen = async (ttlMs: number): Promise<void> => {
+      fault({ kind: 'slow-scan', everyMs: 600_000 });
+      assert.equal((await give(45, { settleMs: 0, deadlineMs: ttlMs })).outcome, 'unknown');
+    };
+    const written = (): unknown[] => plc.writes.filter(({ tag }) => tag === 'Torque.Value');
+
+    it('writes nothing while the block may still take an earlier number, and has its own value under its own', async () => {
+      const effect = new Promise((resolve) => plc.torque.once('effect', resolve));
+      await unseen(2000);
+      const next = give(46);
+      await pause(200);
+      assert.equal(written().length, 1);
+      plc.torque.scan();
+      assert.deepEqual(await effect, { id: 1, value: 45 });
+      plc.torque.fault = null;
+      const { outcome, readBack } = await next;
+      assert.deepEqual([outcome, readBack], ['confirmed', 46]);
+      assert.deepEqual(effects(), [1, 1]);
+    });
+
+    it('ends as stale, and is not sent, where the block has not answered the one before in its time', async () => {
+      await unseen(5000);
+      const { outcome, reason, detail } = await give(46, { deadlineMs: 150 });
+      assert.deepEqual([outcome, reason, written().length], ['refused', 'STALE', 1]);
+      assert.match(detail ?? '', /has not answered command 1/);
+    });
+
+    it('gives way to a newer one while it waits for the block', async () => {
+      await unseen(5000);
+      const waiting = give(46);
+      await pause(50);
+      const newer = give(47);
+      const { outcome, reason } = await waiting;
+      assert.deepEqual([outcome, reason], ['refused', 'SUPERSEDED']);
+      plc.torque.scan();
+      plc.torque.fault = null;
+      assert.equal((await newer).outcome, 'confirmed');
+      assert.deepEqual(
+        written().map((write) => (write as { value: unknown }).value),
+        [45, 47],
+      );
+    });
+
+    it('never lends its time to live to an earlier number that lies there too old', async () => {
+      const acks: unknown[] = [];
+      plc.torque.on('ack', (ack) => acks.push(ack));
+      await unseen(100);
+      plc.torque.command.TtlMs = 60_000;
+      const next = give(46, { settleMs: 0, deadlineMs: 3000 });
+      // As the block sees it between the two writes: the value of the next, the number of the one before.
+      const seen = new Promise<void>((resolve) => {
+        plc.on('write', ({ tag, value }) => {
+          if (tag === 'Torque.TtlMs' && Number(value) !== 60_000)
+            queueMicrotask(() => {
+              plc.torque.command.CmdId = 1;
+              plc.torque.scan();
+              resolve();
+            });
+        });
+      });
+      await seen;
+      await next;
+      plc.removeAllListeners('write');
+      plc.torque.removeAllListeners('ack');
+      assert.deepEqual(acks[0], { id: 1, result: 4 });
+      assert.deepEqual(effects(), []);
+    });
+
+    it('waits for what an earlier process has sent and the block may still take', async () => {
+      await unseen(2000);
+      await engine.close();
+      const next = new CommandEngine({ endpoint: 'plc', transport });
+      const given46 = next.execute(given(46), station);
+      await pause(200);
+      assert.equal(written().length, 1);
+      plc.torque.scan();
+      plc.torque.fault = null;
+      assert.equal((await given46).outcome, 'confirmed');
+      await next.close();
+    });
+
+    it('waits for what the journal says may be on its way', async () => {
+      const lost = { id: 'old', partId: null, endpoint: 'plc', tag: tags.value, value: 45, actor: 'system' };
+      await journal.recordCommand(lost);
+      plc.torque.command.TtlMs = 700;
+      await engine.recover(station, { tag: tags.value, handshake: tags.handshake });
+      const next = give(46);
+      await pause(200);
+      assert.equal(written().length, 0);
+      assert.equal((await next).outcome, 'confirmed');
     });
 
     it('is not sent under a number that the PLC shows already', async () => {
