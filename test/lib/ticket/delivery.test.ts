@@ -4,10 +4,10 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '../../../lib/statistics/random.ts';
-import { openInspection } from '../../../lib/inspection/inspection.ts';
+import { openInspection, type Inspection } from '../../../lib/inspection/inspection.ts';
 import { openJournal } from '../../../lib/journal/journal.ts';
 import { JournalError } from '../../../lib/journal/journal-error.ts';
-import type { Journal } from '../../../lib/journal/types.ts';
+import type { Journal, OutboxDelivery } from '../../../lib/journal/types.ts';
 import type { TicketClient } from '../../../lib/ticket/client.ts';
 import { Breaker } from '../../../lib/ticket/breaker.ts';
 import {
@@ -160,10 +160,8 @@ describe('the delivery of tickets', () => {
     const delivery = new Delivery({
       journal: {
         ...journal,
-        settleOutbox: write((settled: Parameters<Journal['settleOutbox']>[0]) =>
-          journal.settleOutbox(settled),
-        ),
-        recordPart: write((part: Parameters<Journal['recordPart']>[0]) => journal.recordPart(part)),
+        settleOutbox: write((delivered: OutboxDelivery) => journal.settleOutbox(delivered)),
+        recordPart: write((part: Inspection) => journal.recordPart(part)),
       },
       streamPrefix: PREFIX,
       tickets,
