@@ -174,8 +174,8 @@ for (const [protocol, tags] of [
       [
         'STALE',
         'its program comes too late',
-        () => fault({ kind: 'slow-scan', everyMs: 400 }),
-        { deadlineMs: 200 },
+        () => fault({ kind: 'slow-scan', everyMs: 1200 }),
+        { deadlineMs: 800 },
       ],
       [
         'DUPLICATE',
