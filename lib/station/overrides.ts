@@ -2,6 +2,8 @@
 import type { StationRecord } from './record.ts';
 import type { Override } from './types.ts';
 
+const OF_EDGE = { on: 'the machine is run by hand', off: 'the machine is no longer run by hand' };
+
 export class Overrides {
   readonly #record: StationRecord;
   readonly #byEndpoint = new Map<string, Override>();
@@ -11,11 +13,15 @@ export class Overrides {
   }
 
   /** False when it is known already. Both edges go into the ledger. */
-  see({ endpoint, tag, on }: Override & { on: boolean }): boolean {
+  see({
+    endpoint,
+    tag,
+    on,
+    reason = OF_EDGE[on ? 'on' : 'off'],
+  }: Override & { on: boolean; reason?: string }): boolean {
     if (on === this.#byEndpoint.has(endpoint)) return false;
     if (on) this.#byEndpoint.set(endpoint, { endpoint, tag });
     else this.#byEndpoint.delete(endpoint);
-    const reason = on ? 'the machine is run by hand' : 'the machine is no longer run by hand';
     this.#record.note({ type: 'plc.manual', actor: 'system', reason, detail: { endpoint, tag, on } });
     return true;
   }
