@@ -16,12 +16,16 @@ export class CodedError<Code extends string = string> extends Error {
   }
 }
 
-/** Whatever was thrown, as an Error that has a `code`. */
+/** Whatever was thrown, as an Error that has a `code`; a message can make anything be thrown, and never this. */
 export function asCodedError(thrown: unknown, fallbackCode = 'UNEXPECTED'): Error & { code: string } {
-  if (thrown instanceof Error) {
-    const { code } = thrown as { code?: unknown };
-    if (typeof code === 'string') return thrown as Error & { code: string };
-    return new CodedError(fallbackCode, thrown.message, { cause: thrown });
+  try {
+    if (thrown instanceof Error) {
+      const { code } = thrown as { code?: unknown };
+      if (typeof code === 'string') return thrown as Error & { code: string };
+      return new CodedError(fallbackCode, thrown.message, { cause: thrown });
+    }
+    return new CodedError(fallbackCode, String(thrown));
+  } catch {
+    return new CodedError(fallbackCode, 'what was thrown cannot be shown');
   }
-  return new CodedError(fallbackCode, String(thrown));
 }

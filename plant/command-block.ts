@@ -13,7 +13,7 @@ import { TimerOnDelay } from './timer-on-delay.ts';
 export interface BlockCommand {
   /** REAL. */
   Value: number;
-  /** UDINT: how old the command may be when the PLC first sees it. */
+  /** UDINT: how long ago the last call of the block may be when it first sees the command. */
   TtlMs: number;
   /** UDINT: first four bytes of the decision's ledger record. */
   DecisionRef: number;

@@ -36,6 +36,8 @@ export interface OpcuaOptions {
   port?: number;
   /** Folder for certificates; a temporary one, removed on close, unless told. */
   pkiFolder?: string;
+  /** Ten unless told; that of a client that died without a word is taken for 20 s and more. */
+  maxSessions?: number;
 }
 
 export interface OpcuaPlc {
@@ -103,6 +105,12 @@ export async function startOpcua(options: OpcuaOptions): Promise<OpcuaPlc> {
     securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
     securityModes: [MessageSecurityMode.None, MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt],
     allowAnonymous: true,
+    ...(options.maxSessions === undefined
+      ? {}
+      : {
+          serverCapabilities: { maxSessions: options.maxSessions },
+          maxConnectionsPerEndpoint: 2 * options.maxSessions,
+        }),
     buildInfo: { productName: 'Jidoka plant in a box', manufacturerName: 'Jidoka' },
   });
   const removeTemporary = async (): Promise<void> => {

@@ -34,6 +34,8 @@ export class Flow {
   readonly nodes: readonly FlowNode[];
   readonly #byId: ReadonlyMap<string, FlowNode>;
   readonly #next = new Map<string, Set<string>>();
+  /** Where the answers of a called link go on, by the link that is called. */
+  readonly #calls = new Map<string, string[]>();
 
   /** @throws FlowError `FLOW_INVALID` for anything but a list of nodes */
   constructor(file: unknown) {
@@ -42,6 +44,7 @@ export class Flow {
     this.nodes = all.filter(({ id, z }) => !off.has(id) && (z === undefined || !off.has(z)));
     this.#byId = new Map(this.nodes.map((node) => [node.id, node]));
     for (const node of this.nodes) this.#connect(node);
+    this.#connectReturns();
   }
 
   get(id: unknown): FlowNode | undefined {
@@ -76,15 +79,32 @@ export class Flow {
   #connect(node: FlowNode): void {
     const { id, type } = node;
     const outputs = Array.isArray(node['wires']) ? (node['wires'] as unknown[]) : [];
-    for (const targets of outputs) this.#join(id, strings(targets));
-    if (type === 'link out' || type === 'link call') this.#join(id, strings(node['links']));
-    if (!type.startsWith('subflow:')) return;
-    const subflow = this.get(type.slice('subflow:'.length));
+    const called = type === 'link call' ? strings(node['links']) : [];
+    const subflow = type.startsWith('subflow:') ? this.get(type.slice('subflow:'.length)) : undefined;
+    if (type === 'link out') this.#join(id, strings(node['links']));
+    for (const target of called) {
+      this.#join(id, [target]);
+      this.#calls.set(target, [...(this.#calls.get(target) ?? []), ...outputs.flatMap(strings)]);
+    }
+    // What goes through a subflow or a call comes out where the inside lets it, not past it.
+    if (subflow === undefined && called.length === 0)
+      for (const targets of outputs) this.#join(id, strings(targets));
     for (const input of asList(subflow?.['in'])) this.#join(id, idsIn((input as { wires?: unknown }).wires));
     asList(subflow?.['out']).forEach((output, index) => {
       for (const inner of idsIn((output as { wires?: unknown }).wires))
         this.#join(inner, strings(outputs[index]));
     });
+  }
+
+  /** A call ends in any `link out` that returns and that its message can come to. */
+  #connectReturns(): void {
+    for (const [target, next] of this.#calls) {
+      const entry = this.get(target);
+      if (entry === undefined) continue;
+      for (const node of this.reaches(entry, () => false)) {
+        if (node.type === 'link out' && node['mode'] === 'return') this.#join(node.id, next);
+      }
+    }
   }
 
   #join(from: string, to: readonly string[]): void {

@@ -10,6 +10,8 @@ interface CommandRow {
   id: string;
   part_id: string | null;
   endpoint: string;
+  /** Null where it is the name. */
+  endpoint_id: string | null;
   tag: string;
   value: string;
   actor: string;
@@ -33,13 +35,15 @@ export class Commands {
 
   /** Returns its number. */
   record(intent: CommandIntent): number {
-    const number = this.#nextNumber(intent.endpoint);
+    const endpointId = otherThanName(intent);
+    const number = this.#nextNumber(endpointId ?? intent.endpoint);
     const { changes } = this.#tables.run(
-      `INSERT INTO commands (id, part_id, endpoint, tag, value, actor, purpose, number, at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+      `INSERT INTO commands (id, part_id, endpoint, endpoint_id, tag, value, actor, purpose, number, at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
       intent.id,
       intent.partId,
       intent.endpoint,
+      endpointId ?? null,
       intent.tag,
       JSON.stringify(intent.value ?? null),
       intent.actor,
@@ -56,26 +60,29 @@ export class Commands {
   }
 
   /** 0 means "none" to a PLC that has just started, so counting begins at 1 again. */
-  #nextNumber(endpoint: string): number {
+  #nextNumber(endpointId: string): number {
     const last = this.#tables.all<{ number: number }>(
-      'SELECT number FROM commands WHERE endpoint = ? ORDER BY row_id DESC LIMIT 1',
-      endpoint,
+      'SELECT number FROM commands WHERE COALESCE(endpoint_id, endpoint) = ? ORDER BY row_id DESC LIMIT 1',
+      endpointId,
     )[0];
     return ((last?.number ?? 0) % MAX_NUMBER) + 1;
   }
 
+  /** Once: what became of a command does not change. */
   recordResult(result: CommandResult): void {
     const { changes } = this.#tables.run(
-      'UPDATE commands SET outcome = ?, reason = ?, read_back = ?, ms = ? WHERE id = ?',
+      'UPDATE commands SET outcome = ?, reason = ?, read_back = ?, ms = ? WHERE id = ? AND outcome IS NULL',
       result.outcome,
       result.reason ?? null,
       JSON.stringify(result.readBack ?? null),
       result.ms,
       result.id,
     );
-    if (changes === 0) {
-      throw new JournalError('JOURNAL_NOT_FOUND', `no command ${result.id} was recorded`);
-    }
+    if (changes > 0) return;
+    const known = this.get(result.id);
+    throw known === undefined
+      ? new JournalError('JOURNAL_NOT_FOUND', `no command ${result.id} was recorded`)
+      : new JournalError('JOURNAL_DUPLICATE', `the command ${result.id} ended ${known.outcome} before`);
   }
 
   get(id: string): CommandRecord | undefined {
@@ -97,11 +104,17 @@ export class Commands {
   }
 }
 
+/** The id of an endpoint, where it is not just its name. */
+export function otherThanName({ endpoint, endpointId }: CommandIntent): string | undefined {
+  return endpointId === endpoint ? undefined : endpointId;
+}
+
 function commandRecord(row: CommandRow): CommandRecord {
   return {
     id: row.id,
     partId: row.part_id,
     endpoint: row.endpoint,
+    endpointId: row.endpoint_id ?? row.endpoint,
     tag: row.tag,
     value: JSON.parse(row.value),
     actor: row.actor,

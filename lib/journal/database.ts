@@ -16,7 +16,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { syncFolder } from './evidence.ts';
 import { asJournalError, JournalError } from './journal-error.ts';
 
@@ -93,7 +93,8 @@ export const MIGRATIONS: Migrations = [
    CREATE INDEX labels_sequence ON labels (sequence);`,
   `ALTER TABLE commands ADD COLUMN purpose TEXT NOT NULL DEFAULT 'decision';
    ALTER TABLE commands ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
-   CREATE INDEX commands_endpoint ON commands (endpoint, row_id);
+   ALTER TABLE commands ADD COLUMN endpoint_id TEXT;
+   CREATE INDEX commands_endpoint ON commands (COALESCE(endpoint_id, endpoint), row_id);
    ALTER TABLE outbox ADD COLUMN receiver TEXT NOT NULL DEFAULT 'null';
    ALTER TABLE outbox ADD COLUMN further_evidence TEXT NOT NULL DEFAULT '[]';
    ALTER TABLE outbox ADD COLUMN evidence_bytes INTEGER NOT NULL DEFAULT 0;
@@ -177,6 +178,7 @@ function connect(file: string): Database.Database {
   try {
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
+    database.pragma('wal_autocheckpoint = 0');
     database.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`);
     return database;
   } catch (error) {
@@ -217,7 +219,41 @@ function migrateCopy(
   migrations: Migrations,
 ): void {
   const copy = join(folder, 'journal.migrating.db');
-  for (const leftover of [copy, `${copy}-wal`, `${copy}-shm`]) rmSync(leftover, { force: true });
+  const forgetCopy = (): void => {
+    for (const leftover of [copy, `${copy}-wal`, `${copy}-shm`]) rmSync(leftover, { force: true });
+  };
+  forgetCopy();
+  try {
+    bringUpCopy(database, copy, version, migrations);
+  } catch (error) {
+    forgetCopy();
+    throw error;
+  }
+  database.close();
+  // A log that is left over would be replayed into the file that takes this one's name.
+  if (existsSync(`${file}-wal`)) {
+    forgetCopy();
+    throw inUse(folder);
+  }
+  const before = join(folder, `journal.version-${version}.db`);
+  if (!existsSync(before)) {
+    try {
+      linkSync(file, before);
+    } catch {
+      copyFileSync(file, before);
+    }
+  }
+  renameSync(copy, file);
+}
+
+function bringUpCopy(
+  database: Database.Database,
+  copy: string,
+  version: number,
+  migrations: Migrations,
+): void {
+  // Fails while somebody else reads; from here on the file holds everything and has no log beside it.
+  if (database.pragma('journal_mode = DELETE', { simple: true }) !== 'delete') throw inUse(dirname(copy));
   database.prepare('VACUUM INTO ?').run(copy);
   const migrated = connect(copy);
   try {
@@ -232,14 +268,10 @@ function migrateCopy(
   } finally {
     closeSync(handle);
   }
-  database.close();
-  const before = join(folder, `journal.version-${version}.db`);
-  if (!existsSync(before)) {
-    try {
-      linkSync(file, before);
-    } catch {
-      copyFileSync(file, before);
-    }
-  }
-  renameSync(copy, file);
+}
+
+function inUse(folder: string): JournalError {
+  return new JournalError('JOURNAL_IN_USE', `another program has the journal in ${folder} open`, {
+    hint: 'It is brought to the version of this package at this start, which needs it alone: close what reads it, then restart Node-RED.',
+  });
 }

@@ -68,13 +68,21 @@ export function keepEvidence(folder: string, bytes: Uint8Array): string {
   return sha256;
 }
 
-/** Throws `JOURNAL_NOT_FOUND` for a hash nothing is kept under. */
+/** @throws JournalError `JOURNAL_NOT_FOUND` for a hash nothing is kept under, `JOURNAL_EVIDENCE_UNREADABLE` */
 export function readEvidence(folder: string, sha256: string): Buffer {
   const path = pathOf(folder, sha256);
   if (!/^[0-9a-f]{64}$/.test(sha256) || !existsSync(path)) {
     throw new JournalError('JOURNAL_NOT_FOUND', `no evidence is kept under ${sha256.slice(0, 64)}`);
   }
-  return readFileSync(path);
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new JournalError('JOURNAL_EVIDENCE_UNREADABLE', `evidence ${sha256} cannot be read: ${message}`, {
+      hint: 'Check the owner of the file and the disk, or bring the file back from a backup.',
+      cause: error,
+    });
+  }
 }
 
 export interface EvidenceFile {

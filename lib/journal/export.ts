@@ -22,7 +22,7 @@ const SOURCES: Readonly<Record<ExportName, { sql: string; json: readonly string[
       FROM parts ORDER BY row_id`,
   },
   commands: {
-    sql: `SELECT id, part_id AS partId, endpoint, tag, value, actor, purpose, number, at, outcome, reason,
+    sql: `SELECT id, part_id AS partId, endpoint, endpoint_id AS endpointId, tag, value, actor, purpose, number, at, outcome, reason,
         read_back AS readBack, ms FROM commands ORDER BY row_id`,
     json: ['value', 'readBack'],
   },

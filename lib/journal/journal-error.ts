@@ -17,6 +17,8 @@ export type JournalErrorCode =
   | 'JOURNAL_CLOSED'
   | 'JOURNAL_DUPLICATE'
   | 'JOURNAL_NOT_FOUND'
+  /** One file of evidence cannot be read; the rest of the journal can. */
+  | 'JOURNAL_EVIDENCE_UNREADABLE'
   /** More entries wait for delivery than the journal may hold. */
   | 'JOURNAL_OUTBOX_FULL'
   /** Telemetry is turned away, because what must not be dropped needs the room. */

@@ -19,7 +19,11 @@ export { JournalError } from './journal-error.ts';
 const MAX_PENDING = 20_000;
 /** Records of the ledger verified at a stretch; others may write in between. */
 const VERIFY_STRETCH = 1000;
+/** What may wait of tickets unless told: an MES that is down for days must not fill the disk unseen. */
+const TICKETS: StreamBound = { kind: 'mes', maxRows: 100_000, maxBytes: 4e9, onFull: 'reject' };
 const MAX_RECORD_CHARACTERS = 16 * 1024 * 1024;
+/** SQLite reads JSON of up to 1000 levels; an outbox with a deeper entry could not be read any more. */
+const MAX_RECORD_DEPTH = 500;
 
 export interface JournalOptions {
   /** Where `journal.db`, `evidence/` and `ballast` live; made when absent. */
@@ -146,7 +150,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     ballastBytes = 8 * 1024 * 1024,
     maxWaiting = 100_000,
     retention = {},
-    bounds = [],
+    bounds = [TICKETS],
     onState,
   } = options;
   const folder = await realFolder(options.folder);
@@ -257,10 +261,26 @@ function journalOn(thread: JournalThread, release: () => Promise<void>): Journal
   };
 }
 
+/** How many objects and lists of a JSON text lie within each other. */
+function depthOf(json: string): number {
+  let [depth, deepest, isText] = [0, 0, false];
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json[at];
+    if (character === '"') isText = !isText;
+    else if (isText && character === '\\') at += 1;
+    else if (!isText && (character === '{' || character === '[')) deepest = Math.max(deepest, (depth += 1));
+    else if (!isText && (character === '}' || character === ']')) depth -= 1;
+  }
+  return deepest;
+}
+
 /** @throws JournalError `JOURNAL_BAD_RECORD` */
 function toJson(value: unknown): string {
   try {
     const text = JSON.stringify(value) as string | undefined;
+    if (text !== undefined && depthOf(text) > MAX_RECORD_DEPTH) {
+      throw new JournalError('JOURNAL_BAD_RECORD', `a record of ${depthOf(text)} levels is too deep`);
+    }
     if (text !== undefined && text.length <= MAX_RECORD_CHARACTERS) return text;
     if (text !== undefined) {
       throw new JournalError('JOURNAL_BAD_RECORD', `a record of ${text.length} characters is too large`, {

@@ -24,7 +24,8 @@ const PRUNABLE = {
         OR EXISTS (SELECT 1 FROM commands WHERE part_id = parts.id AND outcome IS NULL)
         OR sequence = (SELECT MAX(sequence) FROM parts) AS held FROM parts`,
   commands: `SELECT row_id, id, at, outcome IS NULL OR row_id =
-      (SELECT MAX(row_id) FROM commands AS last WHERE last.endpoint = commands.endpoint) AS held FROM commands`,
+      (SELECT MAX(row_id) FROM commands AS last WHERE COALESCE(last.endpoint_id, last.endpoint)
+        = COALESCE(commands.endpoint_id, commands.endpoint)) AS held FROM commands`,
   outbox: `SELECT row_id, key AS id, accepted_at AS at, state <> 'delivered' AS held FROM outbox`,
 } as const;
 

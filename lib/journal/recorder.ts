@@ -21,6 +21,8 @@ const REFILL_INTERVAL_MS = 60_000;
 const REOPEN_INTERVAL_MS = 500;
 /** Between two rounds of throwing away. */
 const PRUNE_INTERVAL_MS = 600_000;
+/** Even a station that never rests is tidied this often, a small step each time. */
+const LONGEST_UNTIDY_MS = 30_000;
 /** Alarms that wait for a disk that takes them. */
 const MAX_ALARMS = 16;
 
@@ -43,6 +45,7 @@ export class Recorder {
   #refusal: { error: unknown; until: number } | undefined;
   #state: JournalState = 'ready';
   #pressure: PressureLevel = 'normal';
+  #tidiedAt = performance.now();
   #refillAt = 0;
   #pruneAt = 0;
   #isIdle = false;
@@ -86,7 +89,7 @@ export class Recorder {
       this.#note(batch.failure?.code, batch.madeRoom);
       this.#answer(batch.replies);
       if (batch.failure !== undefined) this.#distrust(batch.failure);
-      else this.#afterwards(open);
+      else this.#guarded(() => this.#afterwards(open));
     } catch (error) {
       const { code, message, hint } = asJournalError(error, this.#options.folder);
       this.#note(code, false);
@@ -94,16 +97,24 @@ export class Recorder {
     }
   }
 
-  /** About once a second: recovers without being asked, and does what can wait until nobody writes. */
-  tick(): void {
+  /** Work that nobody waits for: its failure is the file's. */
+  #guarded(work: () => void): void {
     try {
-      if (this.#state === 'full' || this.#state === 'unavailable') this.#recover();
-      else if (this.#isIdle) this.#tidy(this.#reopened());
+      work();
     } catch (error) {
       const failure = asJournalError(error, this.#options.folder);
       this.#note(failure.code, false);
       this.#distrust(failure);
     }
+  }
+
+  /** About once a second: recovers without being asked, and does what can wait until nobody writes. */
+  tick(): void {
+    this.#guarded(() => {
+      if (this.#state === 'full' || this.#state === 'unavailable') this.#recover();
+      else if (this.#isIdle || performance.now() - this.#tidiedAt > LONGEST_UNTIDY_MS)
+        this.#tidy(this.#reopened());
+    });
     this.#isIdle = true;
   }
 
@@ -219,6 +230,7 @@ export class Recorder {
   }
 
   #tidy(open: Open): void {
+    this.#tidiedAt = performance.now();
     this.#note(undefined, false);
     this.#afterwards(open);
     open.database.transaction(() => {

@@ -6,7 +6,7 @@
 import type { Database } from 'better-sqlite3';
 import type { Inspection } from '../inspection/inspection.ts';
 import { Bounds } from './bounds.ts';
-import { Commands } from './commands.ts';
+import { Commands, otherThanName } from './commands.ts';
 import { readEvidence } from './evidence.ts';
 import { JournalError } from './journal-error.ts';
 import {
@@ -89,6 +89,8 @@ export class Store {
     const { id, sequence, capturedAt } = inspection.part;
     const row = this.#tables.all<{ inspection: string }>('SELECT inspection FROM parts WHERE id = ?', id)[0];
     const known = row === undefined ? undefined : (JSON.parse(row.inspection) as Inspection);
+    // What comes late of an inspection, such as its ticket, must not take the place of the one after it.
+    if (known !== undefined && known.part.sequence > sequence) return;
     const same = known?.part.sequence === sequence && known.part.capturedAt === capturedAt;
     const merged: Inspection = same
       ? { ...known, ...inspection, timings: { ...known.timings, ...inspection.timings } }
@@ -254,7 +256,9 @@ export class Store {
     const intent = JSON.parse(json) as CommandIntent;
     const number = this.#commands.record(intent);
     const { id, partId, endpoint, tag, value, actor, purpose = 'decision' } = intent;
-    const detail = { id, partId, endpoint, value, number, purpose };
+    const endpointId = otherThanName(intent);
+    const named = endpointId === undefined ? { endpoint } : { endpoint, endpointId };
+    const detail = { id, partId, ...named, value, number, purpose };
     const { hash } = this.#chain({ type: 'plc.command', actor, object: tag, detail });
     return { number, reference: Number.parseInt(hash.slice(0, 8), 16) };
   }

@@ -28,7 +28,10 @@ export interface LedgerRecord extends LedgerEntry {
 export interface CommandIntent {
   id: string;
   partId: string | null;
+  /** As people call it, which they may change. */
   endpoint: string;
+  /** What tells it from others of the same name, and stays when it is renamed; the name where there is nothing else. */
+  endpointId?: string;
   tag: string;
   value: unknown;
   /** `system`, or the person who asked for it. */
@@ -57,6 +60,7 @@ export interface CommandResult {
 }
 
 export interface CommandRecord extends CommandIntent {
+  endpointId: string;
   purpose: CommandPurpose;
   number: number;
   at: string;
@@ -251,8 +255,8 @@ export interface JournalCounts {
 export interface Journal {
   /**
    * Writes what is known of a part. Sections it has replace earlier ones of the same inspection,
-   * sections it lacks stay: the branches of a flow each know their own. The same part id with another
-   * sequence is a new inspection and replaces the old one.
+   * sections it lacks stay: the branches of a flow each know their own. The same part id with a higher
+   * sequence is a new inspection and replaces the old one; what comes late of the old one changes nothing.
    */
   recordPart(inspection: Inspection): Promise<void>;
   parts(query?: PartQuery): Promise<PartRecord[]>;

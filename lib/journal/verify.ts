@@ -39,6 +39,7 @@ interface CommandRow {
   id: string;
   part_id: string | null;
   endpoint: string;
+  endpoint_id: string | null;
   tag: string;
   value: string;
   actor: string;
@@ -195,8 +196,9 @@ class Verifier {
       this.#find('command', id, 'is in the ledger only');
       return;
     }
-    const { part_id: partId, endpoint, value, number, purpose } = row;
-    const stored = { id, partId, endpoint, value: parsed(value), number, purpose };
+    const { part_id: partId, endpoint, endpoint_id: endpointId, value, number, purpose } = row;
+    const named = endpointId === null ? { endpoint } : { endpoint, endpointId };
+    const stored = { id, partId, ...named, value: parsed(value), number, purpose };
     if (row.tag !== object || row.actor !== actor || !isDeepStrictEqual(stored, detail)) {
       this.#find('command', id, 'differs from its record in the ledger');
     }

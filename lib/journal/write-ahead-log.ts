@@ -1,13 +1,13 @@
 /**
- * Keeps the write-ahead log small: SQLite writes it back by itself every 4 MB, but a reader that stays or a burst
- * lets it grow (115 GB were seen elsewhere), and nothing cuts it while nobody writes.
+ * Keeps the write-ahead log small: a reader that stays or a burst lets it grow (115 GB were seen elsewhere). SQLite's
+ * own writing back is off (`database.ts`), because it tells nobody when the disk fails meanwhile.
  */
 import type { Database } from 'better-sqlite3';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Together with the largest commit this stays below 64 MB. */
-const CUT_BYTES = 32 * 1024 * 1024;
+/** As often as SQLite would do it; together with the largest commit this stays below 64 MB. */
+const CUT_BYTES = 4 * 1024 * 1024;
 const LIMIT_BYTES = 64 * 1024 * 1024;
 /** A cut that a reader prevents is not tried by every commit. */
 const RETRY_MS = 1000;

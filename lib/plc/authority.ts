@@ -17,7 +17,7 @@ export interface Authority {
   trip(cause: { code: string; message: string }): void;
   disarm(by: By): Promise<unknown>;
   /** The manual bit of a PLC was seen to be so, or is not seen any more: then the reason says so. */
-  override(seen: { endpoint: string; tag: string; on: boolean; reason?: string }): void;
+  override(seen: { endpoint: string; endpointId: string; tag: string; on: boolean; reason?: string }): void;
   requestApproval(
     request: { commandId: string; partId: string; endpoint: string; tag: string; value: unknown },
     signal: AbortSignal,

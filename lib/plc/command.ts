@@ -18,7 +18,7 @@ import { writePlain, type Sending } from './plain-profile.ts';
 import { preflight, type Checked, type MachineTags } from './preflight.ts';
 import { openOf, Settling, type OpenCommand } from './settling.ts';
 import { plainValue, type TagType } from './tag-type.ts';
-import type { Transport } from './transport.ts';
+import type { Transport, WriteGuard } from './transport.ts';
 
 export type { Authority } from './authority.ts';
 export type { HandshakeTags } from './handshake-profile.ts';
@@ -59,8 +59,10 @@ export interface Command {
 }
 
 export interface CommandEngineOptions extends MachineTags {
-  /** Names the PLC in records. */
+  /** Names the PLC in records, for people. */
   endpoint: string;
+  /** What tells it from others of the same name, and stays when it is renamed; the name unless told. */
+  id?: string | undefined;
   transport: Transport;
   /** Checks and records everything and sends nothing. */
   dryRun?: boolean;
@@ -70,7 +72,8 @@ export interface CommandEngineOptions extends MachineTags {
 }
 
 /** How the commands to a tag are given, as far as settling has to know it. */
-export type Manner = Pick<Command, 'tag' | 'handshake' | 'settleMs' | 'tolerance' | 'timeoutMs'>;
+export type Manner = Pick<Command, 'tag' | 'handshake'> &
+  Partial<Pick<Command, 'settleMs' | 'tolerance' | 'timeoutMs'>>;
 
 interface Recovery {
   /** What was open is known, and recorded as interrupted. */
@@ -89,6 +92,7 @@ interface Target {
 
 export class CommandEngine {
   readonly endpoint: string;
+  readonly id: string;
   readonly #transport: Transport;
   readonly dryRun: boolean;
   readonly #machine: MachineTags;
@@ -110,16 +114,28 @@ export class CommandEngine {
   readonly #stopListening: () => void;
 
   constructor(options: CommandEngineOptions) {
-    const { endpoint, transport, dryRun = false, manualTag, interlockTag, watch, monotonicNow } = options;
+    const {
+      endpoint,
+      id = endpoint,
+      transport,
+      dryRun = false,
+      manualTag,
+      interlockTag,
+      watch,
+      monotonicNow,
+    } = options;
     this.endpoint = endpoint;
+    this.id = id;
     this.#transport = transport;
     this.dryRun = dryRun;
     this.#machine = { manualTag, interlockTag };
     this.#manual =
-      manualTag === undefined || watch === undefined ? undefined : new ManualBit(endpoint, manualTag, watch);
+      manualTag === undefined || watch === undefined
+        ? undefined
+        : new ManualBit({ endpoint, endpointId: id }, manualTag, watch);
     this.#now = monotonicNow ?? ((): number => performance.now());
     this.#handshake = new HandshakeProfile(transport, this.#now);
-    this.#settling = new Settling(endpoint, transport, this.#handshake, (round) => void this.#track(round));
+    this.#settling = new Settling(this, transport, this.#handshake, (round) => void this.#track(round));
     this.#stopListening = transport.onLink(({ state }) => {
       if (state === 'up') void this.#track(this.#settling.settle());
     });
@@ -183,9 +199,11 @@ export class CommandEngine {
     const journal = await authority.journal();
     const before = new Set(this.#inFlight);
     // What is under way here is looked for at once: by the next step it may have ended in a result of its own.
-    const open = (await journal.openCommands()).filter(
-      ({ id, endpoint }) => endpoint === this.endpoint && !before.has(id) && !this.#inFlight.has(id),
-    );
+    const open = (await journal.openCommands()).filter(({ id, endpointId }) => {
+      // Under its name: recorded when endpoints had no ids.
+      const isOurs = endpointId === this.id || endpointId === this.endpoint;
+      return isOurs && !before.has(id) && !this.#inFlight.has(id);
+    });
     for (const command of await this.#settling.kept(authority)) this.#reopen(command, authority);
     for (const record of open) {
       const outcome = { outcome: 'unknown', reason: 'INTERRUPTED', readBack: null, ms: 0 } as const;
@@ -238,7 +256,8 @@ export class CommandEngine {
       // What was left open is known before anything is added to it.
       await this.#recovery(authority).recalled;
       const journal = await authority.journal();
-      const intent = { id, partId, endpoint: this.endpoint, tag, value: plainValue(value), actor, purpose };
+      const { endpoint, id: endpointId } = this;
+      const intent = { id, partId, endpoint, endpointId, tag, value: plainValue(value), actor, purpose };
       return await journal.recordCommand(intent);
     } catch (error) {
       const { code, message } = asCodedError(error);
@@ -254,8 +273,15 @@ export class CommandEngine {
     if (command.purpose === 'fallback')
       due = { ...command, limits: rangeOf(command.limits), maxPerMinute: Infinity };
     if (authority.autonomy === 'confirm' && command.actor === 'system' && command.purpose !== 'fallback') {
+      // A person is not asked about what may not be sent anyway.
+      const idle = this.#objection(command, authority);
+      if (idle !== undefined) return idle;
+      const { leaseId } = authority.arming();
       const yes = await this.#approval(command, authority);
       if (yes === undefined) return refused('NOT_APPROVED', 'nobody said yes in time');
+      if (authority.arming().leaseId !== leaseId) {
+        return refused('NOT_ARMED', 'the station was armed anew since the person was asked');
+      }
       // The person's yes is now what this rests on, and it gets old like a part does.
       due = { ...command, startedAt: this.#now() };
     }
@@ -296,16 +322,31 @@ export class CommandEngine {
     target.limited = false;
     if (this.dryRun) return refused('DRY_RUN', 'the endpoint is set to dry run');
     const takeBack = target.changes.count(checked.change, nowMs, leaseId);
-    const verdict = await this.#write(command, checked, given);
+    const verdict = await this.#write(command, checked, given, authority);
     if (verdict.outcome === 'refused') takeBack();
     return verdict;
   }
 
-  #write(command: Command, { value, dataType }: Checked, given: CommandNumber): Promise<Verdict> {
+  async #write(
+    command: Command,
+    { value, dataType }: Checked,
+    given: CommandNumber,
+    authority: Authority,
+  ): Promise<Verdict> {
     const { tag, handshake, settleMs, tolerance, timeoutMs, startedAt, deadlineMs } = command;
-    const sending: Sending = { tag, value, dataType, settleMs, tolerance, timeoutMs };
-    if (handshake === undefined) return writePlain(this.#transport, sending, this.#now);
-    return this.#handshake.write(handshake, sending, given, startedAt + deadlineMs);
+    const dueAt = startedAt + deadlineMs;
+    let objection: Verdict | undefined;
+    // It may wait for other requests to the PLC, and a block leaves in parts.
+    const guard: WriteGuard = {
+      mayLeave: () => (objection = this.#objection(command, authority)) === undefined,
+      leftMs: () => dueAt - this.#now(),
+    };
+    const sending: Sending = { tag, value, dataType, settleMs, tolerance, timeoutMs, guard };
+    const verdict =
+      handshake === undefined
+        ? await writePlain(this.#transport, sending, this.#now)
+        : await this.#handshake.write(handshake, sending, given, dueAt);
+    return objection ?? verdict;
   }
 
   /** In the order in which a person would ask. */
@@ -386,6 +427,8 @@ export class CommandEngine {
       const result = { id, outcome, ...(reason === undefined ? {} : { reason }), readBack, ms };
       await journal.recordCommandResult(result);
     } catch (error) {
+      // It has an outcome, which stands.
+      if (asCodedError(error).code === 'JOURNAL_DUPLICATE') return;
       await this.#unwritten(error, authority);
     }
   }

@@ -4,7 +4,6 @@
  * number what it did. An answer is proof whatever became of the write, so it is also how a command
  * of which nothing was heard is settled later.
  */
-import { asCodedError } from '../errors.ts';
 import type { CommandNumber } from '../journal/types.ts';
 import { BlockTurns, word } from './block-turn.ts';
 import {
@@ -14,6 +13,7 @@ import {
   refusedBy,
   unknown,
   unseen,
+  wasNotSent,
   type ReasonCode,
   type Verdict,
 } from './outcome.ts';
@@ -100,7 +100,7 @@ export class HandshakeProfile {
     const ttlMs = Math.min(leftMs, this.#turns.longestTtlMs(tags));
     let status: string | undefined;
     try {
-      const answer = await this.#transport.writeAll(writes(ttlMs), sending.timeoutMs);
+      const answer = await this.#transport.writeAll(writes(ttlMs), sending.timeoutMs, sending.guard);
       if (answer.result === 'refused') return refused('NOT_GOOD', answer.status);
       this.#turns.sent(tags, number, ttlMs);
       if (answer.result === 'clamped') {
@@ -108,7 +108,7 @@ export class HandshakeProfile {
       }
       if (answer.result !== 'good') ({ status } = answer);
     } catch (error) {
-      if (asCodedError(error).code === 'PLC_LINK_DOWN') return refusedBy(error);
+      if (wasNotSent(error)) return refusedBy(error);
       this.#turns.sent(tags, number, ttlMs);
       return unseen(error);
     }

@@ -10,18 +10,18 @@ export interface Watch {
 }
 
 interface Listener {
-  override(seen: { endpoint: string; tag: string; on: boolean; reason?: string }): void;
+  override(seen: { endpoint: string; endpointId: string; tag: string; on: boolean; reason?: string }): void;
 }
 
 export class ManualBit {
-  readonly #endpoint: string;
+  readonly #named: { endpoint: string; endpointId: string };
   readonly #tag: string;
   readonly #stop: () => void;
   readonly #listeners = new Map<Listener, number>();
   #on: boolean | undefined;
 
-  constructor(endpoint: string, tag: string, watch: Watch) {
-    this.#endpoint = endpoint;
+  constructor(named: { endpoint: string; endpointId: string }, tag: string, watch: Watch) {
+    this.#named = named;
     this.#tag = tag;
     this.#stop = watch.watch(tag, (seen) => {
       // While it cannot be read nothing can be written either; what was known last still holds.
@@ -58,11 +58,11 @@ export class ManualBit {
   #leave(listener: Listener): void {
     if (!this.#listeners.delete(listener) || !this.on) return;
     const reason = `${this.#tag} is no longer watched`;
-    listener.override({ endpoint: this.#endpoint, tag: this.#tag, on: false, reason });
+    listener.override({ ...this.#named, tag: this.#tag, on: false, reason });
   }
 
   #tell(listener: Listener): void {
     if (this.#on === undefined) return;
-    listener.override({ endpoint: this.#endpoint, tag: this.#tag, on: this.#on });
+    listener.override({ ...this.#named, tag: this.#tag, on: this.#on });
   }
 }

@@ -26,6 +26,7 @@ import {
   type TagWrite,
   type Transport,
   type WriteAnswer,
+  type WriteGuard,
 } from './transport.ts';
 
 type ModbusClient = InstanceType<typeof modbusSerial.default>;
@@ -125,8 +126,14 @@ export class ModbusTransport implements Transport {
     return reading;
   }
 
-  write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
-    return this.writeAll([{ tag, value, dataType }], timeoutMs);
+  write(
+    tag: string,
+    value: TagValue,
+    dataType: TagType,
+    timeoutMs: number,
+    guard?: WriteGuard,
+  ): Promise<WriteAnswer> {
+    return this.writeAll([{ tag, value, dataType }], timeoutMs, guard);
   }
 
   /** Neighbours are read in one request. */
@@ -139,7 +146,7 @@ export class ModbusTransport implements Transport {
   }
 
   /** Neighbouring registers are written in one request, which a PLC takes as a whole; all others in turn. */
-  async writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+  async writeAll(writes: readonly TagWrite[], timeoutMs: number, guard?: WriteGuard): Promise<WriteAnswer> {
     const parsed = writes.map(({ tag, ...rest }) => ({
       ...rest,
       ...parseModbusTag(tag),
@@ -147,7 +154,7 @@ export class ModbusTransport implements Transport {
     }));
     const leftMs = countdown(timeoutMs);
     for (const run of runsOf(parsed, MAX_WRITTEN)) {
-      const answer = await this.#writeRun(run, leftMs());
+      const answer = await this.#writeRun(run, leftMs(), guard);
       if (answer.result !== 'good') return answer;
     }
     return { result: 'good', status: 'Good' };
@@ -175,6 +182,7 @@ export class ModbusTransport implements Transport {
   async #writeRun(
     run: readonly (ModbusTag & { value: TagValue; asked: TagType })[],
     timeoutMs: number,
+    guard: WriteGuard | undefined,
   ): Promise<WriteAnswer> {
     const [first] = run;
     for (const { writable, dataType, asked } of run) {
@@ -184,13 +192,14 @@ export class ModbusTransport implements Transport {
     if (first === undefined) return { result: 'good', status: 'Good' };
     const { area, address, value } = first;
     try {
-      await this.#link.request<unknown>(`write ${area}:${address}`, timeoutMs, (client) => {
+      const send = (client: ModbusClient): Promise<unknown> => {
         if (area === 'coil') return client.writeCoil(address, value === true);
         const words = run.flatMap((tag) => toRegisters(Number(tag.value), tag, this.#wordOrder));
         return words.length === 1
           ? client.writeRegister(address, words[0] ?? 0)
           : client.writeRegisters(address, words);
-      });
+      };
+      await this.#link.request(`write ${area}:${address}`, timeoutMs, send, guard);
       return { result: 'good', status: 'Good' };
     } catch (error) {
       const exception = exceptionOf(error);

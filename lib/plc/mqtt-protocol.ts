@@ -77,7 +77,8 @@ export function answerOf({ result, applied }: MqttAck, requested: TagValue, type
   switch (result) {
     case 1:
       if (applied === undefined) return { result: 'pending', status: 'accepted' };
-      return { result: isSame(requested, applied, type) ? 'good' : 'clamped', status: 'accepted' };
+      if (isSame(requested, applied, type)) return { result: 'good', status: 'accepted' };
+      return { result: 'clamped', status: 'accepted', applied };
     case 2:
       return { result: 'refused', status: 'out of range' };
     case 3:
@@ -93,8 +94,9 @@ export function answerOf({ result, applied }: MqttAck, requested: TagValue, type
   }
 }
 
+/** A device that does not tell its type may well hold 32 bits; the exact value is judged when it is read back. */
 function isSame(requested: TagValue, applied: TagValue, type: TagType): boolean {
-  if (type !== 'Float' || typeof requested !== 'number') return requested === applied;
+  if ((type !== 'Float' && type !== 'Double') || typeof requested !== 'number') return requested === applied;
   return typeof applied === 'number' && Math.fround(requested) === Math.fround(applied);
 }
 

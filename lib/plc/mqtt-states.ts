@@ -96,15 +96,22 @@ export class MqttStates {
     this.#tell(topic);
   }
 
-  /** Tells every state; who wants changes only leaves out what is the same. */
-  listen(topic: string, listener: SeenListener): () => void {
+  /**
+   * Tells every state; who wants changes only leaves out what is the same. Returns the way to stop, which
+   * says whether nobody is left who needs the topic: the last state is then forgotten, as it would go stale.
+   */
+  listen(topic: string, listener: SeenListener): () => boolean {
     const told: SeenListener = (seen) => listener(seen);
     const listeners = this.#listeners.get(topic) ?? new Set();
     this.#listeners.set(topic, listeners.add(told));
     if (this.#known.has(topic)) told(this.reading(topic));
     return () => {
       listeners.delete(told);
-      if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
+      if (listeners.size > 0 || this.#listeners.get(topic) !== listeners) return false;
+      this.#listeners.delete(topic);
+      if (this.#next.has(topic)) return false;
+      this.#known.delete(topic);
+      return true;
     };
   }
 

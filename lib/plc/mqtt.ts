@@ -7,18 +7,25 @@
  * for one connection only: when that is lost, or a command gets no answer in time, the socket is reset and
  * the client is thrown away with everything it holds.
  */
-import { Socket } from 'node:net';
-import { readFile } from 'node:fs/promises';
-import type { IClientOptions, IPublishPacket, MqttClient } from 'mqtt';
+import { connect as dial, Socket } from 'node:net';
+import type { IPublishPacket, MqttClient } from 'mqtt';
 import { ulid } from 'ulid';
 import { Backoff } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { asCodedError } from '../errors.ts';
 import { ackOf, answerOf, stateOf, topicOf, type MqttAck, type MqttCommand } from './mqtt-protocol.ts';
+import {
+  clientOptions,
+  CONNECT_TIMEOUT_MS,
+  explained,
+  loadLibrary,
+  type MqttPlcOptions,
+} from './mqtt-sign-in.ts';
 import { MqttStates } from './mqtt-states.ts';
 import { PlcError } from './plc-error.ts';
 import type { TagType, TagValue } from './tag-type.ts';
 import {
+  askToLeave,
   linkDown,
   LinkNotice,
   readInTurn,
@@ -32,49 +39,23 @@ import {
   type TagWrite,
   type Transport,
   type WriteAnswer,
+  type WriteGuard,
 } from './transport.ts';
 
-const CONNECT_TIMEOUT_MS = 5000;
+export type { MqttPlcOptions } from './mqtt-sign-in.ts';
+
 const DESCRIBE_TIMEOUT_MS = 5000;
-/** The library pings in this rhythm and gives up when one ping is not answered by the next. */
-const KEEP_ALIVE_S = 3;
 /** Commands that may wait for their answer; what comes beyond is refused at once. */
 const MAX_IN_FLIGHT = 32;
-const PORTS = { 'mqtt:': 1883, 'mqtts:': 8883 } as const;
 
-export interface MqttPlcOptions {
-  /** `mqtt://host:port` or `mqtts://host:port`. */
-  url: string;
-  /** With 5 the broker itself drops a command whose time is over. */
-  version: '5' | '3.1.1';
-  user?: { name: string; password: string };
-  /** Certificate of the plant's own authority, PEM; without it those of the machine are trusted. */
-  caFile?: string;
-  /** Topics with `{tag}` in the place of the tag, and the one on which the device answers. */
-  commandTopic: string;
-  stateTopic: string;
-  ackTopic: string;
-  /** A state older than this is not good any more. */
-  staleMs: number;
-  backoff?: Backoff;
-  clock?: Clock;
-}
+/** What carries the bytes of a client: with TLS, the socket under it. */
+const SOCKETS = new WeakMap<MqttClient, MqttClient['stream']>();
+const ignored = (): void => undefined;
 
 interface Connection {
   client: MqttClient;
   /** Commands without an answer yet, by their id. */
   waiting: Map<string, { settle: (ack: MqttAck) => void; fail: (error: Error) => void }>;
-}
-
-async function loadLibrary(): Promise<typeof import('mqtt')> {
-  try {
-    return await import('mqtt');
-  } catch (error) {
-    throw new PlcError('PLC_LIBRARY_MISSING', 'MQTT needs the library mqtt', {
-      hint: 'In the Node-RED user folder: npm install mqtt',
-      cause: error,
-    });
-  }
 }
 
 export class MqttTransport implements Transport {
@@ -141,7 +122,13 @@ export class MqttTransport implements Transport {
     return readInTurn(this, tags, timeoutMs);
   }
 
-  async write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
+  async write(
+    tag: string,
+    value: TagValue,
+    dataType: TagType,
+    timeoutMs: number,
+    guard?: WriteGuard,
+  ): Promise<WriteAnswer> {
     const topic = topicOf(this.#options.commandTopic, tag);
     const known = this.#states.get(topicOf(this.#options.stateTopic, tag));
     if (known?.writable === false) return { result: 'refused', status: 'read-only tag' };
@@ -155,14 +142,16 @@ export class MqttTransport implements Transport {
         hint: 'Nothing was sent. Check that the device answers on the ack topic.',
       });
     }
+    askToLeave(guard, `write ${tag}`);
     const sentAt = new Date(this.#clock.wallNow()).toISOString();
-    const command: MqttCommand = { id: ulid(), tag, value, ttlMs: timeoutMs, sentAt };
+    const ttlMs = Math.max(1, Math.floor(Math.min(timeoutMs, guard?.leftMs() ?? timeoutMs)));
+    const command: MqttCommand = { id: ulid(), tag, value, ttlMs, sentAt };
     const acknowledged = new Promise<MqttAck>((settle, fail) => waiting.set(command.id, { settle, fail }));
     client.publish(topic, JSON.stringify(command), {
       qos: 1,
       // Whole seconds is all the protocol has; the device goes by the ttlMs in the body.
       ...(this.#options.version === '5'
-        ? { properties: { messageExpiryInterval: Math.max(1, Math.ceil(timeoutMs / 1000)) } }
+        ? { properties: { messageExpiryInterval: Math.max(1, Math.ceil(ttlMs / 1000)) } }
         : {}),
     });
     try {
@@ -176,8 +165,8 @@ export class MqttTransport implements Transport {
     }
   }
 
-  writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
-    return writeInTurn(this, writes, timeoutMs);
+  writeAll(writes: readonly TagWrite[], timeoutMs: number, guard?: WriteGuard): Promise<WriteAnswer> {
+    return writeInTurn(this, writes, timeoutMs, guard);
   }
 
   subscribe(tag: string, _intervalMs: number, listener: SeenListener): Promise<() => Promise<void>> {
@@ -186,7 +175,7 @@ export class MqttTransport implements Transport {
       const leave = this.#states.listen(topic, listener);
       if (this.#connection !== undefined) this.#ask(this.#connection.client, topic);
       return Promise.resolve(() => {
-        leave();
+        if (leave()) this.#connection?.client.unsubscribe(topic, ignored);
         return Promise.resolve();
       });
     } catch (error) {
@@ -224,9 +213,12 @@ export class MqttTransport implements Transport {
     let client: MqttClient | undefined;
     try {
       const { connect } = await loadLibrary();
-      const options = await this.#clientOptions();
+      const options = await clientOptions(this.#options);
       if (this.#isClosed()) return;
-      const made = connect(options);
+      // The library would make it itself, and a socket inside TLS cannot be reset.
+      const socket = options.protocol === 'mqtts' ? dial(options.port, options.host) : undefined;
+      const made = connect(socket === undefined ? options : Object.assign(options, { socket }));
+      SOCKETS.set(made, socket ?? made.stream);
       client = made;
       this.#connecting = made;
       let failed: (error: Error) => void = () => undefined;
@@ -235,7 +227,8 @@ export class MqttTransport implements Transport {
       made.on('error', failed);
       made.on('close', () => failed(new PlcError('PLC_LINK_LOST', `${this.#options.url} closed the link`)));
       // Without it Nagle and delayed ACK make 42 ms of every acknowledgement (0.2 ms with it).
-      if (made.stream instanceof Socket) made.stream.setNoDelay(true);
+      const carrier = SOCKETS.get(made);
+      if (carrier instanceof Socket) carrier.setNoDelay(true);
       made.on('message', (topic, payload, packet) => this.#take(topic, payload, packet));
       const ready = new Promise<void>((resolve, reject) => {
         made.once('connect', () => {
@@ -271,30 +264,6 @@ export class MqttTransport implements Transport {
     }
     const state = stateOf(payload);
     if (state !== undefined) this.#states.take(topic, state, retain);
-  }
-
-  async #clientOptions(): Promise<IClientOptions> {
-    const { url: text, version, user, caFile } = this.#options;
-    const url = URL.parse(text);
-    if (url === null || !(url.protocol in PORTS)) {
-      throw new PlcError('PLC_TAG_INVALID', `${text} is no address of a broker`, {
-        hint: 'Write mqtt://host:1883 or mqtts://host:8883.',
-      });
-    }
-    return {
-      host: url.hostname,
-      port: url.port === '' ? PORTS[url.protocol as keyof typeof PORTS] : Number(url.port),
-      protocol: url.protocol === 'mqtts:' ? 'mqtts' : 'mqtt',
-      protocolVersion: version === '5' ? 5 : 4,
-      clean: true,
-      reconnectPeriod: 0,
-      queueQoSZero: false,
-      resubscribe: false,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      keepalive: KEEP_ALIVE_S,
-      ...(user === undefined ? {} : { username: user.name, password: user.password }),
-      ...(caFile === undefined ? {} : { ca: await readFile(caFile) }),
-    };
   }
 
   /** A call, because the compiler does not know that it may change while something is awaited. */
@@ -334,32 +303,13 @@ export class MqttTransport implements Transport {
 
 /** A plain close leaves what the broker has not acknowledged with the kernel, which sends it when the cable is back. */
 function reset(client: MqttClient): void {
-  client.on('error', () => undefined);
-  if (client.stream instanceof Socket) client.stream.resetAndDestroy();
+  client.on('error', ignored);
+  const socket = SOCKETS.get(client);
+  if (socket instanceof Socket) socket.resetAndDestroy();
   client.end(true);
 }
 
 async function gone({ stream }: MqttClient): Promise<void> {
   if (stream.closed) return;
   await new Promise<void>((resolve) => stream.once('close', () => resolve()));
-}
-
-/** MQTT 3.1.1, table 3.1: 1 is the version, 4 and 5 the sign-in; MQTT 5, 3.2.2.2: 0x84, 0x86 and 0x87. */
-function explained(thrown: unknown, { url, version }: MqttPlcOptions): Error {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  if (error instanceof PlcError && error.code !== 'PLC_TIMEOUT') return error;
-  const { code } = error as { code?: unknown };
-  if (code === 4 || code === 5 || code === 0x86 || code === 0x87) {
-    const hint = 'Check user and password, and what the broker lets this user do.';
-    return new PlcError('PLC_SIGN_IN', `${url}: ${error.message}`, { hint, cause: error });
-  }
-  if (typeof code === 'string' && /CERT|^UNABLE_TO_/.test(code)) {
-    const hint = "Give the file with the certificate of your plant's authority.";
-    return new PlcError('PLC_CERTIFICATE', `${url}: ${code}`, { hint, cause: error });
-  }
-  const hint =
-    code === 1 || code === 0x84
-      ? `The broker does not speak MQTT ${version}; choose the other version.`
-      : 'Check the address and that the broker is running.';
-  return new PlcError('PLC_LINK_LOST', `${url}: ${error.message}`, { hint, cause: error });
 }

@@ -25,6 +25,7 @@ import { OpcUaSubscriptions } from './opcua-subscriptions.ts';
 import { lost, PlcError } from './plc-error.ts';
 import type { TagType, TagValue } from './tag-type.ts';
 import {
+  askToLeave,
   countdown,
   linkDown,
   LinkNotice,
@@ -37,6 +38,7 @@ import {
   type TagWrite,
   type Transport,
   type WriteAnswer,
+  type WriteGuard,
 } from './transport.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
@@ -100,7 +102,7 @@ export class OpcUaTransport implements Transport {
     const connection = this.#connection;
     this.#connection = undefined;
     this.#subscriptions.detach();
-    const abandoned = this.#connecting?.disconnect() ?? Promise.resolve();
+    const abandoned = this.#connecting === undefined ? undefined : endClient(this.#connecting);
     const ended = Promise.allSettled([abandoned, endSession(connection), this.#attempt]);
     await withDeadline(ended, CLOSE_TIMEOUT_MS, 'close').catch(() => undefined);
     this.#notice.set({ state: 'closed' });
@@ -139,8 +141,14 @@ export class OpcUaTransport implements Transport {
     return reading;
   }
 
-  write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
-    return this.writeAll([{ tag, value, dataType }], timeoutMs);
+  write(
+    tag: string,
+    value: TagValue,
+    dataType: TagType,
+    timeoutMs: number,
+    guard?: WriteGuard,
+  ): Promise<WriteAnswer> {
+    return this.writeAll([{ tag, value, dataType }], timeoutMs, guard);
   }
 
   /** One Read of the whole list. */
@@ -160,19 +168,23 @@ export class OpcUaTransport implements Transport {
    * One Write of all but the last, then one of the last: a server may take the items of one Write in any
    * order (OPC 10000-4, 5.11.4), and the last is what tells the PLC that the block is complete.
    */
-  async writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+  async writeAll(writes: readonly TagWrite[], timeoutMs: number, guard?: WriteGuard): Promise<WriteAnswer> {
     if (writes.length === 0) return { result: 'good', status: 'Good' };
     const leftMs = countdown(timeoutMs);
     const others = writes.slice(0, -1);
     if (others.length > 0) {
-      const answer = await this.#writeTogether(others, leftMs());
+      const answer = await this.#writeTogether(others, leftMs(), guard);
       if (answer.result !== 'good') return answer;
     }
-    return this.#writeTogether(writes.slice(-1), leftMs());
+    return this.#writeTogether(writes.slice(-1), leftMs(), guard);
   }
 
   /** One Write; the first answer that is not good stands for all. */
-  async #writeTogether(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+  async #writeTogether(
+    writes: readonly TagWrite[],
+    timeoutMs: number,
+    guard: WriteGuard | undefined,
+  ): Promise<WriteAnswer> {
     // From here to the socket nothing is awaited.
     const connection = this.#up();
     const { library, session } = connection;
@@ -182,6 +194,7 @@ export class OpcUaTransport implements Transport {
       attributeId: library.AttributeIds.Value,
       value: { value: { dataType: library.DataType[dataType], value } },
     }));
+    askToLeave(guard, what);
     const statusCodes = await withDeadline(session.write(nodes), timeoutMs, what, () =>
       this.#replace(connection, new PlcError('PLC_TIMEOUT', `${what}: no answer`)),
     ).catch((error: unknown) => {
@@ -218,7 +231,7 @@ export class OpcUaTransport implements Transport {
         this.#openSession(library, client),
         CONNECT_TIMEOUT_MS,
         `connect to ${this.#options.endpointUrl}`,
-        () => void client.disconnect().catch(() => undefined),
+        () => void endClient(client).catch(() => undefined),
       );
       this.#connecting = undefined;
       if (this.#isClosed()) {
@@ -232,7 +245,7 @@ export class OpcUaTransport implements Transport {
     } catch (error) {
       const client = this.#connecting;
       this.#connecting = undefined;
-      await client?.disconnect().catch(() => undefined);
+      if (client !== undefined) await endClient(client).catch(() => undefined);
       this.#retry(explained(asCodedError(error), this.#options));
     }
   }
@@ -282,7 +295,7 @@ export class OpcUaTransport implements Transport {
     this.#connection = undefined;
     this.#subscriptions.detach();
     resetSocket(connection);
-    connection.client.disconnect().catch(() => undefined);
+    endClient(connection.client).catch(() => undefined);
     this.#retry(error);
   }
 
@@ -317,7 +330,20 @@ function resetSocket({ channel }: Connection): void {
 async function endSession(connection: Connection | undefined): Promise<void> {
   if (connection === undefined) return;
   if (isUp(connection)) await connection.session.close(true).catch(() => undefined);
-  await connection.client.disconnect();
+  await endClient(connection.client);
+}
+
+/** In every client of the library, though its public interface leaves it out. */
+type ClockedClient = OPCUAClient & { _clockAdjuster?: { dispose(): void } | undefined };
+
+/**
+ * A client whose reconnection ends while it is told to disconnect is taken for disconnected already, and goes on
+ * setting its clock every 3 s, which keeps the process alive (node-opcua 2.186).
+ */
+async function endClient(client: ClockedClient): Promise<void> {
+  await client.disconnect();
+  client._clockAdjuster?.dispose();
+  client._clockAdjuster = undefined;
 }
 
 function answerOf(statusCode: StatusCode): WriteAnswer {

@@ -67,6 +67,11 @@ export function unseen(error: unknown, readBack: TagValue | null = null): Verdic
   return unknown(reasonOf(code), message, readBack);
 }
 
+/** True for an error after which the PLC has nothing on which it would act. */
+export function wasNotSent(error: unknown): boolean {
+  return ['PLC_LINK_DOWN', 'PLC_WITHHELD'].includes(asCodedError(error).code);
+}
+
 function reasonOf(code: string): ReasonCode {
   if (code === 'PLC_LINK_DOWN' || code === 'PLC_LINK_LOST') return 'LINK_DOWN';
   return code === 'PLC_TIMEOUT' ? 'TIMEOUT' : 'NOT_GOOD';

@@ -2,10 +2,18 @@
  * A command to a bare tag: write it once, then read until it shows the value. Confirmed only by exactly
  * Good and an equal read-back; what another program of the PLC does with the tag is not seen.
  */
-import { clamped, lookUntil, refused, refusedBy, unknown, unseen, type Verdict } from './outcome.ts';
-import { asCodedError } from '../errors.ts';
+import {
+  clamped,
+  lookUntil,
+  refused,
+  refusedBy,
+  unknown,
+  unseen,
+  wasNotSent,
+  type Verdict,
+} from './outcome.ts';
 import { sameValue, type TagType, type TagValue } from './tag-type.ts';
-import type { Transport } from './transport.ts';
+import type { Transport, WriteAnswer, WriteGuard } from './transport.ts';
 
 /** What is sent: checked against every fence, in the type it was checked against. */
 export interface Sending {
@@ -15,6 +23,8 @@ export interface Sending {
   settleMs: number;
   tolerance: number;
   timeoutMs: number;
+  /** Asked at the last moment, right before it leaves. */
+  guard?: WriteGuard | undefined;
 }
 
 /** Never rejects. */
@@ -23,9 +33,11 @@ export async function writePlain(
   sending: Sending,
   now: () => number,
 ): Promise<Verdict> {
-  const { tag, value, dataType, timeoutMs } = sending;
+  const { tag, value, dataType, timeoutMs, guard } = sending;
   try {
-    const { result, status } = await transport.write(tag, value, dataType, timeoutMs);
+    const answer = await transport.write(tag, value, dataType, timeoutMs, guard);
+    const { status } = answer;
+    const result = isNear(answer, sending) ? 'good' : answer.result;
     switch (result) {
       case 'refused':
         return refused('NOT_GOOD', status);
@@ -42,8 +54,13 @@ export async function writePlain(
       }
     }
   } catch (error) {
-    return asCodedError(error).code === 'PLC_LINK_DOWN' ? refusedBy(error) : unseen(error);
+    return wasNotSent(error) ? refusedBy(error) : unseen(error);
   }
+}
+
+/** What the PLC says it took instead, and that is as good. */
+function isNear({ result, applied }: WriteAnswer, { value, dataType, tolerance }: Sending): boolean {
+  return result === 'clamped' && applied !== undefined && sameValue(value, applied, dataType, tolerance);
 }
 
 /** A PLC takes a value over in its next scan, not at once. */

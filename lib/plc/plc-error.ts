@@ -6,6 +6,8 @@ export type PlcErrorCode =
   | 'PLC_LIBRARY_MISSING'
   /** Nothing was sent: there is no link. */
   | 'PLC_LINK_DOWN'
+  /** Held back by its sender right before it would have left: nothing on which the PLC acts was sent. */
+  | 'PLC_WITHHELD'
   /** Sent, and no answer came within the deadline: the effect is not known. */
   | 'PLC_TIMEOUT'
   /** Sent, and the link broke before the answer: the effect is not known. */

@@ -32,6 +32,7 @@ import {
   type TagWrite,
   type Transport,
   type WriteAnswer,
+  type WriteGuard,
 } from './transport.ts';
 
 export interface S7Options {
@@ -164,8 +165,14 @@ export class S7Transport implements Transport {
     return reading;
   }
 
-  write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
-    return this.writeAll([{ tag, value, dataType }], timeoutMs);
+  write(
+    tag: string,
+    value: TagValue,
+    dataType: TagType,
+    timeoutMs: number,
+    guard?: WriteGuard,
+  ): Promise<WriteAnswer> {
+    return this.writeAll([{ tag, value, dataType }], timeoutMs, guard);
   }
 
   async readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
@@ -180,7 +187,7 @@ export class S7Transport implements Transport {
   }
 
   /** All but the last in one job, then the last: nobody promises in which order a CPU takes the items of a job. */
-  async writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+  async writeAll(writes: readonly TagWrite[], timeoutMs: number, guard?: WriteGuard): Promise<WriteAnswer> {
     const items = writes.map(({ tag, value, dataType }) => ({ tag: parseS7Tag(tag), value, dataType }));
     for (const { tag, dataType } of items) {
       if (!tag.writable) return { result: 'refused', status: 'inputs are read only' };
@@ -194,7 +201,8 @@ export class S7Transport implements Transport {
     for (const job of jobs) {
       const telegram = job.map(({ tag, value }) => ({ tag, bytes: toS7Bytes(value, tag) }));
       try {
-        const answers = await this.#link.request(`write ${named}`, leftMs(), (link) => link.write(telegram));
+        const send = (link: Connection): ReturnType<Connection['write']> => link.write(telegram);
+        const answers = await this.#link.request(`write ${named}`, leftMs(), send, guard);
         const refusal = answers.find((answer) => answer !== undefined);
         if (refusal !== undefined) throw refusal;
       } catch (error) {

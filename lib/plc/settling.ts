@@ -50,7 +50,7 @@ interface Open {
 }
 
 export class Settling {
-  readonly #endpoint: string;
+  readonly #endpoint: { id: string; endpoint: string };
   readonly #transport: Transport;
   readonly #profile: HandshakeProfile;
   readonly #open = new Map<string, Open>();
@@ -61,7 +61,7 @@ export class Settling {
   #closed = false;
 
   constructor(
-    endpoint: string,
+    endpoint: { id: string; endpoint: string },
     transport: Transport,
     profile: HandshakeProfile,
     track: (work: Promise<void>) => void,
@@ -166,7 +166,7 @@ export class Settling {
       return;
     }
     const { id: commandId, tag, value: requested } = command;
-    const detail = { commandId, endpoint: this.#endpoint, requested, ...finding };
+    const detail = { commandId, endpoint: this.#endpoint.endpoint, requested, ...finding };
     const { owner } = open;
     try {
       const journal = await owner.journal();
@@ -231,17 +231,16 @@ export class Settling {
   }
 
   get #key(): string {
-    return `plc:${this.#endpoint}:unsettled`;
+    return `plc:${this.#endpoint.id}:unsettled`;
   }
 }
 
 /** A command of an earlier process of which only its record is left. */
 export function openOf(
   { id, number, tag, value }: CommandRecord,
-  manner?: Omit<OpenCommand, 'id' | 'number' | 'value'>,
+  manner: Partial<OpenCommand> = {},
 ): OpenCommand {
-  const { settleMs, tolerance, timeoutMs } = manner ?? NO_MANNER;
-  const handshake = manner?.handshake;
+  const { settleMs, tolerance, timeoutMs, handshake } = { ...NO_MANNER, ...manner };
   return { id, number, tag, value: plainValue(value), settleMs, tolerance, timeoutMs, handshake };
 }
 

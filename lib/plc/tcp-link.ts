@@ -9,7 +9,15 @@ import { Socket } from 'node:net';
 import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
 import { PlcError } from './plc-error.ts';
-import { countdown, linkDown, LinkNotice, RECONNECT_BACKOFF, withDeadline } from './transport.ts';
+import {
+  askToLeave,
+  countdown,
+  linkDown,
+  LinkNotice,
+  RECONNECT_BACKOFF,
+  withDeadline,
+  type WriteGuard,
+} from './transport.ts';
 
 /** A PLC on the same network answers within milliseconds; one behind a router, within a second. */
 const CONNECT_TIMEOUT_MS = 3000;
@@ -73,15 +81,19 @@ export class TcpLink<Client> {
     what: string,
     timeoutMs: number,
     send: (client: Client) => Promise<Result>,
+    guard?: WriteGuard,
   ): Promise<Result> {
     const connection = this.#connection;
     if (connection === undefined || !this.isUp()) throw linkDown(this.#name);
     const leftMs = countdown(timeoutMs);
     // With nothing under way, nothing is awaited from here to the socket.
     if (connection.busy) await turn(connection, timeoutMs, what);
-    if (connection !== this.#connection || !this.isUp()) {
+    try {
+      if (connection !== this.#connection || !this.isUp()) throw linkDown(this.#name);
+      askToLeave(guard, what);
+    } catch (error) {
       release(connection);
-      throw linkDown(this.#name);
+      throw error;
     }
     connection.busy = true;
     const answer = send(connection.client);

@@ -25,6 +25,14 @@ export interface TagWrite {
   dataType: TagType;
 }
 
+/** Asked right before each part of a write goes to the socket, with nothing awaited between. */
+export interface WriteGuard {
+  /** After false nothing more of the write is sent, and it rejects with `PLC_WITHHELD`. */
+  mayLeave(): boolean;
+  /** Milliseconds in which what leaves now may still be begun, for a protocol that tells the device. */
+  leftMs(): number;
+}
+
 /**
  * What the PLC answered to a write. `good`: exactly Good. `clamped`: it wrote something else.
  * `pending`: accepted without knowing the effect. `refused`: it did not write, for sure.
@@ -34,6 +42,8 @@ export interface WriteAnswer {
   result: 'good' | 'clamped' | 'pending' | 'refused' | 'doubtful';
   /** In the protocol's own words, e.g. `BadTypeMismatch`. */
   status: string;
+  /** Of `clamped`, what it wrote, where the protocol says; who knows the tolerance judges it. */
+  applied?: TagValue;
 }
 
 /** `connecting` has no link yet or has lost it; `failed` needs a person, and is tried again all the same. */
@@ -60,17 +70,25 @@ export interface Transport {
    * Sends once, within `timeoutMs` or not at all, in the type against which the value was checked. Rejects with `PLC_LINK_DOWN` when nothing was sent, and with
    * `PLC_TIMEOUT` or `PLC_LINK_LOST` when the effect is not known. After `PLC_TIMEOUT` the socket
    * was reset, so that nothing of this write can leave any more. After `PLC_LINK_LOST` nothing is
-   * sent again, but bytes that had left us may still arrive.
+   * sent again, but bytes that had left us may still arrive. Rejects with `PLC_WITHHELD` when `guard`
+   * said no, however long it had waited for its turn.
    */
-  write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer>;
+  write(
+    tag: string,
+    value: TagValue,
+    dataType: TagType,
+    timeoutMs: number,
+    guard?: WriteGuard,
+  ): Promise<WriteAnswer>;
   /** In the order asked for, and in one request where the protocol can; rejects as `read` does. */
   readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]>;
   /**
    * Several tags as one command block: in one request where the protocol can, and such that the last
    * is never seen changed before the others. Promises and rejects as `write` does; ends with the first
-   * answer that is not `good`, after which nothing more of it is sent.
+   * answer that is not `good`, after which nothing more of it is sent. After `PLC_WITHHELD` the last was
+   * not sent, though others may have been.
    */
-  writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer>;
+  writeAll(writes: readonly TagWrite[], timeoutMs: number, guard?: WriteGuard): Promise<WriteAnswer>;
   /**
    * Tells every change of a tag, beginning with its present value, until the returned function is called;
    * begins anew by itself after a reconnection, and may be asked for while there is no link. A tag that
@@ -89,7 +107,8 @@ export async function readInTurn(
   timeoutMs: number,
 ): Promise<Reading[]> {
   const readings: Reading[] = [];
-  for (const tag of tags) readings.push(await transport.read(tag, timeoutMs));
+  const leftMs = countdown(timeoutMs);
+  for (const tag of tags) readings.push(await transport.read(tag, leftMs()));
   return readings;
 }
 
@@ -98,10 +117,12 @@ export async function writeInTurn(
   transport: Pick<Transport, 'write'>,
   writes: readonly TagWrite[],
   timeoutMs: number,
+  guard?: WriteGuard,
 ): Promise<WriteAnswer> {
   let answer: WriteAnswer = { result: 'good', status: 'nothing to write' };
+  const leftMs = countdown(timeoutMs);
   for (const { tag, value, dataType } of writes) {
-    answer = await transport.write(tag, value, dataType, timeoutMs);
+    answer = await transport.write(tag, value, dataType, leftMs(), guard);
     if (answer.result !== 'good') break;
   }
   return answer;
@@ -111,6 +132,11 @@ export function linkDown(endpoint: string): PlcError {
   return new PlcError('PLC_LINK_DOWN', `there is no link to ${endpoint}`, {
     hint: 'Nothing was sent. Check the cable, the address and that the PLC is running.',
   });
+}
+
+/** Throws `PLC_WITHHELD` where `guard` says no. */
+export function askToLeave(guard: WriteGuard | undefined, what: string): void {
+  if (guard?.mayLeave() === false) throw new PlcError('PLC_WITHHELD', `${what}: held back, nothing was sent`);
 }
 
 /** Settles as `work` does, or calls `onExpiry` and rejects with `PLC_TIMEOUT` after `timeoutMs`. */

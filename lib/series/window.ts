@@ -163,8 +163,11 @@ export class SampleWindow {
       if (track === undefined) throw new SeriesError('SAMPLE_INVALID', `there is no channel “${channel}”`);
       const samples = typeof given === 'number' ? [given] : given;
       for (let index = 0; index < samples.length; index += 1) {
-        if (!Number.isFinite(samples[index])) {
-          throw new SeriesError('SAMPLE_INVALID', `${channel} is ${String(samples[index])}, not a number`, {
+        const sample: unknown = samples[index];
+        if (!Number.isFinite(sample)) {
+          // Whatever it is: its own text may throw.
+          const is = typeof sample === 'number' ? sample : `of type ${typeof sample}`;
+          throw new SeriesError('SAMPLE_INVALID', `${channel} is ${is}, not a number`, {
             hint: 'Leave out samples that were not measured; the window reports the gap.',
           });
         }

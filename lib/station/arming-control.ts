@@ -68,6 +68,12 @@ export class ArmingControl {
 
   /** Arms, or asks a second person to agree where two have to. */
   arm({ actor, reason, leaseMs = this.#options.leaseMs }: By & { leaseMs?: number }): Promise<ArmingView> {
+    if (leaseMs > this.#options.leaseMs) {
+      const most = `${this.#options.leaseMs} ms`;
+      return Promise.reject(
+        new StationError('ARM_REFUSED', `this station is armed for at most ${most}, not for ${leaseMs}`),
+      );
+    }
     if (this.#options.policy === 'dual') {
       const detail = { leaseMs };
       return this.#widen(
@@ -98,6 +104,14 @@ export class ArmingControl {
         return { type: 'station.arm', actor, reason, detail };
       },
     );
+  }
+
+  /** Notes how it stands; the returned function throws `ARM_REFUSED` when it was narrowed since. */
+  watch(): () => void {
+    const narrowings = this.#narrowings;
+    return () => {
+      if (narrowings !== this.#narrowings) throw this.#overtaken();
+    };
   }
 
   /** Throws `NOT_FOUND` where nothing is asked for. */

@@ -15,14 +15,16 @@ export class Overrides {
   /** False when it is known already. Both edges go into the ledger. */
   see({
     endpoint,
+    endpointId,
     tag,
     on,
     reason = OF_EDGE[on ? 'on' : 'off'],
   }: Override & { on: boolean; reason?: string }): boolean {
-    if (on === this.#byEndpoint.has(endpoint)) return false;
-    if (on) this.#byEndpoint.set(endpoint, { endpoint, tag });
-    else this.#byEndpoint.delete(endpoint);
-    this.#record.note({ type: 'plc.manual', actor: 'system', reason, detail: { endpoint, tag, on } });
+    if (on === this.#byEndpoint.has(endpointId)) return false;
+    if (on) this.#byEndpoint.set(endpointId, { endpoint, endpointId, tag });
+    else this.#byEndpoint.delete(endpointId);
+    const detail = { endpoint, endpointId, tag, on };
+    this.#record.note({ type: 'plc.manual', actor: 'system', reason, detail });
     return true;
   }
 

@@ -87,7 +87,7 @@ export class Requests {
         },
       );
     }
-    const id = `request-${sha256(`${this.#station}\n${idempotencyKey}`).slice(0, 32)}`;
+    const id = `request-${sha256(`${this.#station}\n${actor}\n${idempotencyKey}`).slice(0, 32)}`;
     if (this.#underWay.has(id)) throw underWay(id);
     this.#underWay.add(id);
     try {

@@ -277,6 +277,7 @@ class LocalStation implements StationControl {
 
   async release({ actor, reason, threshold }: By & { threshold?: number }): Promise<ArmingView> {
     this.#control.assertReleasable({ actor, reason }, threshold !== undefined);
+    const unchanged = this.#control.watch();
     if (threshold !== undefined) {
       const { detail, apply } = this.#gates.toleranceChange(threshold);
       await this.#record.audit({ type: 'gate.tolerance', actor, reason, detail });
@@ -285,6 +286,7 @@ class LocalStation implements StationControl {
     const releasables = [...this.#releasables];
     const detail = { releases: releasables.map(({ name }) => name) };
     await this.#record.audit({ type: 'station.release', actor, reason, detail });
+    unchanged();
     if (this.armingPolicy === 'single') await this.arm({ actor, reason });
     const results = await Promise.allSettled(
       releasables.map(async (releasable) => releasable.release({ actor, reason })),

@@ -56,7 +56,9 @@ export interface Commandable {
 
 /** The machine behind an endpoint is run by hand: nothing is written there. */
 export interface Override {
+  /** Its name, and what tells it from others of the same name. */
   endpoint: string;
+  endpointId: string;
   /** The Boolean tag that says so. */
   tag: string;
 }

@@ -28,6 +28,8 @@ export class Breaker {
   #pausedUntil = 0;
   #refused = false;
   #successes = 0;
+  #taken = 0;
+  readonly #waiting = new Set<() => void>();
 
   constructor({ random, monotonicNow, refusedRetryMs }: BreakerOptions = {}) {
     this.#random = random ?? Math.random;
@@ -48,14 +50,39 @@ export class Breaker {
     return !this.#refused;
   }
 
-  /** How many requests may be under way. */
-  places(): number {
-    return this.#refused || this.#failuresInARow >= PAUSE_AFTER ? 1 : PARALLEL;
+  /** Waits for a free place and the end of a pause; resolves to the way to give the place back, to undefined when aborted. */
+  async enter(signal: AbortSignal): Promise<(() => void) | undefined> {
+    for (;;) {
+      if (signal.aborted) return undefined;
+      const places = this.#refused || this.#failuresInARow >= PAUSE_AFTER ? 1 : PARALLEL;
+      const pausedMs = this.#pausedUntil - this.#now();
+      if (this.#taken >= places) await this.#changed(signal);
+      else if (pausedMs > 0) await this.#changed(signal, pausedMs);
+      else break;
+    }
+    this.#taken += 1;
+    return () => {
+      this.#taken -= 1;
+      this.#wake();
+    };
   }
 
-  /** Milliseconds until the next request; 0 or less when it may be sent. */
-  pausedMs(): number {
-    return this.#pausedUntil - this.#now();
+  #changed(signal: AbortSignal, longestMs?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        this.#waiting.delete(end);
+        resolve();
+      };
+      const timer = longestMs === undefined ? undefined : setTimeout(end, longestMs);
+      signal.addEventListener('abort', end, { once: true });
+      this.#waiting.add(end);
+    });
+  }
+
+  #wake(): void {
+    for (const end of [...this.#waiting]) end();
   }
 
   succeeded(): void {
@@ -63,6 +90,7 @@ export class Breaker {
     this.#failuresInARow = 0;
     this.#pausedUntil = 0;
     this.#refused = false;
+    this.#wake();
   }
 
   failed(): void {

@@ -17,6 +17,8 @@ export type Picture = Evidence & { bytes: Uint8Array };
 export interface TicketClient {
   /** How long a new ticket may be unknown to `find`, in milliseconds; at once unless given. */
   readonly lookUpAfterMs?: number;
+  /** How long after it gave no answer the MES may still open a ticket, in milliseconds; not at all unless given. */
+  readonly commitsWithinMs?: number | undefined;
   /** The number of the ticket that carries this external id, if there is one. */
   find(externalId: string, signal: AbortSignal): Promise<string | undefined>;
   /** Opens the ticket and resolves to its number. */

@@ -11,16 +11,23 @@ import type { Inspection } from '../inspection/inspection.ts';
 import { fullJitterMs } from '../backoff.ts';
 import { Breaker } from './breaker.ts';
 import { asCodedError } from '../errors.ts';
+import { JournalError } from '../journal/journal-error.ts';
 import type { Journal, OutboxEntry, OutboxRecord, ReceiverState } from '../journal/types.ts';
 import type { Picture, TicketClient } from './client.ts';
 import { currentEvent, type QualityEvent } from './event.ts';
 import { TicketError } from './ticket-error.ts';
 
 const RETRY = { firstMs: 500, maxMs: 60_000 };
+/** Node-RED gives a node 15 s to close. */
+const CLOSE_WITHIN_MS = 5000;
+/** Answers of a proxy that has waited in vain for the MES behind it. */
+const NO_ANSWER: ReadonlySet<number | undefined> = new Set([undefined, 502, 504]);
 /** Attempts after which a ticket the MES fails at is set aside, though the MES itself works. */
 const POISON_AFTER = 10;
 /** What an MES answers that has failed at what it was asked, and would again. */
 const FAILED_AT: ReadonlySet<number | undefined> = new Set([500, 501]);
+/** Errors of the journal that are about one entry, and would be the same again. */
+const OF_ENTRY: ReadonlySet<string> = new Set(['JOURNAL_NOT_FOUND', 'JOURNAL_EVIDENCE_UNREADABLE']);
 /** How long to wait for a journal that fails. */
 const JOURNAL_RETRY_MS = 1000;
 
@@ -86,6 +93,26 @@ export interface DeliveryOptions {
   breaker?: Breaker;
   random?: () => number;
   monotonicNow?: () => number;
+  /** How long {@link Delivery.close} waits for tickets that are being opened. */
+  closeWithinMs?: number;
+}
+
+/** What this run knows of an entry, whether or not the journal could be told. */
+interface Known {
+  /** Accepted in this run and never tried: the only ones the MES cannot know. */
+  untried: boolean;
+  ticketId?: string | undefined;
+  /** The MES has everything: only the journal does not know it yet. */
+  complete: boolean;
+  /** Not tried before, by the monotonic clock. */
+  notBefore: number;
+}
+
+interface Attempt {
+  /** The MES has answered a question about this ticket. */
+  answered: boolean;
+  /** The request that opens the ticket is under way, or was when the attempt failed. */
+  opening: boolean;
 }
 
 export class Delivery {
@@ -93,10 +120,17 @@ export class Delivery {
   readonly #prefix: string;
   readonly #tickets: TicketClient;
   readonly #random: () => number;
+  readonly #now: () => number;
+  readonly #startedAt: number;
+  readonly #closeWithinMs: number;
   readonly #abort = new AbortController();
+  /** Ends what opens tickets, later than everything else. */
+  readonly #abortCreate = new AbortController();
   readonly #listeners = new Map<string, Listener>();
-  /** Accepted in this run and never tried: the only ones the MES cannot know. */
-  readonly #untried = new Set<string>();
+  /** Until they are settled. */
+  readonly #known = new Map<string, Known>();
+  /** The journal did not take the last write: no ticket is opened whose number it could not keep. */
+  #journalFailed = false;
   readonly #underWay = new Map<string, Promise<void>>();
   #wake: () => void = () => undefined;
   #woken: Promise<void> = Promise.resolve();
@@ -111,6 +145,9 @@ export class Delivery {
     this.#prefix = options.streamPrefix;
     this.#tickets = options.tickets;
     this.#random = options.random ?? Math.random;
+    this.#now = options.monotonicNow ?? (() => performance.now());
+    this.#startedAt = this.#now();
+    this.#closeWithinMs = options.closeWithinMs ?? CLOSE_WITHIN_MS;
     this.#breaker =
       options.breaker ?? new Breaker({ random: this.#random, monotonicNow: options.monotonicNow });
     this.#ended = this.#run();
@@ -130,7 +167,7 @@ export class Delivery {
     const stream = `${this.#prefix}${entry.stream}`;
     const { accepted, record } = await this.#journal.acceptOutbox({ ...entry, stream });
     if (accepted) {
-      this.#untried.add(entry.key);
+      this.#known.set(entry.key, { untried: true, complete: false, notBefore: 0 });
       this.#show({ ...this.#state, waiting: this.#state.waiting + 1 });
       this.#wake();
     }
@@ -147,17 +184,18 @@ export class Delivery {
     this.#listeners.get(change.body.node)?.changed?.(change);
   }
 
-  /** Ends what is under way; it stays in the outbox. */
+  /** Ends what is under way, tickets that are being opened after a while; what is not done stays in the outbox. */
   async close(): Promise<void> {
-    this.#abort.abort(new Error('the delivery was closed'));
+    const reason = new Error('the delivery was closed');
+    this.#abort.abort(reason);
+    const late = setTimeout(() => this.#abortCreate.abort(reason), this.#closeWithinMs);
     await this.#ended;
+    clearTimeout(late);
     this.#tickets.close();
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#abort;
-    // The run before may have opened a ticket a moment ago, which the MES cannot find yet.
-    if (this.#tickets.lookUpAfterMs !== undefined) await this.#pause([], this.#tickets.lookUpAfterMs);
     while (!signal.aborted) {
       try {
         this.#woken = new Promise((resolve) => (this.#wake = resolve));
@@ -165,20 +203,43 @@ export class Delivery {
         const due = await this.#journal.dueOutbox(this.#prefix);
         this.#show({ ...this.#state, waiting: due.waiting, dead: due.dead });
         // One that ended while the journal answered may still be in the answer.
-        const ready = due.records
-          .filter(({ key }) => !before.has(key))
+        const idle = due.records.filter(({ key }) => !before.has(key));
+        const waitMs = (record: OutboxRecord): number => this.#knownOf(record).notBefore - this.#now();
+        const waits = idle.map(waitMs).filter((ms) => ms > 0);
+        const ready = idle
+          .filter((record) => waitMs(record) <= 0)
           // Who was refused does not stand in the way of who was not asked yet.
           .toSorted(
             (one, other) => Number(this.#refusedAt.has(one.key)) - Number(this.#refusedAt.has(other.key)),
           );
         for (const record of ready) await this.#start(record);
-        if (ready.length === 0) await this.#idle(due.nextDueMs);
+        const nextMs = Math.min(due.nextDueMs ?? Infinity, ...waits);
+        // What ended meanwhile is looked at again.
+        const ended = [...before].some((key) => !this.#underWay.has(key));
+        if (ready.length === 0 && !ended) await this.#idle(nextMs === Infinity ? null : nextMs);
       } catch {
         // The journal fails and says so to its owner; what waits in it is not lost.
         await wait(JOURNAL_RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
     }
     await Promise.all(this.#underWay.values());
+  }
+
+  /** How long a ticket may come to be, or may not be found, after a request to open it went unanswered. */
+  #inDoubtMs(): number {
+    const { lookUpAfterMs = 0, commitsWithinMs = 0 } = this.#tickets;
+    return Math.max(lookUpAfterMs, commitsWithinMs);
+  }
+
+  /** The run before may have opened a ticket a moment ago, which the MES cannot find yet. */
+  #knownOf({ key, answer }: OutboxRecord): Known {
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const hasTicket = (answer as TicketAnswer | null)?.ticketId !== undefined;
+    const notBefore = hasTicket ? 0 : this.#startedAt + this.#inDoubtMs();
+    const made: Known = { untried: false, complete: false, notBefore };
+    this.#known.set(key, made);
+    return made;
   }
 
   /** Until there may be something to do: a new entry, the next one due, or a delivery that ended. */
@@ -194,61 +255,65 @@ export class Delivery {
     ended.abort();
   }
 
-  /** Waits for a free place, and for the end of a pause, then starts the delivery. */
+  /** Waits for a place among all that ask this MES, then starts the delivery. */
   async #start(record: OutboxRecord): Promise<void> {
-    const { signal } = this.#abort;
-    for (;;) {
-      if (signal.aborted) return;
-      const pausedMs = this.#breaker.pausedMs();
-      if (this.#underWay.size >= this.#breaker.places())
-        await this.#pause([...this.#underWay.values()], null);
-      else if (pausedMs > 0) await this.#pause([], pausedMs);
-      else break;
-    }
-    const ended = this.#deliver(record).finally(() => this.#underWay.delete(record.key));
+    const leave = await this.#breaker.enter(this.#abort.signal);
+    if (leave === undefined) return;
+    const ended = this.#deliver(record).finally(() => {
+      leave();
+      this.#underWay.delete(record.key);
+    });
     this.#underWay.set(record.key, ended);
   }
 
   /** Never rejects. */
   async #deliver(record: OutboxRecord): Promise<void> {
     const { key } = record;
-    const answer: TicketAnswer = { ...(record.answer as TicketAnswer | null) };
-    delete answer.error;
-    const attempt = { answered: false };
+    const known = this.#knownOf(record);
+    known.ticketId ??= (record.answer as TicketAnswer | null)?.ticketId;
+    const attempt: Attempt = { answered: false, opening: false };
     try {
-      const ticketId = await this.#complete(record, answer, attempt);
-      this.#refusedAt.delete(key);
-      this.#reached();
-      await this.#settle(record, { ticketId });
+      if (!known.complete) {
+        await this.#complete(record, known, attempt);
+        known.complete = true;
+        this.#refusedAt.delete(key);
+        this.#reached();
+      }
+      await this.#settle(record, numberOf(known));
     } catch (error) {
       if (this.#abort.signal.aborted) return;
       const { code, message } = asCodedError(error);
-      const known = answer.ticketId === undefined ? {} : { ticketId: answer.ticketId };
-      if (error instanceof TicketError && this.#mayPass(record, error, attempt)) {
-        const delayMs = this.#failed(record, error);
-        const settled = { ...known, error: { code, message } };
-        await this.#quietly(() =>
-          this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer: settled }),
+      const answer = { ...numberOf(known), error: { code, message } };
+      if (error instanceof JournalError && !OF_ENTRY.has(code)) {
+        this.#forgone(known);
+      } else if (this.#mayPass(record, error, attempt)) {
+        const delayMs = this.#failed(record, error, attempt);
+        known.notBefore = this.#now() + delayMs;
+        await this.#quietly(known, () =>
+          this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer }),
         );
-      } else if (error instanceof TicketError || code === 'JOURNAL_NOT_FOUND') {
-        this.#reached();
-        await this.#quietly(() => this.#settle(record, { ...known, error: { code, message } }));
       } else {
-        // The journal failed: the entry is as it was, and the next attempt asks the MES first.
-        await wait(JOURNAL_RETRY_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+        this.#refusedAt.delete(key);
+        if (error instanceof TicketError && error.answered) this.#reached();
+        await this.#quietly(known, () => this.#settle(record, answer));
       }
     }
+  }
+
+  /** The journal failed: the entry is as it was, and what the MES said of it is kept here until it can be told. */
+  #forgone(known: Known): void {
+    this.#journalFailed = true;
+    known.notBefore = Math.max(known.notBefore, this.#now() + JOURNAL_RETRY_MS);
   }
 
   /**
    * False also for what would pass in general: an MES that works and fails at this ticket again and again, or
    * that lets others in and refuses this one.
    */
-  #mayPass(
-    { key, attempts }: OutboxRecord,
-    error: TicketError,
-    { answered }: { answered: boolean },
-  ): boolean {
+  #mayPass({ key, attempts }: OutboxRecord, error: unknown, { answered }: Attempt): boolean {
+    if (error instanceof JournalError) return false;
+    // Nobody knows what it is, e.g. an answer of a shape no dialect expects: not for ever, and not unseen.
+    if (!(error instanceof TicketError)) return attempts + 1 < POISON_AFTER;
     if (error.code === 'MES_AUTH') {
       const succeeded = this.#refusedAt.get(key);
       return succeeded === undefined || succeeded === this.#breaker.successes;
@@ -258,7 +323,9 @@ export class Delivery {
   }
 
   /** Milliseconds until the entry is tried again; waiting for credentials is the breaker's, not the entry's. */
-  #failed({ key, attempts }: OutboxRecord, error: TicketError): number {
+  #failed({ key, attempts }: OutboxRecord, error: unknown, { opening }: Attempt): number {
+    const jitterMs = fullJitterMs(attempts, this.#random(), RETRY);
+    if (!(error instanceof TicketError)) return Math.max(jitterMs, opening ? this.#inDoubtMs() : 0);
     if (error.code === 'MES_AUTH') {
       this.#refusedAt.set(key, this.#breaker.successes);
       this.#breaker.refused();
@@ -268,32 +335,38 @@ export class Delivery {
     const { online, authorised } = this.#breaker;
     this.#show({ ...this.#state, online, authorised });
     if (error.code === 'MES_AUTH') return 0;
-    const jitterMs = fullJitterMs(attempts, this.#random(), RETRY);
-    return Math.max(error.retryAfterMs, jitterMs, this.#tickets.lookUpAfterMs ?? 0);
+    const inDoubt = opening && NO_ANSWER.has(error.status) && !error.unsent;
+    const lookUpMs = inDoubt ? this.#inDoubtMs() : (this.#tickets.lookUpAfterMs ?? 0);
+    return Math.max(error.retryAfterMs, jitterMs, lookUpMs);
   }
 
-  /** Ticket, then evidence; resolves to the ticket's number. */
-  async #complete(
-    record: OutboxRecord,
-    answer: TicketAnswer,
-    attempt: { answered: boolean },
-  ): Promise<string> {
+  /** Ticket, then evidence. */
+  async #complete(record: OutboxRecord, known: Known, attempt: Attempt): Promise<void> {
     const { signal } = this.#abort;
+    const { key } = record;
     const event = currentEvent((record.body as TicketBody).event);
-    const first = this.#untried.delete(record.key) && record.attempts === 0;
-    const found = answer.ticketId ?? (first ? undefined : await this.#tickets.find(event.id, signal));
+    if (this.#journalFailed) {
+      await this.#journal.settleOutbox({ key, result: 'progress', answer: numberOf(known) });
+      this.#journalFailed = false;
+    }
+    const first = known.untried && record.attempts === 0;
+    known.untried = false;
+    if (!first) known.ticketId ??= await this.#tickets.find(event.id, signal);
     // It has answered a question about this ticket: what fails from here on fails at the ticket.
     attempt.answered = !first;
-    const ticketId = found ?? (await this.#tickets.create(event, signal));
-    answer.ticketId = ticketId;
+    if (known.ticketId === undefined) {
+      signal.throwIfAborted();
+      attempt.opening = true;
+      known.ticketId = await this.#tickets.create(event, this.#abortCreate.signal);
+      attempt.opening = false;
+    }
     if (record.attachment !== null && this.#tickets.attach !== undefined) {
       // From here on a failure leaves a ticket behind that must not be opened again.
-      await this.#journal.settleOutbox({ key: record.key, result: 'progress', answer: { ticketId } });
+      await this.#journal.settleOutbox({ key, result: 'progress', answer: numberOf(known) });
       for await (const picture of this.#pictures(record, event)) {
-        await this.#tickets.attach(ticketId, picture, signal);
+        await this.#tickets.attach(known.ticketId, picture, signal);
       }
     }
-    return ticketId;
   }
 
   async *#pictures(record: OutboxRecord, { evidence }: QualityEvent): AsyncGenerator<Picture> {
@@ -316,6 +389,7 @@ export class Delivery {
       timings: {},
     });
     await this.#journal.settleOutbox({ key, result: error === undefined ? 'done' : 'dead', answer });
+    this.#known.delete(key);
     const { waiting, dead } = this.#state;
     this.#show({
       ...this.#state,
@@ -325,12 +399,11 @@ export class Delivery {
     this.#listeners.get(body.node)?.outcome({ key, body, ticketId, error });
   }
 
-  async #quietly(action: () => Promise<void>): Promise<void> {
+  async #quietly(known: Known, action: () => Promise<void>): Promise<void> {
     try {
       await action();
     } catch {
-      // The journal fails: the entry is still waiting in it.
-      await wait(JOURNAL_RETRY_MS, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+      this.#forgone(known);
     }
   }
 
@@ -346,4 +419,8 @@ export class Delivery {
     this.#state = state;
     for (const listener of this.#listeners.values()) listener.state(state);
   }
+}
+
+function numberOf({ ticketId }: Known): TicketAnswer {
+  return ticketId === undefined ? {} : { ticketId };
 }

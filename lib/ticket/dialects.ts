@@ -38,8 +38,16 @@ export interface TicketsOptions extends ExchangerOptions {
   compile: Compile;
 }
 
+/** An MES that was too slow for its answer may open the ticket all the same: it is given as long again, and this at least. */
+const COMMITS_WITHIN_MS = 5000;
+
 /** @throws TicketError `MES_URL_INVALID`, `MES_HOST_FORBIDDEN` or `MES_SETTING_INVALID` */
 export function ticketsOf(options: TicketsOptions): TicketClient {
+  const commitsWithinMs = Math.max(COMMITS_WITHIN_MS, options.timeoutMs);
+  return Object.assign(inDialect(options), { commitsWithinMs });
+}
+
+function inDialect(options: TicketsOptions): TicketClient {
   const { dialect, baseUrl, authentication, fields, compile, ...exchange } = options;
   const optional = (name: string): string => (fields[name] ?? '').trim();
   const required = (name: string): string => {

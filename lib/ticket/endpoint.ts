@@ -88,6 +88,7 @@ export class MesEndpoint {
       streamPrefix,
       tickets,
       everyMs: this.#pollMs,
+      breaker: this.#breaker,
       tell: (change) => delivery.tell(change),
     });
     return { delivery, follower, members: 0 };

@@ -7,6 +7,7 @@ import type { TicketEntry } from './endpoint.ts';
 import { qualityEvent, type EventSource, type Evidence } from './event.ts';
 import { TicketError } from './ticket-error.ts';
 
+const MAX_CLASS = 200;
 const NO_CLASS = 'unclassified';
 /** zlib level: 1080p in about 0.1 s in sharp's thread, within a few per cent of the smallest. */
 const PNG_EFFORT = 3;
@@ -36,9 +37,9 @@ export function requirePart(inspection: unknown): Inspection {
   });
 }
 
-/** Made of the part and the node alone: the same part sent again is the same ticket. */
-function ticketKey(node: string, partId: string): string {
-  return createHash('sha256').update(`${node}\n${partId}`).digest('hex').slice(0, 32);
+/** Made of the node and the inspection alone: the same part sent again is the same ticket, inspected again another one. */
+function ticketKey(node: string, { id, sequence }: Inspection['part']): string {
+  return createHash('sha256').update(`${node}\n${id}\n${sequence}`).digest('hex').slice(0, 32);
 }
 
 interface Picture extends Evidence {
@@ -70,7 +71,7 @@ export class TicketEntries {
 async function ticketEntry(source: TicketSource): Promise<TicketEntry> {
   const { node, inspection, frame, heatmap, defectClass, order, ...told } = source;
   const partId = inspection.part.id;
-  const key = ticketKey(node, partId);
+  const key = ticketKey(node, inspection.part);
   const pictures: Picture[] = [];
   if (frame !== undefined) pictures.push(await pictureOf('frame', frame));
   if (frame !== undefined && heatmap !== undefined) pictures.push(await pictureOf('heatmap', heatmap));
@@ -78,7 +79,8 @@ async function ticketEntry(source: TicketSource): Promise<TicketEntry> {
     ...told,
     key,
     inspection,
-    defectClass: typeof defectClass === 'string' && defectClass !== '' ? defectClass : NO_CLASS,
+    defectClass:
+      typeof defectClass === 'string' && defectClass !== '' ? defectClass.slice(0, MAX_CLASS) : NO_CLASS,
     evidence: pictures.map(({ role, sha256, mediaType }) => ({ role, sha256, mediaType })),
   });
   const [attachment, ...furtherAttachments] = pictures.map(({ bytes, mediaType }) => ({ bytes, mediaType }));

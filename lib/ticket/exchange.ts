@@ -13,6 +13,14 @@ import { TicketError } from './ticket-error.ts';
 const MAX_ANSWER_BYTES = 1024 * 1024;
 /** Characters of an answer a person is shown. */
 const MAX_OBSERVED = 2000;
+/** No connection came about. */
+const UNSENT: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
 /** Connections to one MES at a time. */
 const MAX_SOCKETS = 4;
 
@@ -176,6 +184,7 @@ export class Exchanger {
       throw new TicketError('MES_UNREACHABLE', `the MES cannot be reached: ${(error as Error).message}`, {
         hint: 'Check the address, the network and whether the MES is up.',
         cause: error,
+        unsent: UNSENT.has((error as NodeJS.ErrnoException).code ?? ''),
       });
     }
   }

@@ -4,7 +4,9 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Journal, OutboxRecord } from '../journal/types.ts';
+import type { Breaker } from './breaker.ts';
 import type { TicketClient, TicketState } from './client.ts';
+import { TicketError } from './ticket-error.ts';
 import type { TicketAnswer, TicketBody, TicketChange } from './delivery.ts';
 
 /** Tickets asked about in one round. */
@@ -18,6 +20,8 @@ export interface FollowerOptions {
   everyMs: number;
   tell: (change: TicketChange) => void;
   now?: () => Date;
+  /** What is known of the MES: it is not asked while it is away or refuses who we are. */
+  breaker?: Pick<Breaker, 'online' | 'authorised'>;
 }
 
 export class Follower {
@@ -33,7 +37,10 @@ export class Follower {
     this.#ended = asks ? this.#run() : Promise.resolve();
   }
 
-  /** Notes what an MES says by itself; false for a ticket that is not ours, or when it is nothing new. */
+  /**
+   * Notes what an MES says by itself; false for a ticket that is not ours, or when it is nothing new.
+   * @throws TicketError `TICKET_WAITING` for one whose delivery has not ended
+   */
   async heard(ticket: { externalId?: string; ticketId?: string }, state: TicketState): Promise<boolean> {
     const { journal, streamPrefix } = this.#options;
     const { externalId, ticketId } = ticket;
@@ -41,6 +48,11 @@ export class Follower {
       externalId === undefined
         ? await journal.deliveredAs(streamPrefix, ticketId ?? '')
         : await journal.outboxEntry(externalId);
+    if (entry?.state === 'waiting' && entry.stream.startsWith(streamPrefix)) {
+      throw new TicketError('TICKET_WAITING', 'the number of this ticket is not known here yet', {
+        hint: 'Send the message again in a while.',
+      });
+    }
     if (entry?.state !== 'delivered' || !entry.stream.startsWith(streamPrefix)) return false;
     return this.#note(entry, state, 'mes');
   }
@@ -55,22 +67,44 @@ export class Follower {
     for (;;) {
       await wait(this.#options.everyMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
+      const { online, authorised } = this.#options.breaker ?? { online: true, authorised: true };
+      if (!online || !authorised) continue;
       // An MES that cannot be reached is the delivery's to report; the state is asked for again.
       await this.#round().catch(() => undefined);
     }
   }
 
   async #round(): Promise<void> {
-    const { journal, streamPrefix, tickets } = this.#options;
+    const { journal, streamPrefix } = this.#options;
     const entries = await journal.openOutbox(streamPrefix, { limit: PER_ROUND, after: this.#after });
     this.#after = entries.length < PER_ROUND ? null : (entries.at(-1)?.key ?? null);
     if (entries.length === 0) return;
     const byTicket = new Map(entries.map((entry) => [ticketIdOf(entry), entry]));
-    const states = await tickets.states?.([...byTicket.keys()], this.#abort.signal);
-    for (const [ticketId, state] of states ?? []) {
+    for (const [ticketId, state] of await this.#states([...byTicket.keys()])) {
       const entry = byTicket.get(ticketId);
       if (entry !== undefined) await this.#note(entry, state, 'system');
     }
+  }
+
+  /** Of all at once; one by one where the MES says no to one of them. */
+  async #states(ticketIds: readonly string[]): Promise<ReadonlyMap<string, TicketState>> {
+    const { tickets } = this.#options;
+    const { signal } = this.#abort;
+    const states = new Map<string, TicketState>();
+    const ask = async (ids: readonly string[]): Promise<void> => {
+      for (const [id, state] of (await tickets.states?.(ids, signal)) ?? []) states.set(id, state);
+    };
+    try {
+      await ask(ticketIds);
+    } catch (error) {
+      if (!isOfOne(error)) throw error;
+      for (const id of ticketIds) {
+        await ask([id]).catch((refusal: unknown) => {
+          if (!isOfOne(refusal)) throw refusal;
+        });
+      }
+    }
+    return states;
   }
 
   async #note(entry: OutboxRecord, { state, said }: TicketState, actor: string): Promise<boolean> {
@@ -84,6 +118,13 @@ export class Follower {
     }
     return true;
   }
+}
+
+const FORBIDDEN = 403;
+
+/** True for what an MES says of a ticket that is gone, closed to us or told in a way nobody understands. */
+function isOfOne(error: unknown): boolean {
+  return error instanceof TicketError && (error.answered ? !error.passing : error.status === FORBIDDEN);
 }
 
 function ticketIdOf({ answer }: OutboxRecord): string {

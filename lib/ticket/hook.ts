@@ -33,6 +33,8 @@ export function signatureOf(secret: string, timestamp: string, body: string): st
 export class Hook {
   readonly #secret: string;
   readonly #now: () => number;
+  /** In whole seconds, as messages count them: what was signed earlier may have been taken by an earlier one. */
+  readonly #since: number;
   /** Signatures taken, with the time after which their message would be too old. */
   readonly #seen = new Map<string, number>();
 
@@ -40,10 +42,24 @@ export class Hook {
   constructor(secret: string, now: () => number = Date.now) {
     this.#secret = secret;
     this.#now = now;
+    this.#since = Math.floor(now() / 1000) * 1000;
   }
 
-  /** @throws TicketError `HOOK_REFUSED`, the same for every reason that concerns the signature */
-  read({ timestamp, signature, body }: SignedMessage): TicketNews {
+  /**
+   * What `act` makes of the news. When it fails, the same message may be sent again.
+   * @throws TicketError `HOOK_REFUSED`, the same for every reason that concerns the signature; what `act` throws
+   */
+  async take<Result>(message: SignedMessage, act: (news: TicketNews) => Promise<Result>): Promise<Result> {
+    const news = this.#read(message);
+    try {
+      return await act(news);
+    } catch (error) {
+      this.#seen.delete(message.signature);
+      throw error;
+    }
+  }
+
+  #read({ timestamp, signature, body }: SignedMessage): TicketNews {
     const refused = new TicketError('HOOK_REFUSED', 'the message is not signed as it should be', {
       hint: 'X-Jidoka-Signature: sha256=<hex HMAC of "<timestamp>.<body>">, X-Jidoka-Timestamp: seconds.',
     });
@@ -53,7 +69,7 @@ export class Hook {
     const expected = Buffer.from(signatureOf(this.#secret, timestamp, body));
     const given = Buffer.from(signature);
     if (expected.length !== given.length || !timingSafeEqual(expected, given)) throw refused;
-    if (Math.abs(now - sentAt) > WINDOW_MS) throw refused;
+    if (Math.abs(now - sentAt) > WINDOW_MS || sentAt < this.#since) throw refused;
     for (const [seen, until] of this.#seen) if (until < now) this.#seen.delete(seen);
     if (this.#seen.has(signature) || this.#seen.size >= MAX_SEEN) throw refused;
     this.#seen.set(signature, sentAt + WINDOW_MS);

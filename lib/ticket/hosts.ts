@@ -8,13 +8,19 @@ import { TicketError } from './ticket-error.ts';
 const forbidden = new BlockList();
 forbidden.addSubnet('169.254.0.0', 16);
 forbidden.addSubnet('fe80::', 10, 'ipv6');
-// Metadata services of clouds outside the link-local range: AWS over IPv6, Alibaba Cloud.
+// Metadata services of clouds outside the link-local range: AWS over IPv6, Alibaba Cloud, Azure.
 forbidden.addAddress('fd00:ec2::254', 'ipv6');
 forbidden.addAddress('100.100.100.200');
+forbidden.addAddress('168.63.129.16');
+// Link-local addresses as an IPv6-only network spells them (RFC 6052).
+forbidden.addSubnet('64:ff9b::a9fe:0', 112, 'ipv6');
 
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8);
 loopback.addAddress('::1', 'ipv6');
+// On Linux these lead to this machine too.
+loopback.addSubnet('0.0.0.0', 8);
+loopback.addAddress('::', 'ipv6');
 
 function within(list: BlockList, address: string): boolean {
   return list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');

@@ -75,7 +75,7 @@ export class RestTickets implements TicketClient {
     );
     if (answer.status === CONFLICT) return this.#settled(event, signal);
     assertSuccess(answer);
-    const location = answer.headers.location?.split('/').at(-1);
+    const location = ticketNumber(answer.headers.location?.replace(/\/$/, '').split('/').at(-1));
     const id = numberOf(parsedJson(answer.body)) ?? location ?? (await this.find(event.id, signal));
     if (id === undefined) {
       throw new TicketError('MES_BAD_ANSWER', 'the MES took the ticket but gave it no number');

@@ -21,6 +21,8 @@ export type TicketErrorCode =
   | 'MES_TEMPLATE_FAILED'
   /** A message of a webhook that is not signed, not signed as it should be, too old or seen before. */
   | 'HOOK_REFUSED'
+  /** News of a ticket that this station has not seen opened yet. */
+  | 'TICKET_WAITING'
   | 'PART_MISSING';
 
 const PASSING: ReadonlySet<TicketErrorCode> = new Set([
@@ -35,6 +37,7 @@ interface TicketErrorOptions {
   cause?: unknown;
   retryAfterMs?: number;
   status?: number;
+  unsent?: boolean;
 }
 
 export class TicketError extends CodedError<TicketErrorCode> {
@@ -43,10 +46,20 @@ export class TicketError extends CodedError<TicketErrorCode> {
   /** The HTTP status of the answer, where there was one. */
   readonly status: number | undefined;
 
+  /** The request cannot have reached the MES. */
+  readonly unsent: boolean;
+
   constructor(code: TicketErrorCode, message: string, options: TicketErrorOptions = {}) {
     super(code, message, options);
     this.retryAfterMs = options.retryAfterMs ?? 0;
     this.status = options.status;
+    this.unsent = options.unsent ?? false;
+  }
+
+  /** True when the MES let us in and said something: it works, and the credentials are right. */
+  get answered(): boolean {
+    if (this.code === 'MES_AUTH') return false;
+    return this.status !== undefined || this.code === 'MES_REJECTED' || this.code === 'MES_BAD_ANSWER';
   }
 
   /** True when the same request may succeed later. */

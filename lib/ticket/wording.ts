@@ -3,13 +3,17 @@ import type { EvidenceRole, QualityEvent, Severity } from './event.ts';
 
 const DECISIONS = { accept: 'accepted', review: 'to be looked at', reject: 'rejected' } as const;
 
+function oneLine(text: string): string {
+  return text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+}
+
 /** One line of at most so many characters. */
 export function titleOf(
   { defectClass, part, hierarchyScope, verdict }: QualityEvent,
   maxLength = 120,
 ): string {
   const decided = verdict === null ? 'reported' : DECISIONS[verdict.decision];
-  const title = `${defectClass}: part ${part.id} ${decided} at ${hierarchyScope.station}`;
+  const title = oneLine(`${defectClass}: part ${part.id} ${decided} at ${hierarchyScope.station}`);
   return title.length <= maxLength ? title : `${title.slice(0, maxLength - 1)}…`;
 }
 
@@ -36,7 +40,7 @@ export function linesOf(event: QualityEvent): string[] {
     ['Captured', event.occurredAt],
     ['External id', event.id],
   ];
-  return lines.filter(([, value]) => value !== '').map(([name, value]) => `${name}: ${value}`);
+  return lines.filter(([, value]) => value !== '').map(([name, value]) => `${name}: ${oneLine(value)}`);
 }
 
 export function escapeMarkup(text: string): string {

@@ -88,7 +88,12 @@ export default function register(RED: NodeAPI): void {
           openJournal({
             ...options,
             retention: config.retention,
-            onState: (state) => {
+            onState: (state, pressure) => {
+              if (pressure !== 'normal') {
+                node.warn(
+                  `OUTBOX_${pressure.toUpperCase()}: tickets wait for an MES that does not take them`,
+                );
+              }
               if (state === 'ready' || state === 'low') return;
               void station.disarm({ actor: 'system', reason: `the journal is ${state}` });
             },

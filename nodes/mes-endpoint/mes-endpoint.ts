@@ -7,7 +7,7 @@ import { Hook } from '../../lib/ticket/hook.ts';
 import { AllowedHosts } from '../../lib/ticket/hosts.ts';
 import { registerNode } from '../runtime/register.ts';
 import type { Node, NodeAPI } from '../runtime/types.ts';
-import { certificates } from './certificates.ts';
+import { certificates } from '../runtime/certificates.ts';
 import { authenticationOf, listedHosts, MIGRATIONS, normalise, type Config } from './config.ts';
 import { expressionCompiler } from './expression.ts';
 import { announce } from './lookup.ts';

@@ -61,12 +61,13 @@ const hook: RequestHandler = (request, response) => {
     }
     const { id = '' } = request.params as { id?: string };
     const { hook: door, mes } = findEndpoint(id);
-    const news = door.read({
+    const message = {
       timestamp: request.get('x-jidoka-timestamp') ?? '',
       signature: request.get('x-jidoka-signature') ?? '',
       body,
-    });
-    response.json({ changed: await mes.heard(news) });
+    };
+    const changed = await door.take(message, (news) => mes.heard(news));
+    response.json({ changed });
   })().catch((error: unknown) => {
     const { code, message } = asCodedError(error);
     const known = code === 'HOOK_REFUSED' || code === 'NOT_FOUND';

@@ -59,6 +59,7 @@ export default function register(RED: NodeAPI): void {
       const { name, dryRun, manualTag, interlockTag, heartbeat } = context.config;
       const plc = new PlcEndpoint({
         endpoint: name,
+        id: context.node.id,
         transport: transportOf(context),
         dryRun,
         manualTag,

@@ -20,14 +20,14 @@ export function showBadge(
   station: StationControl,
   { tag, limited, due }: Problems,
 ): void {
-  const { endpoint: name, dryRun } = endpoint.engine;
+  const { id, dryRun } = endpoint.engine;
   const link = endpoint.link();
   const { state } = station.arming();
   if (state === 'TRIPPED' || state === 'LOCKED_OUT') status.show('failed', 'tripped');
   else if (link.state === 'failed') status.fail(asCodedError(link.error).code);
   else if (link.state !== 'up') status.show('degraded', 'offline');
   else if (tag !== undefined) status.fail(tag);
-  else if (station.overrides().some((other) => other.endpoint === name)) status.show('degraded', 'manual');
+  else if (station.overrides().some((other) => other.endpointId === id)) status.show('degraded', 'manual');
   else if (limited) status.show('degraded', 'limited');
   else if (state !== 'ARMED') status.show('disabled', 'disarmed');
   else if (due !== null) status.show('degraded', 'noInput');

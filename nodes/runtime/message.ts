@@ -27,3 +27,22 @@ export function setLazily(message: Message, property: string, make: () => unknow
     set: settle,
   });
 }
+
+/** Read by Node-RED's own error handling, which throws where they are not what it expects. */
+const MISREAD: ReadonlySet<string> = new Set(['error', 'hasOwnProperty']);
+
+/** What of a message a Catch node can be given: the properties that can be cloned, for a message that cannot. */
+export function reportable(RED: NodeAPI, message: Message): Message {
+  const cloned = (key: string): [string, unknown][] => {
+    try {
+      return [[key, RED.util.cloneMessage({ [key]: message[key] })[key]]];
+    } catch {
+      return [];
+    }
+  };
+  return Object.fromEntries(
+    Object.keys(message)
+      .filter((key) => !MISREAD.has(key))
+      .flatMap(cloned),
+  );
+}

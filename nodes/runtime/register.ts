@@ -9,6 +9,7 @@
  */
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import { ConfigReader, migrate, type Migration } from './config.ts';
+import { reportable } from './message.ts';
 import { Status } from './status.ts';
 import type { Message, Node, NodeAPI, Outputs, RawConfig } from './types.ts';
 
@@ -78,6 +79,15 @@ function run<Config>(RED: NodeAPI, node: Node, raw: RawConfig, definition: NodeD
   const status = new Status(node, definition.type, { translate });
   let lastEmission: Promise<void> | undefined;
 
+  /** A message may hold what Node-RED cannot clone for the Catch node, and its own error would end the process. */
+  function report(error: Error, message: Message | undefined, give: () => void): void {
+    try {
+      give();
+    } catch {
+      node.error(error, message === undefined ? undefined : reportable(RED, message));
+    }
+  }
+
   const context = (config: Config): NodeContext<Config> => ({
     RED,
     node,
@@ -89,8 +99,10 @@ function run<Config>(RED: NodeAPI, node: Node, raw: RawConfig, definition: NodeD
     emit: (outputs) => {
       if (!abort.signal.aborted) node.send(outputs as Parameters<Node['send']>[0]);
     },
-    fail: (error, message) => {
-      if (!abort.signal.aborted) node.error(asCodedError(error), message);
+    fail: (thrown, message) => {
+      if (abort.signal.aborted) return;
+      const error = asCodedError(thrown);
+      report(error, message, () => node.error(error, message));
     },
   });
 
@@ -133,11 +145,13 @@ function run<Config>(RED: NodeAPI, node: Node, raw: RawConfig, definition: NodeD
         const outputs = await result;
         await before;
         if (outputs !== TAKEN_OVER) send(outputs as Parameters<typeof send>[0]);
-        done();
-      } catch (error) {
+      } catch (thrown) {
         await before;
-        done(asCodedError(error, abort.signal.aborted ? 'CLOSED' : 'UNEXPECTED'));
+        const error = asCodedError(thrown, abort.signal.aborted ? 'CLOSED' : 'UNEXPECTED');
+        report(error, message as Message, () => done(error));
+        return;
       }
+      done();
     })();
     // Whatever Node-RED itself throws while it takes the outcome must not hold up the next one, nor
     // end the process as an unhandled rejection.

@@ -20,8 +20,8 @@ export function stationOf(RED: NodeAPI, id: string): StationControl {
 
 /** A node that was deployed may act otherwise than the one a person has armed: somebody has to arm anew. */
 export function disarmForDeployed(name: string, station: Station | undefined): void {
-  if (station === undefined || station.arming().state === 'DISARMED') return;
-  void station.disarm({ actor: 'system', reason: `${name} was deployed` });
+  // Also while it is disarmed: somebody may be arming it at this moment.
+  void station?.disarm({ actor: 'system', reason: `${name} was deployed` });
 }
 
 export type OpenPart = (part?: Partial<Pick<NewPart, 'id' | 'deadlineMs'>>) => Promise<Inspection>;

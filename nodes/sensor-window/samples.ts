@@ -15,7 +15,9 @@ function invalid(message: string, hint: string): SampleError {
 
 function shown(value: unknown): string {
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
-  const text = typeof value === 'string' ? `“${value}”` : JSON.stringify(value ?? null);
+  // JSON throws for a bigint, and has no text for a function or a symbol.
+  const hasText = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+  const text = typeof value === 'string' ? `“${value}”` : hasText ? String(value) : 'nothing to measure';
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
@@ -29,8 +31,9 @@ function checked(name: string, value: unknown): number | number[] {
   if (list.length > MOST_IN_LIST) {
     throw invalid(`${name} has ${list.length} samples in one message`, `Send at most ${MOST_IN_LIST}.`);
   }
-  const wrong = list.find((sample) => typeof sample !== 'number' || !Number.isFinite(sample));
-  if (list.length === 0 || wrong !== undefined) {
+  const at = list.findIndex((sample) => typeof sample !== 'number' || !Number.isFinite(sample));
+  if (list.length === 0 || at >= 0) {
+    const wrong = list[at];
     throw invalid(
       `${name} is ${list.length === 0 ? 'an empty list' : `${shown(wrong)} (${typeof wrong})`}, not a number`,
       'Send numbers; leave out what was not measured: the window reports the gap.',

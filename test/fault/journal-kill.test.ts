@@ -5,20 +5,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDatabase } from '../../lib/journal/database.ts';
 import { verifyJournal } from '../../lib/journal/verify.ts';
+import { volume } from '../support/volume.ts';
 import { inspect, JournalWriter } from './journal-writer.ts';
 
-const isNightly = process.env['JIDOKA_NIGHTLY'] === '1';
-const KILLS = isNightly ? 1000 : 100;
+const KILLS = volume(100, 1000);
 /** At a time, each with a folder of its own: starting takes longer than writing. */
 const LANES = 4;
 /** A killed process leaves the page cache behind, so memory does here, and syncing it takes no time. */
 const base = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 describe('a journal whose process is killed', function () {
-  this.timeout(isNightly ? 1_800_000 : 600_000);
+  this.timeout(volume(600_000, 1_800_000));
   let folder: string;
+  let compileCache: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(base, 'jidoka-kill-'));
+    compileCache = join(folder, 'compiled');
+    await new JournalWriter(join(folder, 'first'), 0, 'once', { compileCache }).end();
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -31,7 +34,7 @@ describe('a journal whose process is killed', function () {
     openDatabase(own).close();
     const promised: string[] = [];
     for (let kill = 0; kill < kills; kill += 1) {
-      const writer = new JournalWriter(own, kill * 1_000_000, variant);
+      const writer = new JournalWriter(own, kill * 1_000_000, variant, { compileCache });
       // no two kills after the same number of promises
       await writer.until(() => writer.promised.length > 1 + ((kill * 7) % 40));
       await writer.kill();

@@ -2,25 +2,13 @@
  * Child of the journal's fault tests: writes entries, commands and ledger records until it is stopped, and says each
  * entry that is promised. Variants with a guard off show that the tests can fail.
  */
-import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { openJournal } from '../../lib/journal/journal.ts';
+import { say } from '../support/say.ts';
 
-/** `guarded`; `careless` promises before the commit; `normal` commits without waiting for the disk. */
+/** `guarded`; `once` ends by itself; `careless` promises before the commit; `normal` commits without waiting for the disk. */
 const [folder = '', first = '0', variant = 'guarded', pauseMs = '0'] = process.argv.slice(2);
-
-/** Straight to the file descriptor, so that a promise made is a promise read; waits while the pipe is full. */
-function say(text: string): void {
-  for (;;) {
-    try {
-      writeSync(1, `${text}\n`);
-      return;
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'EAGAIN') throw error;
-    }
-  }
-}
 
 async function guarded(): Promise<void> {
   const journal = await openJournal({
@@ -40,6 +28,7 @@ async function guarded(): Promise<void> {
       }
     });
     await Promise.all(together);
+    if (variant === 'once') return journal.close();
     if (Number(pauseMs) > 0) await new Promise((resolve) => setTimeout(resolve, Number(pauseMs)));
   }
 }
@@ -66,5 +55,5 @@ function unguarded(): void {
   }
 }
 
-if (variant === 'guarded') await guarded();
+if (variant === 'guarded' || variant === 'once') await guarded();
 else unguarded();

@@ -9,7 +9,7 @@ import registerWatch from '../../nodes/plc-watch/plc-watch.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
 import { startModbus } from '../../plant/modbus.ts';
 import { startOpcua, type OpcuaPlc } from '../../plant/opcua.ts';
-import { PlcMemory } from '../../plant/plc-memory.ts';
+import { PlcMemory, type PlcTag, type PlcTags } from '../../plant/plc-memory.ts';
 import { codeOf, flowAround, load, nextMessage, node, unload } from '../support/helper.ts';
 import { messageFaults } from '../support/message-rule.ts';
 import { startOpcUaServer } from '../support/opcua-server.ts';
@@ -82,6 +82,19 @@ describe('plc-watch', () => {
       look();
     });
   }
+  /** Resolves when the server has looked at the tag for its subscriber: what is set from now on comes after it. */
+  function sampled(tag: PlcTag): Promise<void> {
+    const get = plc.get.bind(plc);
+    return new Promise((resolve) => {
+      plc.get = <Tag extends PlcTag>(asked: Tag): PlcTags[Tag] => {
+        if (asked === tag) {
+          plc.get = get;
+          resolve();
+        }
+        return get(asked);
+      };
+    });
+  }
   const sent = (message: Message): unknown[] => {
     const { edge, previous } = message['plc'] as { edge: string; previous: unknown };
     return [(message.payload as { value: unknown }).value, edge, previous];
@@ -93,7 +106,7 @@ describe('plc-watch', () => {
     await stateSeen();
     plc.set('PartPresent', false);
     const next = nextMessage('seen');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sampled('PartPresent');
     plc.set('PartPresent', true);
     const message = await next;
     assert.deepEqual(sent(message), [true, 'rising', false]);
@@ -132,9 +145,8 @@ describe('plc-watch', () => {
         [id, 'Press 4', id === 'SN-1' ? 1 : 2, 900],
       );
       assert.ok((part?.startedAt ?? 0) >= before && (part?.startedAt ?? 0) <= performance.now());
-      const fell = new Promise((resolve) => setTimeout(resolve, 100));
       plc.set('PartPresent', false);
-      await fell;
+      await sampled('PartPresent');
     }
   });
 

@@ -122,6 +122,8 @@ describe('sensor-window', () => {
       [[1, 'n/a'], 'x'],
       [[], 'x'],
       [null, 'x'],
+      [undefined, 'x'],
+      [(): number => 1, 'x'],
       [{ z: 1 }, 'x'],
       [4, 'elsewhere'],
       [4, undefined],

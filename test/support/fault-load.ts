@@ -8,6 +8,7 @@ import { CommandEngine, type Authority, type Command, type Outcome } from '../..
 import type { Transport } from '../../lib/plc/transport.ts';
 import type { StationControl } from '../../lib/station/station.ts';
 import { command, person } from './commands.ts';
+import { pause } from './ordeal.ts';
 
 /** A write at the moment the PLC applied it; monotonic milliseconds. */
 export interface Effect {
@@ -42,15 +43,28 @@ const FAULT_COMMAND = { deadlineMs: 600, timeoutMs: 600, settleMs: 300 } as cons
 
 /** A person who arms the station again whatever it does, so that the load goes on; returns the way to leave. */
 export async function keepArmed(station: StationControl): Promise<() => void> {
+  const left = new AbortController();
+  let isAtIt = false;
   const rearm = async (): Promise<void> => {
-    if (station.arming().state === 'TRIPPED') await station.reset(person);
-    if (station.arming().state === 'DISARMED') await station.arm(person);
+    if (isAtIt) return;
+    isAtIt = true;
+    while (!left.signal.aborted && station.arming().state !== 'ARMED') {
+      try {
+        if (station.arming().state === 'TRIPPED') await station.reset(person);
+        await station.arm(person);
+      } catch {
+        // Something disarmed it meanwhile, which refuses an arming under way and is no change to hear of.
+        await pause(5);
+      }
+    }
+    isAtIt = false;
   };
-  const stop = station.onChange(() => {
-    if (station.arming().state !== 'ARMED') void rearm().catch(() => undefined);
-  });
+  const stop = station.onChange(() => void rearm());
   await rearm();
-  return stop;
+  return () => {
+    left.abort();
+    stop();
+  };
 }
 
 /** The station, except that a trip only disarms: after three of them it would lock out whoever resets it. */

@@ -8,7 +8,7 @@ import type { Mes } from '../../plant/mes.ts';
 
 const NODE = 'ticket-node';
 
-function ticketBody(key: string, sequence: number): TicketBody {
+export function ticketBody(key: string, sequence: number): TicketBody {
   const inspection = openInspection({ station: 'press-4', sequence, deadlineMs: 900, id: `part-${key}` });
   const event = qualityEvent({
     key,

@@ -67,6 +67,7 @@ export class MemoryJournal implements Journal {
     const number = this.commandRecords.size + 1;
     this.commandRecords.set(intent.id, {
       ...intent,
+      endpointId: intent.endpointId ?? intent.endpoint,
       purpose: intent.purpose ?? 'decision',
       number,
       at: '2026-01-01T00:00:00.000Z',
@@ -82,6 +83,7 @@ export class MemoryJournal implements Journal {
     await this.#write();
     const record = this.commandRecords.get(result.id);
     if (record === undefined) throw new Error(`no command ${result.id}`);
+    if (record.outcome !== null) throw new CodedError('JOURNAL_DUPLICATE', `${result.id} has ended`);
     this.commandRecords.set(result.id, { ...record, ...result, reason: result.reason ?? null });
   }
 

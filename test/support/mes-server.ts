@@ -3,12 +3,15 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 
-/** What happens to one request: `lose` and `slow` do the work and keep the answer back. */
-export type Manner = 'good' | 'busy' | 'lose' | 'slow' | 'reject' | 'forbid' | 'fail';
+/** What happens to one request: `lose` and `slow` do the work and keep the answer back, `late` works after the client gave up. */
+export type Manner = 'good' | 'busy' | 'lose' | 'slow' | 'late' | 'reject' | 'forbid' | 'fail';
 
 export interface MesOptions {
   honoursKey?: boolean;
+  /** After which `late` does the work. */
+  lateMs?: number;
   manner?: (request: { method: string; path: string }) => Manner;
 }
 
@@ -54,10 +57,11 @@ export class MesServer {
     if (manner === 'forbid') return void response.writeHead(401).end('who are you?');
     if (manner === 'fail') return void response.writeHead(500).end('Traceback');
     if (manner === 'reject') return void response.writeHead(422).end('no such defect class');
+    if (manner === 'late') await wait(this.options.lateMs);
     const [status, answer] = this.#work(method, path, request.headers, searchParams, Buffer.concat(chunks));
     if (manner === 'lose') return void request.socket.destroy();
     // The client gives up first, and its end of the connection ends this answer too.
-    if (manner === 'slow') return;
+    if (manner === 'slow' || manner === 'late') return;
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   }
 

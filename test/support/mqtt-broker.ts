@@ -21,9 +21,12 @@ export class MqttBroker {
   deny = false;
   /** Filters that were subscribed to, with their quality of service. */
   readonly subscriptions: string[] = [];
+  /** Filters that were unsubscribed from, also by the end of a connection. */
+  readonly unsubscriptions: string[] = [];
   readonly #tls: { key: string; cert: string } | undefined;
   readonly #sockets = new Set<Socket>();
   #waiters: (() => void)[] = [];
+  #leaveWaiters: (() => void)[] = [];
   #broker: Aedes | undefined;
   #server: Server | undefined;
   #port = 0;
@@ -60,6 +63,10 @@ export class MqttBroker {
       this.subscriptions.push(...subscriptions.map(({ topic, qos }) => `${topic} ${qos}`));
       for (const resolve of this.#waiters.splice(0)) resolve();
     });
+    broker.on('unsubscribe', (filters) => {
+      this.unsubscriptions.push(...filters);
+      for (const resolve of this.#leaveWaiters.splice(0)) resolve();
+    });
     const handle = (socket: Socket): void => {
       this.#sockets.add(socket);
       socket.setNoDelay(true);
@@ -92,6 +99,11 @@ export class MqttBroker {
   /** Resolves when a client next subscribes. */
   subscribed(): Promise<void> {
     return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Resolves when a client next unsubscribes. */
+  unsubscribed(): Promise<void> {
+    return new Promise((resolve) => this.#leaveWaiters.push(resolve));
   }
 
   async publish(topic: string, payload: Buffer | string, retain = false): Promise<void> {

@@ -19,6 +19,10 @@ export class MqttDevice {
   readonly writes: { tag: string; value: TagValue }[] = [];
   /** Holds back its answers, as a device that hangs after it has acted. */
   mute = false;
+  /** Milliseconds each command said it might still be begun in. */
+  readonly ttlsMs: number[] = [];
+  /** What it makes of a value it is given. */
+  hold: (value: TagValue) => TagValue = (value) => value;
   readonly #tags: Map<string, DeviceTag>;
   /** Ids it has carried out. */
   readonly #done = new Set<string>();
@@ -29,8 +33,14 @@ export class MqttDevice {
   }
 
   /** A clean session, so that the broker keeps no command for it while it is away. */
-  async connect(url: string, protocolVersion: 4 | 5 = 4): Promise<void> {
-    const client = await connectAsync(url, { reconnectPeriod: 0, clean: true, protocolVersion });
+  async connect(url: string, protocolVersion: 4 | 5 = 4, ca?: string): Promise<void> {
+    const secured = ca === undefined ? {} : { ca };
+    const client = await connectAsync(url, {
+      reconnectPeriod: 0,
+      clean: true,
+      protocolVersion,
+      ...secured,
+    });
     (client.stream as Socket).setNoDelay(true);
     client.on('error', () => undefined);
     client.on('message', (_topic, payload) => this.#take(payload));
@@ -74,6 +84,7 @@ export class MqttDevice {
       sentAt: string;
     };
     const { id, tag, value, ttlMs, sentAt } = command;
+    this.ttlsMs.push(ttlMs);
     const known = this.#tags.get(tag);
     let result = 1;
     if (this.#done.has(id)) result = 5;
@@ -81,7 +92,7 @@ export class MqttDevice {
     else if (known?.writable === false || typeof known?.value !== typeof value) result = 2;
     if (result === 1 && known !== undefined) {
       this.#done.add(id);
-      known.value = value;
+      known.value = this.hold(value);
       this.writes.push({ tag, value });
       void this.#publishState(tag);
     }

@@ -28,6 +28,7 @@ export async function loadPlcFlow(
   endpoint: Changes,
   write: Changes = {},
   station: Changes = {},
+  credentials: Record<string, Record<string, string>> = {},
 ): Promise<PlcFlow> {
   const folder = await mkdtemp(join(tmpdir(), 'jidoka-plc-flow-'));
   (helper as unknown as { settings(settings: object): void }).settings({ userDir: folder });
@@ -50,6 +51,7 @@ export async function loadPlcFlow(
         ['confirmed', 'otherwise'],
       ),
     ],
+    credentials,
   );
   return {
     folder,

@@ -128,6 +128,7 @@ export async function modbusRig(options: Partial<ModbusOptions> = {}): Promise<R
   return {
     transport: another(),
     another,
+    oneAtATime: true,
     tags,
     peer: {
       value: (tag) => {
@@ -184,6 +185,7 @@ export async function s7Rig(): Promise<Rig> {
   return {
     transport: another(),
     another,
+    oneAtATime: true,
     tags,
     peer: {
       value: (tag) => server.value(tag),

@@ -5,6 +5,7 @@
 import { PlcError } from '../../lib/plc/plc-error.ts';
 import type { TagType, TagValue } from '../../lib/plc/tag-type.ts';
 import {
+  askToLeave,
   linkDown,
   LinkNotice,
   type Reading,
@@ -12,6 +13,7 @@ import {
   type TagWrite,
   type Transport,
   type WriteAnswer,
+  type WriteGuard,
 } from '../../lib/plc/transport.ts';
 import type { Random } from '../../lib/statistics/random.ts';
 import { CommandBlock, type BlockCommand, type BlockStatus } from '../../plant/command-block.ts';
@@ -146,11 +148,18 @@ export class SimulatedLink implements Transport {
     );
   }
 
-  write(tag: string, value: TagValue, dataType: TagType, timeoutMs: number): Promise<WriteAnswer> {
-    return this.writeAll([{ tag, value, dataType }], timeoutMs);
+  write(
+    tag: string,
+    value: TagValue,
+    dataType: TagType,
+    timeoutMs: number,
+    guard?: WriteGuard,
+  ): Promise<WriteAnswer> {
+    return this.writeAll([{ tag, value, dataType }], timeoutMs, guard);
   }
 
-  async writeAll(writes: readonly TagWrite[], timeoutMs: number): Promise<WriteAnswer> {
+  async writeAll(writes: readonly TagWrite[], timeoutMs: number, guard?: WriteGuard): Promise<WriteAnswer> {
+    if (!this.#holdsWrites) askToLeave(guard, 'write');
     await this.#request(() => this.#plc.write(writes), timeoutMs, true);
     return { result: 'good', status: 'Good' };
   }

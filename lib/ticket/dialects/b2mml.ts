@@ -6,6 +6,7 @@
  */
 import type { TicketClient, TicketState } from '../client.ts';
 import type { QualityEvent } from '../event.ts';
+import type { Answer } from '../exchange.ts';
 import { assertSuccess, type Http } from '../http.ts';
 import { TicketError } from '../ticket-error.ts';
 import { escapeMarkup, titleOf } from '../wording.ts';
@@ -19,6 +20,16 @@ export interface B2mmlOptions {
 
 const NAMESPACE = 'http://www.mesa.org/xml/B2MML';
 const CONFLICT = 409;
+/** Taken, with nothing to say about it. */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([202, 204]);
+/** A verb that says no (OAGIS `ResponseExpression`, which B2MML's verbs are made of), or a fault. */
+const REFUSAL = /\sactionCode\s*=\s*["']\s*Reject|<(?:[\w.-]{1,100}:)?(?:BODFailureMessage|Fault)[\s/>]/i;
+/** What may stand before the outermost element. */
+const PROLOGUE = [
+  ['<?', '?>'],
+  ['<!--', '-->'],
+  ['<!', '>'],
+] as const;
 
 type Xml = readonly [name: string, content: string | readonly Xml[]];
 
@@ -32,18 +43,57 @@ function unescaped(text: string): string {
   return text.replace(/&(amp|lt|gt|quot|apos);/g, (_, name: string) => entities[name] ?? '');
 }
 
+/** A tag with its local name and what follows it; nothing in it is read twice, however long the text. */
+const TAG = /<(\/?)(?:[\w.-]{1,100}:)?([\w.-]{1,100})((?:\s[^<>]*)?\/?)>/g;
+
 /** What stands in the elements of this name, whatever their prefix; no element has others of its own name inside. */
 function elements(xml: string, name: string): string[] {
-  const element = new RegExp(
-    `<(?:[\\w.-]+:)?${name}(?:\\s[^>]*)?>([\\s\\S]*?)</(?:[\\w.-]+:)?${name}\\s*>`,
-    'g',
-  );
-  return [...xml.matchAll(element)].map(([, inside = '']) => inside);
+  const found: string[] = [];
+  let begin: number | undefined;
+  for (const match of xml.matchAll(TAG)) {
+    const [tag, slash, local, rest = ''] = match;
+    if (local !== name) continue;
+    if (slash === '/') {
+      if (begin !== undefined) found.push(xml.slice(begin, match.index));
+      begin = undefined;
+    } else if (!rest.endsWith('/')) {
+      begin ??= match.index + tag.length;
+    }
+  }
+  return found;
 }
 
 function textOf(xml: string, name: string): string | undefined {
   const [first] = elements(xml, name);
   return first === undefined ? undefined : unescaped(first.trim());
+}
+
+/** The name of the outermost element, without its prefix; undefined for what is no XML. */
+function rootOf(xml: string): string | undefined {
+  let rest = xml.trimStart();
+  for (;;) {
+    const prologue = PROLOGUE.find(([begin]) => rest.startsWith(begin));
+    if (prologue === undefined) break;
+    const end = rest.indexOf(prologue[1]);
+    if (end < 0) return undefined;
+    rest = rest.slice(end + prologue[1].length).trimStart();
+  }
+  return /^<(?:[\w.-]{1,100}:)?([\w.-]{1,100})[\s/>]/.exec(rest)?.[1];
+}
+
+/**
+ * What answers 200 may be no MES at all, or one that says something else than was asked.
+ * @throws TicketError `MES_BUSY` for a page of a proxy, `MES_BAD_ANSWER`
+ */
+function assertRoot({ status, body }: Answer, expected: string): void {
+  const root = rootOf(body);
+  if (root === expected) return;
+  const page = root?.toLowerCase() === 'html' || /^\s*<!doctype html/i.test(body);
+  throw new TicketError(
+    page ? 'MES_BUSY' : 'MES_BAD_ANSWER',
+    `the MES answered ${status} with ${root ?? 'no XML'} instead of ${expected}: ${body.slice(0, 200)}`,
+    { status, hint: 'Check that the address is the one that takes B2MML messages.' },
+  );
 }
 
 function properties(event: QualityEvent): [string, string, string][] {
@@ -133,6 +183,14 @@ export class B2mmlTickets implements TicketClient {
       if (known !== undefined) return known;
     }
     assertSuccess(answer);
+    if (WITHOUT_BODY.has(answer.status) && answer.body.trim() === '') return event.id;
+    assertRoot(answer, 'AcknowledgeOperationsEvent');
+    if (REFUSAL.test(answer.body)) {
+      throw new TicketError('MES_REJECTED', `the MES does not take it: ${answer.body.slice(0, 200)}`, {
+        status: answer.status,
+        hint: 'The ticket is set aside. Correct what the MES complains about and put the ticket back.',
+      });
+    }
     // An acknowledgement may give the event a number of the receiver's own, or say nothing but yes.
     const [acknowledged] = elements(answer.body, 'OperationsEvent');
     return (acknowledged === undefined ? undefined : textOf(acknowledged, 'ID')) ?? event.id;
@@ -156,6 +214,7 @@ export class B2mmlTickets implements TicketClient {
     const asked = ids.map((id): Xml => ['OperationsEvent', [['ID', id]]]);
     const answer = await this.#post(this.#message('Get', ids[0] ?? '', asked), {}, signal);
     assertSuccess(answer);
+    assertRoot(answer, 'ShowOperationsEvent');
     return elements(answer.body, 'OperationsEvent').map((event) => {
       const ticketId = textOf(event, 'ID') ?? '';
       // A receiver that numbers events itself says in the reference whose event it is.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { testImage } from '../../support/camera-server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { Mosquitto, MqttBroker, requireMosquitto } from '../../support/mqtt-broker.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { makeCertificate, type TlsCertificate } from '../../support/tls-certificate.ts';
 
 describe('MQTT camera', () => {
   const { signal } = new AbortController();
@@ -307,27 +308,11 @@ describe('MQTT camera', () => {
 
   describe('over TLS', () => {
     let folder: string;
-    let tls: { key: string; cert: string };
+    let tls: TlsCertificate;
 
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), 'jidoka-mqtts-'));
-      const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-      const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-      const args = [
-        'req',
-        '-x509',
-        '-newkey',
-        'rsa:2048',
-        '-nodes',
-        '-keyout',
-        key,
-        '-out',
-        cert,
-        ...subject,
-      ];
-      // node-opcua's tests point OPENSSL_CONF at files of their own
-      execFileSync('openssl', args, { stdio: 'ignore', env: { PATH: process.env['PATH'] } });
-      tls = { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') };
+      tls = await makeCertificate(folder);
     });
 
     after(async () => {

@@ -58,6 +58,33 @@ describe('looking through a flow', () => {
     assert.deepEqual(found(...throughGate, gate(), write()), []);
   });
 
+  it('lets a gate inside a subflow or behind a call count', () => {
+    const inside = [
+      node('score', 'anomaly-score', [['sub'], []]),
+      node('sub', 'subflow:s', [['write']]),
+      {
+        id: 's',
+        type: 'subflow',
+        in: [{ wires: [{ id: 'inner' }] }],
+        out: [{ wires: [{ id: 'inner', port: 2 }] }],
+      },
+      node('caught', 'catch', [['debug']], { z: 's', scope: null }),
+      { ...node('inner', 'tolerance-gate', [['debug'], ['debug'], []]), z: 's' },
+    ];
+    const rules = checkFlow([...base, ...inside, write()]).map(({ rule }) => rule);
+    assert.ok(!rules.includes('gate-missing'), rules.join());
+    const behindCall = [
+      node('score', 'anomaly-score', [['call'], []]),
+      node('call', 'link call', [['write']], { links: ['in'] }),
+      node('in', 'link in', [['gate']]),
+      node('gate', 'tolerance-gate', [['debug'], ['debug'], ['back']]),
+      node('back', 'link out', [], { mode: 'return', links: [] }),
+    ];
+    assert.deepEqual(found(...behindCall, write()), []);
+    const ungated = behindCall.map((one) => (one['id'] === 'in' ? { ...one, wires: [['back']] } : one));
+    assert.ok(found(...ungated, write()).includes('gate-missing write'));
+  });
+
   it('ends its walk in a flow that runs in a circle', () => {
     assert.deepEqual(
       found(

@@ -203,6 +203,7 @@ describe('journal', () => {
         { ...record, at: '' },
         {
           ...intent,
+          endpointId: 'plc',
           at: '',
           purpose: 'decision',
           number: 1,
@@ -239,6 +240,34 @@ describe('journal', () => {
         readBack: null,
         reason: 'TIMEOUT',
       });
+    });
+
+    it('goes on counting for an endpoint that was renamed, and tells it from another of the same name', async () => {
+      const journal = await open();
+      const numbers: number[] = [];
+      for (const [id, endpointId, endpoint] of [
+        ['c-1', 'n-1', 'plc'],
+        ['c-2', 'n-2', 'plc'],
+        ['c-3', 'n-1', 'press'],
+        ['c-4', 'n-1', 'n-2'],
+      ] as const)
+        numbers.push((await journal.recordCommand({ ...intent, id, endpoint, endpointId })).number);
+      assert.deepEqual(numbers, [1, 1, 2, 3]);
+      const record = await journal.command('c-3');
+      assert.deepEqual([record?.endpoint, record?.endpointId], ['press', 'n-1']);
+      const { detail } = (await journal.ledger())[2] ?? {};
+      assert.deepEqual([detail?.['endpoint'], detail?.['endpointId']], ['press', 'n-1']);
+    });
+
+    it('keeps the first result of a command, and refuses a second', async () => {
+      const journal = await open();
+      await journal.recordCommand(intent);
+      await journal.recordCommandResult({ id: 'c-1', outcome: 'confirmed', readBack: true, ms: 2 });
+      const second = { id: 'c-1', outcome: 'unknown', reason: 'INTERRUPTED', ms: 0 } as const;
+      await assert.rejects(journal.recordCommandResult(second), { code: 'JOURNAL_DUPLICATE' });
+      assert.equal((await journal.command('c-1'))?.outcome, 'confirmed');
+      const types = (await journal.ledger()).map(({ type }) => type);
+      assert.deepEqual(types, ['plc.command', 'plc.outcome']);
     });
 
     it('refuses a result of a command it does not know', async () => {
@@ -613,9 +642,11 @@ describe('journal', () => {
       const journal = await open();
       const circular: Record<string, unknown> = {};
       circular['self'] = circular;
+      const deep = JSON.parse(`${'['.repeat(2_000)}"[]\\"["${']'.repeat(2_000)}`) as unknown;
       const answers = await Promise.allSettled([
-        journal.setValue('good', 1),
+        journal.setValue('good', '['.repeat(2_000)),
         journal.setValue('bad', circular),
+        journal.setValue('deep', deep),
         journal.recordPart({ timings: {} } as Inspection),
         journal.recordPart(inspection(1)),
       ]);
@@ -623,7 +654,7 @@ describe('journal', () => {
         answers.map((answer) =>
           answer.status === 'rejected' ? (answer.reason as { code: string }).code : 'kept',
         ),
-        ['kept', 'JOURNAL_BAD_RECORD', 'JOURNAL_BAD_RECORD', 'kept'],
+        ['kept', 'JOURNAL_BAD_RECORD', 'JOURNAL_BAD_RECORD', 'JOURNAL_BAD_RECORD', 'kept'],
       );
     });
   });

@@ -98,7 +98,8 @@ const TAMPERINGS_BY_NAME: Readonly<Record<string, Tampering>> = {
     database.prepare('UPDATE ledger_head SET sequence = sequence + ?').run(1 + pick(3));
   },
   'change a command': (database, pick) => {
-    const column = ['value', 'tag', 'actor', 'outcome', 'read_back', 'endpoint', 'purpose'][pick(7)] ?? '';
+    const column =
+      ['value', 'tag', 'actor', 'outcome', 'read_back', 'endpoint', 'purpose', 'endpoint_id'][pick(8)] ?? '';
     database
       .prepare(`UPDATE commands SET ${column} = ? WHERE id = ?`)
       .run(column === 'outcome' ? 'refused' : '99', `command-${pick(COMMANDS)}`);

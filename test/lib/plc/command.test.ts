@@ -395,6 +395,27 @@ describe('a command to a real OPC UA server', () => {
       assert.deepEqual(settled(), ['old']);
     });
 
+    it('is left to its own endpoint, whatever the others are called', async () => {
+      const theirs = { partId: 'p-0', endpoint: 'plc', tag: tag('Torque'), value: 40, actor: 'system' };
+      await journal.recordCommand({ ...theirs, id: 'theirs', endpointId: 'n-2' });
+      await journal.recordCommand({ ...theirs, id: 'renamed', endpoint: 'former', endpointId: 'n-1' });
+      const named = new CommandEngine({ endpoint: 'plc', id: 'n-1', transport });
+      await named.recover(station);
+      await named.close();
+      assert.deepEqual(settled(), ['renamed']);
+      assert.equal((await journal.command('theirs'))?.outcome, null);
+      assert.ok(journal.values.has('plc:n-1:unsettled'));
+    });
+
+    it('keeps the outcome that another process has recorded, and the station goes on', async () => {
+      const given = command(tag('Torque'), 41);
+      await engine.execute(given, station);
+      await journal.recordCommandResult({ id: given.id, outcome: 'unknown', reason: 'INTERRUPTED', ms: 0 });
+      await engine.idle();
+      assert.equal((await journal.command(given.id))?.reason, 'INTERRUPTED');
+      assert.equal(station.arming().state, 'ARMED');
+    });
+
     it('is settled in another round when that is asked for during one that fails', async () => {
       await interrupted('old', 'Torque');
       const disk = new EventEmitter();
@@ -598,10 +619,9 @@ describe('a command to a real OPC UA server', () => {
     it('waits for a person where the station acts only after a yes, and is fresh from then on', async () => {
       const other = await testStation('confirm');
       await other.station.arm(person);
-      const given = command(tag('RejectGate'), true, {
-        startedAt: performance.now() - 10_000,
-        deadlineMs: 900,
-      });
+      let nowMs = 0;
+      const slow = new CommandEngine({ endpoint: 'plc', transport, monotonicNow: () => nowMs });
+      const given = command(tag('RejectGate'), true, { startedAt: 0, deadlineMs: 900, settleMs: 0 });
       const asked = new Promise<void>((resolve) => {
         const stop = other.station.onChange(() => {
           if (other.station.approvals().length === 0) return;
@@ -609,12 +629,14 @@ describe('a command to a real OPC UA server', () => {
           resolve();
         });
       });
-      const outcome = engine.execute(given, other.station);
+      const outcome = slow.execute(given, other.station);
       await asked;
+      nowMs = 10_000;
       assert.deepEqual(server.writes, []);
       await other.station.approve(given.id, person);
       assert.equal((await outcome).outcome, 'confirmed');
       await refusalAfter(engine.execute(command(tag('RejectGate'), true, { approvalMs: 10 }), other.station));
+      await slow.close();
       await other.remove();
     });
 

@@ -15,6 +15,8 @@ export interface Rig {
   transport: Transport;
   /** Another one to the same server, to be opened and closed by the test. */
   another(): Transport;
+  /** True where a request waits until the one before it was answered. */
+  oneAtATime?: boolean;
   tags: {
     bit: string;
     integer: string;
@@ -295,6 +297,37 @@ export function conforms(
       await delay(50);
       rig.peer.thaw();
       await nothingButMarker();
+    });
+
+    it('it asks right before it sends whether it still may, however long it waited for its turn', async () => {
+      rig.peer.freeze();
+      const before = transport.read(rig.tags.float, TIMEOUT_MS).catch(codeOf);
+      let [mayLeave, hasLeft] = [true, false];
+      const guard = { mayLeave: () => ((hasLeft ||= mayLeave), mayLeave), leftMs: () => TIMEOUT_MS };
+      const waiting = transport
+        .write(rig.tags.bit, true, types.bit, TIMEOUT_MS, guard)
+        .then(({ result }) => result, codeOf);
+      mayLeave = false;
+      assert.equal(hasLeft, rig.oneAtATime !== true);
+      rig.peer.thaw();
+      await before;
+      assert.equal(await waiting, hasLeft ? 'good' : 'PLC_WITHHELD');
+      assert.equal(await write('integer', 77), 'good');
+      await eventually(() => rig.peer.writes().some(({ tag }) => tag === rig.tags.integer));
+      const expected = [...(hasLeft ? [arrived('bit', true)] : []), arrived('integer', 77)];
+      assert.deepEqual(rig.peer.writes(), expected);
+    });
+
+    it('it asks before each part of a write of several, and holds back the last', async () => {
+      let asked = 0;
+      const guard = { mayLeave: () => (asked += 1) === 1, leftMs: () => TIMEOUT_MS };
+      const block = [entry('bit', true), entry('integer', 13)];
+      const held = transport.writeAll(block, TIMEOUT_MS, guard).then(({ result }) => result, codeOf);
+      assert.equal(await held, 'PLC_WITHHELD');
+      assert.equal(asked, 2);
+      assert.equal(await write('integer', 77), 'good');
+      await eventually(() => rig.peer.writes().some(({ tag }) => tag === rig.tags.integer));
+      assert.deepEqual(rig.peer.writes(), [arrived('bit', true), arrived('integer', 77)]);
     });
 
     it('it gives up a read in time, and an answer that comes later is nobody’s', async () => {

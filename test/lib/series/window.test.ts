@@ -124,6 +124,10 @@ describe('windows of samples', () => {
       'SAMPLE_INVALID',
     );
     assert.equal(
+      codeOf(() => window.add({ x: [{ toString: false }] as unknown as number[] })),
+      'SAMPLE_INVALID',
+    );
+    assert.equal(
       codeOf(() => window.add({ z: 1 })),
       'SAMPLE_INVALID',
     );

@@ -164,7 +164,7 @@ describe('a station', () => {
   });
 
   it('keeps both edges of the manual bit in the ledger, each once, and shows it', async () => {
-    const manual = { endpoint: 'line', tag: 'Manual' };
+    const manual = { endpoint: 'line', endpointId: 'n-1', tag: 'Manual' };
     await station.journal();
     for (const on of [false, true, true, false, false]) {
       station.override({ ...manual, on });
@@ -178,6 +178,18 @@ describe('a station', () => {
         ['plc.manual', false],
       ],
     );
+  });
+
+  it('tells machines apart whose endpoints have the same name', () => {
+    const [left, right] = ['n-1', 'n-2'].map((endpointId) => ({
+      endpoint: 'line',
+      endpointId,
+      tag: 'Manual',
+    }));
+    assert.ok(left !== undefined && right !== undefined);
+    for (const manual of [left, right]) station.override({ ...manual, on: true });
+    station.override({ ...left, on: false });
+    assert.deepEqual(station.overrides(), [right]);
   });
 
   it('is disarmed by a step of the clock, not by its drift', async () => {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '../../../lib/statistics/random.ts';
 import { openInspection } from '../../../lib/inspection/inspection.ts';
 import { openJournal } from '../../../lib/journal/journal.ts';
+import { JournalError } from '../../../lib/journal/journal-error.ts';
 import type { Journal } from '../../../lib/journal/types.ts';
 import type { TicketClient } from '../../../lib/ticket/client.ts';
 import { Breaker } from '../../../lib/ticket/breaker.ts';
@@ -126,6 +127,62 @@ describe('the delivery of tickets', () => {
     const [record] = await journal.parts();
     assert.deepEqual(record?.inspection.ticket, { id: 'NC-00001', state: 'acknowledged', key: 'key-1' });
     assert.deepEqual((await journal.counts()).outbox, { waiting: 0, delivered: 1, dead: 0 });
+  });
+
+  it('leaves a part that was inspected again as it is when the ticket of the earlier inspection comes through', async () => {
+    const delivery = deliver();
+    const done = outcomes(delivery, 1);
+    const again = openInspection({ station: 'press 4', sequence: 9, deadlineMs: 900, id: 'part-1' });
+    await journal.recordPart(again);
+    await accept(delivery, 1);
+    await done;
+    const [record] = await journal.parts();
+    assert.deepEqual(record?.inspection.part, { ...again.part });
+    assert.equal(record.inspection.ticket, undefined);
+    assert.equal(await journal.lastSequence(), 9);
+  });
+
+  it('keeps the number of a ticket the journal could not keep, and opens no other while it takes no writes', async () => {
+    const tickets = client();
+    // An MES without look-up that ignores the key.
+    tickets.find = () => Promise.resolve(undefined);
+    let full = true;
+    let refusals = 0;
+    let refusedAgain: () => void = () => undefined;
+    const write =
+      <Parameters extends unknown[]>(method: (...parameters: Parameters) => Promise<void>) =>
+      (...parameters: Parameters): Promise<void> => {
+        if (!full) return method(...parameters);
+        refusals += 1;
+        if (refusals >= 2) refusedAgain();
+        return Promise.reject(new JournalError('JOURNAL_FULL', 'the disk is full'));
+      };
+    const delivery = new Delivery({
+      journal: {
+        ...journal,
+        settleOutbox: write(journal.settleOutbox),
+        recordPart: write(journal.recordPart),
+      },
+      streamPrefix: PREFIX,
+      tickets,
+      random: () => 0,
+    });
+    running.add(delivery);
+    const done = outcomes(delivery, 2);
+    const again = (): Promise<void> => new Promise((resolve) => (refusedAgain = resolve));
+    const first = again();
+    await accept(delivery, 1);
+    await first;
+    await accept(delivery, 2);
+    refusals = 0;
+    await again();
+    full = false;
+    assert.equal(server.tickets.length, 1);
+    await done;
+    assert.deepEqual(
+      server.tickets.map(({ externalId }) => externalId),
+      ['key-1', 'key-2'],
+    );
   });
 
   /** One in ten refused for now, 15 % of the answers lost, 5 % slower than the timeout. */
@@ -261,6 +318,47 @@ describe('the delivery of tickets', () => {
     assert.equal(seen.at(-1), true);
   });
 
+  it('looks for a ticket only when an MES that gave no answer in time has had time to open it', async () => {
+    let posts = 0;
+    server.options = {
+      manner: ({ method }) => (method === 'POST' && posts++ === 0 ? 'late' : 'good'),
+      lateMs: 200,
+    };
+    const delivery = deliver(Object.assign(client(50), { commitsWithinMs: 1000 }));
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1);
+    assert.equal((await done)[0]?.ticketId, 'NC-00001');
+    assert.equal(server.tickets.length, 1);
+  });
+
+  it('looks for what an earlier run may have sent only after a while, and sends at once what is new', async () => {
+    const stream = `${PREFIX}part:1`;
+    await journal.acceptOutbox({ key: 'key-1', stream, partId: 'part-1', body: bodyOf(1) });
+    const delivery = deliver(Object.assign(client(), { commitsWithinMs: 500 }));
+    const done = outcomes(delivery, 2);
+    await accept(delivery, 2);
+    assert.deepEqual(
+      (await done).map(({ key }) => key),
+      ['key-2', 'key-1'],
+    );
+  });
+
+  it('waits when it is closed for a ticket that is being opened', async () => {
+    const posted = new Promise<void>((resolve) => {
+      server.options = {
+        manner: ({ method }) => {
+          if (method === 'POST') resolve();
+          return 'good';
+        },
+      };
+    });
+    const delivery = deliver();
+    await accept(delivery, 1);
+    await posted;
+    await close(delivery);
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 0, delivered: 1, dead: 0 });
+  });
+
   it('ends a request that is under way when it is closed, and keeps the entry', async () => {
     const reached = new Promise<void>((resolve) => {
       server.options = {
@@ -270,7 +368,12 @@ describe('the delivery of tickets', () => {
         },
       };
     });
-    const delivery = deliver(client(30_000));
+    const delivery = new Delivery({
+      journal,
+      streamPrefix: PREFIX,
+      tickets: client(30_000),
+      closeWithinMs: 10,
+    });
     await accept(delivery, 1);
     await reached;
     await close(delivery);
@@ -329,6 +432,91 @@ describe('the delivery of tickets', () => {
     );
   });
 
+  it('tries a wrong password with no more than four requests, however many stations send tickets', async () => {
+    server.options = { manner: () => 'forbid' };
+    const breaker = new Breaker();
+    const refused = [1, 2, 3].map((station) => {
+      const streamPrefix = `mes:${station}:`;
+      const delivery = new Delivery({ journal, streamPrefix, tickets: client(), breaker });
+      running.add(delivery);
+      return { delivery, station, seen: stateOf(delivery, ({ authorised }) => !authorised) };
+    });
+    await Promise.all(
+      refused.flatMap(({ delivery, station }) =>
+        [1, 2, 3, 4].map((number) => accept(delivery, station * 10 + number)),
+      ),
+    );
+    await Promise.race(refused.map(({ seen }) => seen));
+    await Promise.all([...running].map(close));
+    assert.ok(server.requests.length <= 4, `${server.requests.length} requests`);
+    assert.equal((await journal.counts()).outbox.waiting, 12);
+  });
+
+  it('does not ask for the state of tickets while the MES refuses who we are', async () => {
+    const tickets = client();
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1);
+    await done;
+    let looks = 0;
+    let enough: () => void = () => undefined;
+    const seen = new Promise<void>((resolve) => (enough = resolve));
+    const breaker = {
+      online: true,
+      get authorised() {
+        looks += 1;
+        if (looks === 3) enough();
+        return looks > 2;
+      },
+    };
+    const askedAfter: number[] = [];
+    tickets.states = () => {
+      askedAfter.push(looks);
+      return Promise.resolve(new Map());
+    };
+    const follower = new Follower({
+      journal,
+      streamPrefix: PREFIX,
+      tickets,
+      everyMs: 5,
+      tell: () => undefined,
+      breaker,
+    });
+    await seen;
+    await follower.close();
+    assert.ok(askedAfter.every((after) => after > 2));
+  });
+
+  it('keeps all tickets waiting while nobody is let in, though one is set aside without having been sent', async () => {
+    server.options = { manner: () => 'forbid' };
+    const tickets = client();
+    const create = tickets.create.bind(tickets);
+    tickets.create = (event, signal) =>
+      event.part.id === 'part-4'
+        ? Promise.reject(new TicketError('MES_TEMPLATE_FAILED', 'no such field'))
+        : create(event, signal);
+    const breaker = new Breaker({ refusedRetryMs: 20 });
+    const delivery = new Delivery({ journal, streamPrefix: PREFIX, tickets, breaker });
+    running.add(delivery);
+    const refused = stateOf(delivery, ({ authorised }) => !authorised);
+    const done = outcomes(delivery, 1);
+    for (const number of [1, 2, 3]) await accept(delivery, number);
+    await refused;
+    await accept(delivery, 4);
+    assert.equal((await done)[0]?.key, 'key-4');
+    assert.equal(breaker.authorised, false);
+    const asked = server.requests.length;
+    await new Promise<void>((resolve) => {
+      server.options = {
+        manner: () => {
+          if (server.requests.length >= asked + 6) resolve();
+          return 'forbid';
+        },
+      };
+    });
+    assert.deepEqual((await journal.counts()).outbox, { waiting: 3, delivered: 0, dead: 1 });
+  });
+
   it('sets aside after ten attempts what a working MES fails at, and goes on with the next of the line', async () => {
     server.options = {
       manner: ({ method }) => (method === 'POST' && server.tickets.length === 0 ? 'fail' : 'good'),
@@ -348,6 +536,42 @@ describe('the delivery of tickets', () => {
     const [poison, next] = await done;
     assert.equal(poison?.error?.code, 'MES_BUSY');
     assert.equal(next?.error, undefined);
+    assert.equal(creates, 10);
+  });
+
+  it('sets aside a ticket whose evidence cannot be read, and the journal goes on', async () => {
+    const bytes = Buffer.from('a picture');
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    await journal.acceptOutbox({
+      key: 'key-1',
+      stream: `${PREFIX}part:1`,
+      partId: 'part-1',
+      body: bodyOf(1, sha256),
+      attachment: { bytes, mediaType: 'image/jpeg' },
+    });
+    const file = join(folder, 'evidence', sha256.slice(0, 2), sha256);
+    await rm(file);
+    await mkdir(file);
+    const states: string[] = [];
+    const watching = await openJournal({ folder, onState: (state) => states.push(state) });
+    const [outcome] = await outcomes(deliver(), 1);
+    assert.equal(outcome?.error?.code, 'JOURNAL_EVIDENCE_UNREADABLE');
+    assert.equal(outcome.ticketId, 'NC-00001');
+    await watching.close();
+    assert.deepEqual(states, []);
+  });
+
+  it('sets aside after ten attempts what fails in a way nobody knows, and says why', async () => {
+    const tickets = client();
+    let creates = 0;
+    tickets.create = () => {
+      creates += 1;
+      return Promise.reject(new TypeError('items is not iterable'));
+    };
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1);
+    assert.match((await done)[0]?.error?.message ?? '', /items is not iterable/);
     assert.equal(creates, 10);
   });
 
@@ -407,6 +631,49 @@ describe('the delivery of tickets', () => {
     ]);
     const records = await journal.ledger();
     assert.equal(records.filter(({ type }) => type === 'ticket.state').length, 2);
+  });
+
+  it('lets an MES say again what it says of a ticket that is not known to be open yet', async () => {
+    server.options = { manner: () => 'busy' };
+    const delivery = deliver();
+    await accept(delivery, 1);
+    const follower = new Follower({
+      journal,
+      streamPrefix: PREFIX,
+      tickets: client(),
+      everyMs: 0,
+      tell: () => undefined,
+    });
+    const closed = { state: 'closed', said: 'Done' } as const;
+    await assert.rejects(follower.heard({ externalId: 'key-1' }, closed), { code: 'TICKET_WAITING' });
+    const done = outcomes(delivery, 1);
+    server.options = {};
+    await done;
+    assert.equal(await follower.heard({ externalId: 'key-1' }, closed), true);
+    await follower.close();
+  });
+
+  it('hears of other tickets though the MES says no to the question for one', async () => {
+    const tickets = client();
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 3);
+    for (const number of [1, 2, 3]) await accept(delivery, number, undefined, 'station');
+    await done;
+    tickets.states = (ids) => {
+      if (ids.includes('NC-00001')) {
+        return Promise.reject(new TicketError('MES_REJECTED', 'gone', { status: 410 }));
+      }
+      if (ids.includes('NC-00002')) {
+        return Promise.reject(new TicketError('MES_AUTH', 'not yours', { status: 403 }));
+      }
+      return Promise.resolve(new Map([['NC-00003', { state: 'closed', said: 'Done' }]]));
+    };
+    let follower: Follower | undefined;
+    const change = await new Promise<TicketChange>((tell) => {
+      follower = new Follower({ journal, streamPrefix: PREFIX, tickets, everyMs: 5, tell });
+    });
+    await follower?.close();
+    assert.equal(change.ticketId, 'NC-00003');
   });
 
   it('sends the heatmap after the image, and says which is which', async () => {

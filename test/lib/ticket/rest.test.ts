@@ -178,7 +178,7 @@ describe('tickets over REST', () => {
 
   it('takes the number from the Location of a ticket that was answered without a body', async () => {
     const tickets = await client((_request, response) =>
-      response.writeHead(201, { location: '/api/tickets/NC-9' }).end(),
+      response.writeHead(201, { location: '/api/tickets/NC-9/' }).end(),
     );
     assert.equal(await tickets.create(event, never), 'NC-9');
   });

@@ -179,6 +179,39 @@ describe('the one way nodes handle input', () => {
     );
   });
 
+  it('tells the Catch node of a failed input that holds what cannot be cloned, without that', async () => {
+    await deployInput(() => {
+      throw new CodedError('NO_PART', 'there is no part');
+    });
+    const error = JSON.parse('{"hasOwnProperty": 1}') as unknown;
+    const unreadable = {
+      get value(): never {
+        throw new Error('not to be read');
+      },
+    };
+    const next = nextMessage('caught');
+    node('n').receive({ _msgid: 'one', payload: 7, error, unreadable });
+    const heard = await next;
+    assert.equal((heard as unknown as Caught).error.code, 'NO_PART');
+    assert.deepEqual([heard._msgid, heard.payload, 'unreadable' in heard], ['one', 7, false]);
+  });
+
+  it('lives through a report with a message that cannot be cloned', async () => {
+    await deploy({
+      start: (context) => ({
+        input: (message) => {
+          context.fail(new CodedError('NOT_KEPT', 'this was not put on record'), message);
+          return [{ _msgid: 'other' }, null];
+        },
+      }),
+    });
+    const next = caught();
+    node('n').receive({
+      payload: new Proxy({}, { get: () => assert.fail('not to be read') }),
+    });
+    assert.equal((await next).code, 'NOT_KEPT');
+  });
+
   it('goes on after a failed input', async () => {
     await deployInput((message) => {
       if (message.payload === 'bad') throw new CodedError('BAD', 'bad');

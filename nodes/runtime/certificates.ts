@@ -1,7 +1,7 @@
 /** The certificates of the plant's own authority, read once a deploy. */
 import { readFileSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
-import { ConfigError } from '../runtime/config.ts';
+import { ConfigError } from './config.ts';
 
 /** @throws ConfigError for a file that cannot be read or holds no certificate */
 export function certificates(caFile: string, userDir: string): string | undefined {
