@@ -16,8 +16,8 @@ export interface Authority {
   arming(): { state: ArmState; leaseId: string | null };
   trip(cause: { code: string; message: string }): void;
   disarm(by: By): Promise<unknown>;
-  /** The manual bit of a PLC was seen to be so. */
-  override(seen: { endpoint: string; endpointId: string; tag: string; on: boolean }): void;
+  /** The manual bit of a PLC was seen to be so, or is not seen any more: then the reason says so. */
+  override(seen: { endpoint: string; endpointId: string; tag: string; on: boolean; reason?: string }): void;
   requestApproval(
     request: { commandId: string; partId: string; endpoint: string; tag: string; value: unknown },
     signal: AbortSignal,

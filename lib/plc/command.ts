@@ -9,7 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { asCodedError } from '../errors.ts';
 import type { CommandNumber, CommandPurpose } from '../journal/types.ts';
 import type { Authority, By } from './authority.ts';
-import { ChangeFence, RateFence, type FenceLimits } from './fence.ts';
+import { ChangeFence, RateFence, rangeOf, type FenceLimits } from './fence.ts';
 import { HandshakeProfile, type HandshakeTags } from './handshake-profile.ts';
 import { Lane } from './lane.ts';
 import { ManualBit, type Watch } from './manual-bit.ts';
@@ -71,6 +71,17 @@ export interface CommandEngineOptions extends MachineTags {
   monotonicNow?: () => number;
 }
 
+/** How the commands to a tag are given, as far as settling has to know it. */
+export type Manner = Pick<Command, 'tag' | 'handshake'> &
+  Partial<Pick<Command, 'settleMs' | 'tolerance' | 'timeoutMs'>>;
+
+interface Recovery {
+  /** What was open is known, and recorded as interrupted. */
+  recalled: Promise<void>;
+  /** It was looked at besides. */
+  settled: Promise<void>;
+}
+
 /** What is remembered of the commands to one tag. */
 interface Target {
   rate: RateFence;
@@ -93,13 +104,13 @@ export class CommandEngine {
   /** By what may be written one at a time: a tag, or the block with its one number. */
   readonly #lanes = new Map<string, Lane>();
   /** Of tags whose commands of an earlier process may have to be settled. */
-  readonly #blocks = new Map<string, HandshakeTags>();
+  readonly #manners = new Map<string, Manner>();
   readonly #unknownInARow = new WeakMap<Authority, number>();
   /** What is under way and has to end before the link may be closed. */
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #inFlight = new Set<string>();
   readonly #joined = new Map<Authority, number>();
-  readonly #recoveries = new WeakMap<Authority, Promise<void>>();
+  readonly #recoveries = new WeakMap<Authority, Recovery>();
   readonly #stopListening: () => void;
 
   constructor(options: CommandEngineOptions) {
@@ -165,31 +176,40 @@ export class CommandEngine {
 
   /**
    * Settles by reading what was under way, or not yet settled, when the process ended; once per station whose
-   * journal answered. `block` is how the commands to a tag are acknowledged.
+   * journal answered. `manner` is how commands to a tag are given. A command asks for it besides, before it leaves.
    */
-  recover(authority: Authority, block?: Pick<Command, 'tag' | 'handshake'>): Promise<void> {
-    if (block?.handshake !== undefined) this.#blocks.set(block.tag, block.handshake);
+  recover(authority: Authority, manner?: Manner): Promise<void> {
+    if (manner !== undefined) this.#manners.set(manner.tag, manner);
+    return this.#recovery(authority).settled;
+  }
+
+  #recovery(authority: Authority): Recovery {
     let recovery = this.#recoveries.get(authority);
     if (recovery === undefined) {
-      recovery = this.#recover(authority);
+      const recalled = this.#recall(authority);
+      const settled = recalled.then(() => this.#track(this.#settling.settle()));
+      recovery = { recalled, settled };
       this.#recoveries.set(authority, recovery);
-      recovery.catch(() => this.#recoveries.delete(authority));
+      void this.#track(settled.catch(() => this.#recoveries.delete(authority)));
     }
     return recovery;
   }
 
-  async #recover(authority: Authority): Promise<void> {
-    const open = await (await authority.journal()).openCommands();
+  async #recall(authority: Authority): Promise<void> {
+    const journal = await authority.journal();
+    const before = new Set(this.#inFlight);
+    // What is under way here is looked for at once: by the next step it may have ended in a result of its own.
+    const open = (await journal.openCommands()).filter(({ id, endpointId }) => {
+      // Under its name: recorded when endpoints had no ids.
+      const isOurs = endpointId === this.id || endpointId === this.endpoint;
+      return isOurs && !before.has(id) && !this.#inFlight.has(id);
+    });
     for (const command of await this.#settling.kept(authority)) this.#reopen(command, authority);
     for (const record of open) {
-      // Under its name: recorded when endpoints had no ids.
-      const isOurs = record.endpointId === this.id || record.endpointId === this.endpoint;
-      if (!isOurs || this.#inFlight.has(record.id)) continue;
       const outcome = { outcome: 'unknown', reason: 'INTERRUPTED', readBack: null, ms: 0 } as const;
-      this.#reopen(openOf(record, this.#blocks.get(record.tag)), authority);
+      this.#reopen(openOf(record, this.#manners.get(record.tag)), authority);
       await this.#record(record.id, outcome, authority);
     }
-    await this.#track(this.#settling.settle());
   }
 
   /** What an earlier process sent may still be on its way, or not yet be taken. */
@@ -233,6 +253,8 @@ export class CommandEngine {
   async #recordIntent(command: Command, authority: Authority): Promise<Verdict | CommandNumber> {
     const { id, partId, tag, value, actor, purpose = 'decision' } = command;
     try {
+      // What was left open is known before anything is added to it.
+      await this.#recovery(authority).recalled;
       const journal = await authority.journal();
       const { endpoint, id: endpointId } = this;
       const intent = { id, partId, endpoint, endpointId, tag, value: plainValue(value), actor, purpose };
@@ -247,6 +269,9 @@ export class CommandEngine {
 
   async #decide(command: Command, given: CommandNumber, authority: Authority): Promise<Verdict> {
     let due = command;
+    // The way to the defined output must not be used up, or be too long, because of decisions.
+    if (command.purpose === 'fallback')
+      due = { ...command, limits: rangeOf(command.limits), maxPerMinute: Infinity };
     if (authority.autonomy === 'confirm' && command.actor === 'system' && command.purpose !== 'fallback') {
       // A person is not asked about what may not be sent anyway.
       const idle = this.#objection(command, authority);
@@ -283,8 +308,8 @@ export class CommandEngine {
         lane.isContested ? superseded() : this.#objection(command, authority);
       const unfit = await this.#handshake.objection(handshake, given.number, timeoutMs, halt);
       if (unfit !== undefined) return unfit;
-      await this.#settling.before(handshake);
     }
+    await this.#settling.before(command);
     // Asking the PLC took time, in which anything may have happened.
     const late = this.#objection(command, authority);
     if (late !== undefined) return late;
@@ -371,7 +396,7 @@ export class CommandEngine {
 
   /** What the PLC changed stops the station, and so does a row of what could not be seen. */
   #heed(
-    { id, tag, value, tolerance, timeoutMs, handshake }: Command,
+    { id, tag, value, settleMs, tolerance, timeoutMs, handshake }: Command,
     { number }: CommandNumber,
     { outcome, detail, readBack }: Outcome,
     authority: Authority,
@@ -388,7 +413,7 @@ export class CommandEngine {
       const message = `${inARow} in a row, last ${tag}: ${detail ?? ''}`;
       authority.trip({ code: 'UNKNOWN_OUTCOME', message });
     }
-    const open = { id, number, tag, value: plainValue(value), tolerance, timeoutMs, handshake };
+    const open = { id, number, tag, value: plainValue(value), settleMs, tolerance, timeoutMs, handshake };
     this.#settling.add(open, authority);
     // Where the link is still up nobody tells us that it is.
     if (this.#transport.linkUp()) void this.#track(this.#settling.settle());

@@ -20,6 +20,11 @@ export function judgesChanges({ maxStep, maxSlewPerMinute, maxCumulative }: Fenc
   return maxStep !== undefined || maxSlewPerMinute !== undefined || maxCumulative !== undefined;
 }
 
+/** What holds for a defined output too: no value that the machine must not have at all. */
+export function rangeOf({ min, max }: FenceLimits): FenceLimits {
+  return { min, max };
+}
+
 /** The range left by the engineer's limits inside the PLC's own: limits narrow it, never widen it. */
 export function narrowedRange({ min, max }: FenceLimits, ofPlc?: Range): Range {
   return {
@@ -61,8 +66,8 @@ const MINUTE_MS = 60_000;
 /** Sums up the changes of one tag, over the last minute and over the lease of an arming. */
 export class ChangeFence {
   #recent: { at: number; by: number }[] = [];
-  #leaseId: string | null | undefined;
-  #sinceArming = 0;
+  /** By lease: stations that write the same tag in turn each have a sum of their own. */
+  readonly #sinceArming = new Map<string | null, number>();
 
   /** Why a change by so much at monotonic time `nowMs` is too much after the ones before it, or undefined. */
   objection(
@@ -71,32 +76,33 @@ export class ChangeFence {
     leaseId: string | null,
     { maxSlewPerMinute = Infinity, maxCumulative = Infinity }: FenceLimits,
   ): string | undefined {
-    this.#forget(nowMs, leaseId);
+    this.#forget(nowMs);
     const inMinute = this.#recent.reduce((sum, change) => sum + change.by, by);
     // Written so that a sum or a limit that is not a number lets nothing through.
     if (!(inMinute <= maxSlewPerMinute)) return `${inMinute} within a minute, more than ${maxSlewPerMinute}`;
-    const sinceArming = this.#sinceArming + by;
+    const sinceArming = this.#sumOf(leaseId) + by;
     if (!(sinceArming <= maxCumulative)) return `${sinceArming} since armed, more than ${maxCumulative}`;
     return undefined;
   }
 
   /** Counts a change that is about to be sent; returns the way to take it back when it was not made. */
   count(by: number, nowMs: number, leaseId: string | null): () => void {
-    this.#forget(nowMs, leaseId);
+    this.#forget(nowMs);
     const change = { at: nowMs, by };
     this.#recent.push(change);
-    this.#sinceArming += by;
+    this.#sinceArming.set(leaseId, this.#sumOf(leaseId) + by);
     return () => {
       this.#recent = this.#recent.filter((other) => other !== change);
-      if (this.#leaseId === leaseId) this.#sinceArming -= by;
+      this.#sinceArming.set(leaseId, this.#sumOf(leaseId) - by);
     };
   }
 
-  #forget(nowMs: number, leaseId: string | null): void {
+  #forget(nowMs: number): void {
     this.#recent = this.#recent.filter(({ at }) => nowMs - at < MINUTE_MS);
-    if (leaseId === this.#leaseId) return;
-    this.#leaseId = leaseId;
-    this.#sinceArming = 0;
+  }
+
+  #sumOf(leaseId: string | null): number {
+    return this.#sinceArming.get(leaseId) ?? 0;
   }
 }
 

@@ -10,7 +10,7 @@ export interface Watch {
 }
 
 interface Listener {
-  override(seen: { endpoint: string; endpointId: string; tag: string; on: boolean }): void;
+  override(seen: { endpoint: string; endpointId: string; tag: string; on: boolean; reason?: string }): void;
 }
 
 export class ManualBit {
@@ -44,13 +44,21 @@ export class ManualBit {
       if (!joined) return;
       joined = false;
       const others = (this.#listeners.get(listener) ?? 1) - 1;
-      if (others === 0) this.#listeners.delete(listener);
-      else this.#listeners.set(listener, others);
+      if (others > 0) this.#listeners.set(listener, others);
+      else this.#leave(listener);
     };
   }
 
   close(): void {
     this.#stop();
+    for (const listener of this.#listeners.keys()) this.#leave(listener);
+  }
+
+  /** What nobody sees any more must not stand for ever. */
+  #leave(listener: Listener): void {
+    if (!this.#listeners.delete(listener) || !this.on) return;
+    const reason = `${this.#tag} is no longer watched`;
+    listener.override({ ...this.#named, tag: this.#tag, on: false, reason });
   }
 
   #tell(listener: Listener): void {

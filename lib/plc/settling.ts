@@ -13,8 +13,9 @@ import type { Transport } from './transport.ts';
 
 /** Pauses between looks for an acknowledgement that has not come; a slow program acknowledges late. */
 const LOOK_AGAIN_MS = [250, 500, 1000, 2000, 4000];
-/** For a command of which only the record is left. */
-const TIMEOUT_MS = 1000;
+const LAST_PAUSE_MS = 4000;
+/** For a command of which only the record is left, and a tag that nobody writes any more. */
+const NO_MANNER = { settleMs: 0, tolerance: 0, timeoutMs: 1000 };
 
 /** Whose command it was. */
 export interface Owner {
@@ -28,6 +29,8 @@ export interface OpenCommand {
   number: number;
   tag: string;
   value: TagValue | null;
+  /** Longest time that a plain tag is looked at before another value is taken for final. */
+  settleMs: number;
   tolerance: number;
   timeoutMs: number;
   handshake?: HandshakeTags | undefined;
@@ -37,6 +40,11 @@ interface Open {
   command: OpenCommand;
   owner: Owner;
   looks: number;
+  /** Sum of the pauses between looks. */
+  waitedMs: number;
+  /** Nothing can be learnt after the next look. */
+  isLast: boolean;
+  again?: NodeJS.Timeout | undefined;
   /** The look that is under way. */
   looking?: Promise<void> | undefined;
 }
@@ -46,7 +54,6 @@ export class Settling {
   readonly #transport: Transport;
   readonly #profile: HandshakeProfile;
   readonly #open = new Map<string, Open>();
-  readonly #timers = new Set<NodeJS.Timeout>();
   /** Given every round, so that the link is not closed under it. */
   readonly #track: (work: Promise<void>) => void;
   /** How often settling was asked for since it began; 0 while nobody is at it. */
@@ -68,7 +75,8 @@ export class Settling {
   /** What is open already is taken over: its owner was closed when another one finds it in the journal. */
   add(command: OpenCommand, owner: Owner): void {
     const open = this.#open.get(command.id);
-    if (open === undefined) this.#open.set(command.id, { command, owner, looks: 0 });
+    if (open === undefined)
+      this.#open.set(command.id, { command, owner, looks: 0, waitedMs: 0, isLast: false });
     else open.owner = owner;
   }
 
@@ -79,7 +87,10 @@ export class Settling {
 
   /** Leaves what is open of this owner to whoever finds it in its journal. */
   drop(owner: Owner): void {
-    for (const { command } of this.#of(owner)) this.#open.delete(command.id);
+    for (const { command, again } of this.#of(owner)) {
+      clearTimeout(again);
+      this.#open.delete(command.id);
+    }
   }
 
   /** Makes what is open of this owner durable; a journal that fails disarms, as everywhere. */
@@ -99,15 +110,17 @@ export class Settling {
   }
 
   /**
-   * Looks once more at what is open in a block before another number takes the place of theirs there:
-   * afterwards nothing can be learnt of them.
+   * Looks once more at what is open of a tag or a block before another command takes its place there: afterwards
+   * nothing can be learnt of it.
    */
-  async before({ ackId }: HandshakeTags): Promise<void> {
+  async before({ tag, handshake }: Pick<OpenCommand, 'tag' | 'handshake'>): Promise<void> {
     for (const open of [...this.#open.values()]) {
-      if (open.command.handshake?.ackId !== ackId) continue;
+      const { command } = open;
+      if (command.handshake?.ackId !== handshake?.ackId) continue;
+      if (handshake === undefined && command.tag !== tag) continue;
       await open.looking;
-      if (!this.#open.has(open.command.id)) continue;
-      open.looks = LOOK_AGAIN_MS.length;
+      if (!this.#open.has(command.id)) continue;
+      open.isLast = true;
       await this.#settleOne(open);
     }
   }
@@ -129,8 +142,7 @@ export class Settling {
 
   close(): void {
     this.#closed = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+    for (const { again } of this.#open.values()) clearTimeout(again);
   }
 
   /** Never rejects. What fails stays open. */
@@ -142,61 +154,76 @@ export class Settling {
   async #look(open: Open): Promise<void> {
     const { command } = open;
     if (!this.#open.has(command.id)) return;
+    let finding: Record<string, unknown> | undefined;
     try {
-      const finding = await this.#find(open);
-      if (finding === undefined) {
-        this.#lookAgain(open);
-        return;
-      }
-      const { id: commandId, tag, value: requested } = command;
-      await (
-        await open.owner.journal()
-      ).appendLedger({
-        type: 'plc.settled',
-        actor: 'system',
-        object: tag,
-        detail: { commandId, endpoint: this.#endpoint.endpoint, requested, ...finding },
-      });
-      if (finding['outcome'] === 'clamped') {
-        open.owner.trip({
-          code: 'CLAMPED',
-          message: `${tag} was given ${requested} and holds ${String(finding['holds'])}`,
-        });
-      }
+      finding = await this.#find(open);
     } catch {
-      // Behind the others, so that a tag whose reading costs the link does not block theirs for ever.
-      this.#open.delete(command.id);
-      this.#open.set(command.id, open);
+      this.#failed(open);
       return;
+    }
+    if (finding === undefined) {
+      this.#lookAgain(open);
+      return;
+    }
+    const { id: commandId, tag, value: requested } = command;
+    const detail = { commandId, endpoint: this.#endpoint.endpoint, requested, ...finding };
+    const { owner } = open;
+    try {
+      const journal = await owner.journal();
+      await journal.appendLedger({ type: 'plc.settled', actor: 'system', object: tag, detail });
+    } catch (error) {
+      await owner.disarm({ actor: 'system', reason: `journal: ${asCodedError(error).message}` });
+      this.#failed(open);
+      return;
+    }
+    if (finding['outcome'] === 'clamped') {
+      const message = `${tag} was given ${requested} and holds ${String(finding['holds'])}`;
+      owner.trip({ code: 'CLAMPED', message });
     }
     this.#open.delete(command.id);
     await this.keep(open.owner);
   }
 
-  /** Undefined while an acknowledgement may still come. */
-  async #find({ command, looks }: Open): Promise<Record<string, unknown> | undefined> {
+  /** Undefined while an acknowledgement, or the value, may still come. */
+  async #find({ command, looks, waitedMs, isLast }: Open): Promise<Record<string, unknown> | undefined> {
     const { tag, value, tolerance, timeoutMs, number, handshake } = command;
     if (handshake === undefined || value === null) {
       const { dataType } = await this.#transport.describe(tag);
       const { value: holds } = await this.#transport.read(tag, timeoutMs);
-      return { holds, matches: value !== null && sameValue(value, holds, dataType, tolerance) };
+      const matches = value !== null && sameValue(value, holds, dataType, tolerance);
+      return matches || isLast || !(waitedMs < command.settleMs) ? { holds, matches } : undefined;
     }
     const said = await this.#profile.look(handshake, { tag, value, tolerance, timeoutMs, number });
     // An output that is not there yet may be on its way.
     const isFinal = said !== undefined && said.outcome !== 'clamped';
-    if (!isFinal && looks < LOOK_AGAIN_MS.length) return undefined;
+    if (!isFinal && !isLast && looks < LOOK_AGAIN_MS.length) return undefined;
     return { number, acknowledged: said !== undefined, ...findingOf(said) };
   }
 
   #lookAgain(open: Open): void {
-    if (this.#closed) return;
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      this.#track(this.settle());
-    }, LOOK_AGAIN_MS[open.looks]);
-    timer.unref();
-    this.#timers.add(timer);
+    const pauseMs = LOOK_AGAIN_MS[open.looks] ?? LAST_PAUSE_MS;
+    if (!this.#lookAfter(open, pauseMs)) return;
     open.looks += 1;
+    open.waitedMs += pauseMs;
+  }
+
+  /** Behind the others, so that a tag whose reading costs the link does not block theirs for ever. */
+  #failed(open: Open): void {
+    if (!this.#open.delete(open.command.id)) return;
+    this.#open.set(open.command.id, open);
+    // Without a link there is nothing to look at: its return is told.
+    if (this.#transport.linkUp()) this.#lookAfter(open, LAST_PAUSE_MS);
+  }
+
+  /** False where it is waited for already. */
+  #lookAfter(open: Open, pauseMs: number): boolean {
+    if (this.#closed || open.again !== undefined) return false;
+    open.again = setTimeout(() => {
+      open.again = undefined;
+      if (this.#transport.linkUp()) this.#track(this.#settleOne(open));
+    }, pauseMs);
+    open.again.unref();
+    return true;
   }
 
   #of(owner: Owner): Open[] {
@@ -209,8 +236,12 @@ export class Settling {
 }
 
 /** A command of an earlier process of which only its record is left. */
-export function openOf({ id, number, tag, value }: CommandRecord, handshake?: HandshakeTags): OpenCommand {
-  return { id, number, tag, value: plainValue(value), tolerance: 0, timeoutMs: TIMEOUT_MS, handshake };
+export function openOf(
+  { id, number, tag, value }: CommandRecord,
+  manner: Partial<OpenCommand> = {},
+): OpenCommand {
+  const { settleMs, tolerance, timeoutMs, handshake } = { ...NO_MANNER, ...manner };
+  return { id, number, tag, value: plainValue(value), settleMs, tolerance, timeoutMs, handshake };
 }
 
 function findingOf(said: Verdict | undefined): Record<string, unknown> {

@@ -242,7 +242,7 @@ class LocalStation implements StationControl {
     return this.#requests.add(commandable);
   }
 
-  override(seen: Override & { on: boolean }): void {
+  override(seen: Override & { on: boolean; reason?: string }): void {
     if (this.#overrides.see(seen)) this.#listeners.tell();
   }
 

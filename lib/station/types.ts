@@ -141,7 +141,7 @@ export interface Station {
   addReleasable(releasable: Releasable): () => void;
   addCommandable(commandable: Commandable): () => void;
   /** The manual bit of a PLC was seen to be so; each change is in the ledger (`plc.manual`). */
-  override(seen: Override & { on: boolean }): void;
+  override(seen: Override & { on: boolean; reason?: string }): void;
   /** The endpoints that are run by hand now. */
   overrides(): Override[];
   addAdjustable(adjustable: Adjustable): () => void;

@@ -285,7 +285,13 @@ describe('a command to a real OPC UA server', () => {
       edges.map(({ detail }) => detail?.['on']),
       [true, false],
     );
+    await edge(true);
     leave();
+    assert.deepEqual(station.overrides(), [], 'nobody watches it any more');
+    const manual = (): unknown[] =>
+      journal.entries.filter(({ type }) => type === 'plc.manual').map(({ reason }) => reason);
+    while (manual().length < 4) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(manual()[3], `${tag('Manual')} is no longer watched`);
     await watching.close();
     watch.close();
   });
@@ -300,6 +306,17 @@ describe('a command to a real OPC UA server', () => {
     assert.equal((await give('Torque', 30, fallback)).outcome, 'confirmed');
     const purposes = [...journal.commandRecords.values()].map(({ purpose }) => purpose);
     assert.deepEqual(purposes, ['fallback', 'fallback', 'fallback']);
+  });
+
+  it('that is a fallback is not kept from its value by what decisions have used up', async () => {
+    const fences = {
+      maxPerMinute: 1,
+      limits: { max: 50, maxStep: 5, maxSlewPerMinute: 5, maxCumulative: 5 },
+    };
+    assert.equal((await give('Torque', 45, fences)).outcome, 'confirmed');
+    assert.equal((await give('Torque', 30, { ...fences, purpose: 'fallback' })).outcome, 'confirmed');
+    server.writes.length = 0;
+    await refusal('OUT_OF_RANGE', give('Torque', 51, { ...fences, purpose: 'fallback' }));
   });
 
   it('that may not be sent does not take the place of a fallback that waits', async () => {
@@ -362,6 +379,12 @@ describe('a command to a real OPC UA server', () => {
         value: 40,
         actor: 'system',
       });
+    const ledgerHas = async (type: string): Promise<void> => {
+      const before = journal.entries.length;
+      while (!journal.entries.slice(before).some((entry) => entry.type === type)) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    };
     const settled = (): unknown[] =>
       journal.entries.filter(({ type }) => type === 'plc.settled').map(({ detail }) => detail?.['commandId']);
 
@@ -438,7 +461,7 @@ describe('a command to a real OPC UA server', () => {
         reads += 1;
         return Promise.reject(new Error('busy'));
       };
-      assert.equal((await give('Failing', 5)).outcome, 'unknown');
+      assert.equal((await give('Failing', 5, { settleMs: 0 })).outcome, 'unknown');
       await engine.idle();
       leave();
       await engine.idle();
@@ -455,6 +478,95 @@ describe('a command to a real OPC UA server', () => {
       await engine.recover(station);
       assert.equal(settled().length, 1);
       await other.remove();
+    });
+
+    it('is looked at again while the link is up, after a look that failed', async () => {
+      transport.read = () => {
+        Reflect.deleteProperty(transport, 'read');
+        return Promise.reject(new Error('busy'));
+      };
+      await interrupted('old', 'Torque');
+      await engine.recover(station);
+      assert.deepEqual(settled(), []);
+      await ledgerHas('plc.settled');
+      assert.deepEqual(settled(), ['old']);
+    });
+
+    it('disarms when what was seen cannot be written down', async () => {
+      await interrupted('old', 'Torque');
+      journal.appendLedger = () => Promise.reject(new Error('disk full'));
+      await engine.recover(station);
+      Reflect.deleteProperty(journal, 'appendLedger');
+      assert.equal(station.arming().state, 'DISARMED');
+    });
+
+    it('is compared, and waited for, as its node is configured', async () => {
+      await interrupted('old', 'Slow');
+      await interrupted('near', 'Torque');
+      server.set('Torque', 40.2);
+      server.set('Slow', 1);
+      const manners = [
+        command(tag('Torque'), 0, { tolerance: 0.5 }),
+        command(tag('Slow'), 0, { settleMs: 200 }),
+      ];
+      await Promise.all(manners.map((manner) => engine.recover(station, manner)));
+      server.set('Slow', 40);
+      while (settled().length < 2) await ledgerHas('plc.settled');
+      const details = journal.entries
+        .filter(({ type }) => type === 'plc.settled')
+        .map(({ detail }) => detail);
+      assert.deepEqual(
+        details.map((detail) => [detail?.['commandId'], detail?.['matches']]),
+        [['near', true], ['old', true]],
+      ); // prettier-ignore
+    });
+
+    it('is looked at a last time before another value takes its place', async () => {
+      server.set('Recipe', 1);
+      await interrupted('old', 'Recipe');
+      await engine.recover(station, command(tag('Recipe'), 0, { settleMs: 60_000 }));
+      assert.deepEqual(settled(), []);
+      assert.equal((await give('Recipe', 40)).outcome, 'confirmed');
+      const record = journal.entries.find(({ type }) => type === 'plc.settled');
+      assert.deepEqual([record?.detail?.['holds'], record?.detail?.['matches']], [1, false]);
+    });
+
+    it('is recovered by the first command, and by the next until the journal answers', async () => {
+      await interrupted('old', 'Torque');
+      const openCommands = journal.openCommands.bind(journal);
+      journal.openCommands = () => Promise.reject(new Error('disk full'));
+      await refusal('JOURNAL', give('RejectGate', true));
+      journal.openCommands = openCommands;
+      await station.arm(person);
+      assert.equal((await give('RejectGate', true)).outcome, 'confirmed');
+      await engine.idle();
+      assert.deepEqual(settled(), ['old']);
+      assert.equal((await journal.command('old'))?.reason, 'INTERRUPTED');
+    });
+
+    it('is not one that is under way here, though it ends while the others are looked through', async () => {
+      const results: string[] = [];
+      const recordCommandResult = journal.recordCommandResult.bind(journal);
+      journal.recordCommandResult = async (result) => {
+        results.push(result.id);
+        // As long as a slow disk takes.
+        if (result.id === 'old') await once(disk, 'synced');
+        return recordCommandResult(result);
+      };
+      const disk = new EventEmitter();
+      const writing = server.nextWrite();
+      const given = give('Slow', 3);
+      await writing;
+      await interrupted('old', 'Torque');
+      const next = await testStation();
+      next.station.journal = station.journal.bind(station);
+      const recovery = engine.recover(next.station);
+      await given;
+      while (results.length < 2) await new Promise((resolve) => setImmediate(resolve));
+      disk.emit('synced');
+      await recovery;
+      assert.equal(results.length, 2);
+      await next.remove();
     });
 
     it('is looked for again when the journal did not answer', async () => {

@@ -107,7 +107,7 @@ describe('the fence', () => {
       fc.record({
         by: fc.oneof(fc.double({ min: 0, max: 20 }), fc.constantFrom(NaN, Infinity, 1e308)),
         afterMs: fc.nat(40_000),
-        lease: fc.constantFrom('first', 'second'),
+        lease: fc.constantFrom('first' as const, 'second' as const),
       }),
       { maxLength: 50 },
     );
@@ -118,19 +118,16 @@ describe('the fence', () => {
         fc.property(tries, (given) => {
           const fence = new ChangeFence();
           let sent: { at: number; by: number }[] = [];
-          let ofLease: { by: number }[] = [];
-          let lastLease: string | undefined;
+          const ofLease = { first: [] as { by: number }[], second: [] as { by: number }[] };
           let now = 0;
           for (const { by, afterMs, lease } of given) {
             now += afterMs;
-            if (lease !== lastLease) ofLease = [];
-            lastLease = lease;
             if (fence.objection(by, now, lease, { maxSlewPerMinute, maxCumulative }) !== undefined) continue;
             fence.count(by, now, lease);
             sent = [...sent.filter(({ at }) => now - at < 60_000), { at: now, by }];
-            ofLease.push({ by });
+            ofLease[lease].push({ by });
             seen.minute = Math.max(seen.minute, sums(sent));
-            seen.lease = Math.max(seen.lease, sums(ofLease));
+            seen.lease = Math.max(seen.lease, sums(ofLease[lease]));
           }
         }),
         { numRuns: 500 },

@@ -352,7 +352,7 @@ for (const [protocol, tags] of [
       const lost = { id: 'old', partId: null, endpoint: 'plc', tag: tags.value, value: 45, actor: 'system' };
       await journal.recordCommand(lost);
       plc.torque.command.TtlMs = 700;
-      await engine.recover(station, { tag: tags.value, handshake: tags.handshake });
+      await engine.recover(station, command(tags.value, 0, { handshake: tags.handshake }));
       const next = give(46);
       await pause(200);
       assert.equal(written().length, 0);
@@ -372,7 +372,7 @@ for (const [protocol, tags] of [
       plc.writeTorque({ Value: 45, TtlMs: 1000, CmdId: number }, 'opcua');
       await nextScan();
       const sent = plc.writes.length;
-      await engine.recover(station, { tag: tags.value, handshake: tags.handshake });
+      await engine.recover(station, command(tags.value, 0, { handshake: tags.handshake }));
       await settling();
       const [finding] = settled();
       assert.deepEqual(
