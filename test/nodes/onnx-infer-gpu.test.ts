@@ -454,6 +454,7 @@ describe('onnx-infer-gpu', () => {
       await deploy({ ...CLASSIFY, model: 'changing.onnx' });
       const before = await digestNow();
       state = 'ARMED';
+      disarmed.length = 0;
       const { served } = node('infer') as unknown as ServingNode;
       assert.ok(served);
       assert.equal((await served.swap({ actor: 'ann', reason: 'nothing new' })).isNew, false);

@@ -65,6 +65,7 @@ describe('tolerance-gate', () => {
     const station = {
       mode: 'NORMAL',
       arming: () => ({ state: 'DISARMED' }),
+      disarm: () => Promise.resolve(),
       journal: () => Promise.resolve(journal),
       calibrationFor: (digest: string) =>
         digest === MODEL.digest
