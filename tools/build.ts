@@ -1,12 +1,23 @@
 // Compiles the package into dist/ and puts beside each compiled node the files Node-RED reads there.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, globSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const root = dirname(import.meta.dirname);
 const output = join(root, 'dist');
 /** Beside dist/, not in it: everything in dist/ is shipped. */
 const stamp = join(root, '.jidoka', 'built');
+/** Becomes dist/ when it is whole: whoever starts from there meanwhile finds the old one. */
+const scaffold = join(root, '.jidoka', `dist-${process.pid}`);
 
 /** Files that are shipped as they are: dialogs, catalogues, help, and the data of the domains. */
 const assets = ['nodes/*/*.html', 'nodes/*/locales/*/*', 'lib/**/*.{onnx,json,md,py,sql}'];
@@ -31,13 +42,20 @@ function upToDate(): boolean {
 
 if (process.argv.includes('--if-changed') && upToDate()) process.exit(0);
 
-rmSync(output, { recursive: true, force: true });
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
-for (const file of files(assets)) {
-  const target = join(output, file);
-  mkdirSync(dirname(target), { recursive: true });
-  cpSync(join(root, file), target);
+try {
+  execFileSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', scaffold], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  for (const file of files(assets)) {
+    const target = join(scaffold, file);
+    mkdirSync(dirname(target), { recursive: true });
+    cpSync(join(root, file), target);
+  }
+  rmSync(output, { recursive: true, force: true });
+  renameSync(scaffold, output);
+  writeFileSync(stamp, '');
+} finally {
+  rmSync(scaffold, { recursive: true, force: true });
 }
-mkdirSync(dirname(stamp), { recursive: true });
-writeFileSync(stamp, '');

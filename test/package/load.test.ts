@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { LOG_LEVEL, nodeRedVersions, startNodeRed, type NodeRed } from '../support/node-red.ts';
+import { buildPackage, LOG_LEVEL, nodeRedVersions, startNodeRed, type NodeRed } from '../support/node-red.ts';
 import { repositoryRoot } from '../support/shared.ts';
 import { filesOf, isConfigNode, ourNodeTypes, packageJson, registrationOf } from './package-files.ts';
 
@@ -65,11 +65,10 @@ describe('the packed package', function () {
 
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'jidoka-load-'));
-    const output = npm(repositoryRoot, 'pack', '--json', '--pack-destination', folder);
-    // The build that npm runs before packing may speak first.
-    const [packed] = JSON.parse(output.slice(output.search(/^\[/m))) as [
-      { filename: string; files: { path: string }[] },
-    ];
+    // Without the build that npm runs before packing: another test file may be running from `dist`.
+    buildPackage();
+    const output = npm(repositoryRoot, 'pack', '--ignore-scripts', '--json', '--pack-destination', folder);
+    const [packed] = JSON.parse(output) as [{ filename: string; files: { path: string }[] }];
     contents = packed.files.map(({ path }) => path);
     writeFileSync(join(folder, 'package.json'), '{"private": true}\n');
     const tarball = join(folder, packed.filename);
