@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { Backoff } from '../../../lib/backoff.ts';
 import { Heartbeat } from '../../../lib/plc/heartbeat.ts';
 import { ModbusTransport } from '../../../lib/plc/modbus.ts';
@@ -68,6 +69,8 @@ for (const { name, serve, connect, tags } of PROTOCOLS) {
     };
     const answered = async (): Promise<void> => {
       await transport.read(tags.beat, 5000);
+      // Both answers may have come at once: what waits for the beat's runs first.
+      await setImmediate();
     };
     const written = (): unknown[] => plc.writes.map(({ tag, value }) => [tag, value]);
 
@@ -125,14 +128,17 @@ for (const { name, serve, connect, tags } of PROTOCOLS) {
       armed = true;
       heartbeat.start();
       await beaten(1);
-      clock.advance(500);
-      await beaten(2);
-      // In its next cycle, unless it has seen the beat already.
-      while (plc.torqueStatus.SafeStateActive) await once(plc.torque, 'scan');
+      let beats = 1;
+      // In a cycle of its own it sees a count that it has not seen before; on a busy machine not each one.
+      while (plc.torqueStatus.SafeStateActive) {
+        clock.advance(500);
+        await beaten((beats += 1));
+        await once(plc.torque, 'scan');
+      }
       assert.equal(plc.torque.command.Arm, true);
       await heartbeat.stop();
       assert.equal(plc.torque.command.Arm, false);
-      assert.equal(plc.torque.command.Heartbeat, 2);
+      assert.equal(plc.torque.command.Heartbeat, beats);
     });
 
     it('sends the Arm bit at once when it has changed, also while a beat is under way', async () => {
