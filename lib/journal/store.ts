@@ -42,6 +42,11 @@ import type {
   ReceiverState,
 } from './types.ts';
 
+/** Counting that takes less is done each time. */
+const QUICK_COUNT_MS = 10;
+/** Most of the worker's time that goes into counting. */
+const COUNTING_SHARE = 0.02;
+
 export interface StoreOptions {
   folder: string;
   maxWaiting: number;
@@ -64,6 +69,8 @@ export class Store {
   readonly #bounds: Bounds;
   readonly #folder: string;
   readonly #now: () => Date;
+  readonly #monotonicNow: () => number;
+  #counted: { counts: JournalCounts; until: number } | undefined;
 
   constructor(
     database: Database,
@@ -78,6 +85,7 @@ export class Store {
     this.#tables = new Tables(database);
     this.#folder = folder;
     this.#now = now;
+    this.#monotonicNow = monotonicNow;
     this.#commands = new Commands(this.#tables, now);
     this.#bounds = new Bounds(this.#tables, bounds, now);
     const admit = this.#bounds.admit.bind(this.#bounds);
@@ -127,7 +135,21 @@ export class Store {
     return this.#tables.all<{ last: number | null }>('SELECT MAX(sequence) AS last FROM parts')[0]?.last ?? 0;
   }
 
+  /**
+   * Walks whole indexes, so on a long record an answer is given again for a while: people who look at a
+   * station must not hold up what it writes.
+   */
   counts(): JournalCounts {
+    const startedAt = this.#monotonicNow();
+    if (this.#counted !== undefined && startedAt < this.#counted.until) return this.#counted.counts;
+    const counts = this.#count();
+    const tookMs = this.#monotonicNow() - startedAt;
+    this.#counted =
+      tookMs < QUICK_COUNT_MS ? undefined : { counts, until: startedAt + tookMs + tookMs / COUNTING_SHARE };
+    return counts;
+  }
+
+  #count(): JournalCounts {
     const tally = (table: string, column: string): Map<string, number> =>
       new Map(
         this.#tables
