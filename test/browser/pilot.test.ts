@@ -31,8 +31,8 @@ async function until(holds: () => Promise<boolean>, what: string): Promise<void>
 }
 
 describe('the pilot station in the browser', function () {
-  this.bail(true);
   this.timeout(300_000);
+  let failed: string | undefined;
   let home: string;
   let started: ChildProcess;
   let browser: Browser;
@@ -80,6 +80,12 @@ describe('the pilot station in the browser', function () {
     started.kill('SIGTERM');
     await ended;
     rmSync(home, { recursive: true, force: true });
+  });
+
+  // Each step begins where the one before it has ended. (mocha's own bail would end all test files.)
+  beforeEach(() => assert.equal(failed, undefined, 'a step before has failed'));
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') failed = this.currentTest.title;
   });
 
   async function act(button: string, reason: string): Promise<void> {
@@ -146,6 +152,9 @@ describe('the pilot station in the browser', function () {
     const dual = flows.map((item) => (item['id'] === 'pilot-station' ? { ...item, arming: 'dual' } : item));
     const deployed = await fetch(`${admin}/flows`, { method: 'POST', headers, body: JSON.stringify(dual) });
     assert.ok(deployed.ok);
+    // A deploy makes the page anew, and what was open in it is gone.
+    await page.reload();
+    await page.waitForSelector('.chip.disarmed');
     await act('arm', 'two persons this time');
     await page.waitForSelector('[data-test=pending]');
     assert.match((await page.textContent('[data-test=arming]')) ?? '', /waits for approval/);
