@@ -10,6 +10,7 @@ import type { NodeAPI } from '../runtime/types.ts';
 import { registerFlowCheck } from './flow-check.ts';
 import { announce, type StationNode } from './lookup.ts';
 import { registerCommandRoutes } from './command-routes.ts';
+import { registerPageRoutes } from './page-routes.ts';
 import { registerStationRoutes } from './routes.ts';
 
 const AUTONOMIES = ['observe', 'advise', 'confirm', 'act'] as const satisfies readonly Autonomy[];
@@ -68,6 +69,7 @@ function retentionOf(config: ConfigReader): InspectionStationConfig['retention']
 export default function register(RED: NodeAPI): void {
   registerStationRoutes(RED);
   registerCommandRoutes(RED);
+  registerPageRoutes(RED);
   registerFlowCheck(RED);
   registerNode<InspectionStationConfig>(RED, {
     type: 'inspection-station',
