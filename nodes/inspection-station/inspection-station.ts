@@ -11,6 +11,7 @@ import { registerAlarmRoutes } from './alarm-routes.ts';
 import { registerFlowCheck } from './flow-check.ts';
 import { announce, type StationNode } from './lookup.ts';
 import { registerCommandRoutes } from './command-routes.ts';
+import { registerPageRoutes } from './page-routes.ts';
 import { registerStationRoutes } from './routes.ts';
 
 const AUTONOMIES = ['observe', 'advise', 'confirm', 'act'] as const satisfies readonly Autonomy[];
@@ -70,6 +71,7 @@ export default function register(RED: NodeAPI): void {
   registerStationRoutes(RED);
   registerCommandRoutes(RED);
   registerAlarmRoutes(RED);
+  registerPageRoutes(RED);
   registerFlowCheck(RED);
   registerNode<InspectionStationConfig>(RED, {
     type: 'inspection-station',
