@@ -7,6 +7,7 @@ import type { ArmingPolicy, Autonomy } from '../../lib/station/types.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 import { registerNode } from '../runtime/register.ts';
 import type { NodeAPI } from '../runtime/types.ts';
+import { registerAlarmRoutes } from './alarm-routes.ts';
 import { registerFlowCheck } from './flow-check.ts';
 import { announce, type StationNode } from './lookup.ts';
 import { registerCommandRoutes } from './command-routes.ts';
@@ -69,6 +70,7 @@ function retentionOf(config: ConfigReader): InspectionStationConfig['retention']
 export default function register(RED: NodeAPI): void {
   registerStationRoutes(RED);
   registerCommandRoutes(RED);
+  registerAlarmRoutes(RED);
   registerPageRoutes(RED);
   registerFlowCheck(RED);
   registerNode<InspectionStationConfig>(RED, {

@@ -420,7 +420,7 @@ function byUrgency(one: AlarmView, other: AlarmView): number {
     Number(isHidden(one.state)) - Number(isHidden(other.state)) ||
     PRIORITIES.indexOf(one.priority) - PRIORITIES.indexOf(other.priority) ||
     STATE_ORDER.indexOf(one.state) - STATE_ORDER.indexOf(other.state) ||
-    (one.raisedAt < other.raisedAt ? 1 : -1)
+    Date.parse(other.raisedAt) - Date.parse(one.raisedAt)
   );
 }
 
