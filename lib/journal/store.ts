@@ -23,7 +23,7 @@ import { Tables } from './tables.ts';
 import type {
   Attachment,
   BoundUse,
-  CommandIntent,
+  NewCommand,
   CommandNumber,
   CommandRecord,
   CommandResult,
@@ -275,7 +275,7 @@ export class Store {
   }
 
   recordCommand(json: string): CommandNumber {
-    const intent = JSON.parse(json) as CommandIntent;
+    const intent = JSON.parse(json) as NewCommand;
     const number = this.#commands.record(intent);
     const { id, partId, endpoint, tag, value, actor, purpose = 'decision' } = intent;
     const endpointId = otherThanName(intent);
