@@ -7,13 +7,19 @@ import { format, resolveConfig } from 'prettier';
 import { errorCodesPage } from './reference/error-codes-page.ts';
 import { errorCodes } from './reference/error-codes.ts';
 import { openApiDocument } from './reference/open-api.ts';
+import { settingsPage } from './reference/settings-page.ts';
 
 const root = dirname(import.meta.dirname);
 const check = process.argv.includes('--check');
 const sources = globSync('{lib,nodes,cli}/**/*.ts', { cwd: root }).map((file) => join(root, file));
 
+const { 'node-red': nodeRed } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  'node-red': { nodes: Record<string, string> };
+};
+
 const pages: Record<string, string> = {
   'docs/reference/error-codes.md': errorCodesPage(errorCodes(root, sources)),
+  'docs/reference/settings.md': settingsPage(root, Object.keys(nodeRed.nodes).sort()),
   'docs/reference/openapi.json': JSON.stringify(await openApiDocument(root)),
 };
 

@@ -88,7 +88,7 @@ export function errorCodes(root: string, files: readonly string[]): ErrorCode[] 
   }
 
   function isCoded(type: ts.Type): boolean {
-    if (type.symbol.name === BASE) return true;
+    if (type.getSymbol()?.name === BASE) return true;
     return type.isClassOrInterface() && checker.getBaseTypes(type).some(isCoded);
   }
 
