@@ -175,7 +175,10 @@ async function start(order: Order & { order: 'start' }): Promise<void> {
   red.init(server, settings);
   runtime = red;
   observe(red, new Set(order.ourTypes));
-  application.use('/', red.httpAdmin);
+  application.use(
+    typeof settings['httpAdminRoot'] === 'string' ? settings['httpAdminRoot'] : '/',
+    red.httpAdmin,
+  );
   application.use('/', red.httpNode);
   await red.start();
   tell({ report: 'ready', port });
