@@ -18,7 +18,7 @@
     const field = $(widget).closest('.red-ui-typedInput-container').prev('.red-ui-typedInput');
     const named = [field.attr('id'), widget.id]
       .filter(Boolean)
-      .map((id) => $(`label[for="${CSS.escape(id)}"]`).text());
+      .map((id) => $(`label[for="${$.escapeSelector(id)}"]`).text());
     const row = $(widget).closest('.form-row').find('label').first().text();
     return [...named, field.attr('placeholder'), widget.placeholder, row]
       .map((name) => name?.trim())
