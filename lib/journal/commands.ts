@@ -33,13 +33,13 @@ export class Commands {
     this.#now = now;
   }
 
-  /** Returns its number. */
-  record(intent: NewCommand): number {
+  /** Returns its number. @param record where in the ledger it is going to be */
+  record(intent: NewCommand, record: number): number {
     const endpointId = otherThanName(intent);
     const number = this.#nextNumber(endpointId ?? intent.endpoint, intent.above);
     const { changes } = this.#tables.run(
-      `INSERT INTO commands (id, part_id, endpoint, endpoint_id, tag, value, actor, purpose, number, at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+      `INSERT INTO commands (id, part_id, endpoint, endpoint_id, tag, value, actor, purpose, number, at, record)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
       intent.id,
       intent.partId,
       intent.endpoint,
@@ -50,6 +50,7 @@ export class Commands {
       intent.purpose ?? 'decision',
       number,
       this.#now().toISOString(),
+      record,
     );
     if (changes === 0) {
       throw new JournalError('JOURNAL_DUPLICATE', `the command ${intent.id} was recorded before`, {

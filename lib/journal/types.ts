@@ -204,7 +204,7 @@ export interface PartRecord {
   inspection: Inspection;
 }
 
-/** What is thrown away when it is old enough. Without a figure, nothing of that kind is. The ledger is never pruned. */
+/** What is thrown away when it is old enough. Without a figure, nothing of that kind is. Of the ledger nothing ever is. */
 export interface Retention {
   /** Days that parts, commands with their outcome and delivered outbox entries are kept. */
   partsDays?: number;
@@ -212,6 +212,8 @@ export interface Retention {
   evidenceDays?: number;
   /** Bytes that evidence files may take together; beyond it the oldest go first. */
   evidenceMaxBytes?: number;
+  /** Days after which records of the ledger move from the database into sealed files beside it. */
+  ledgerDays?: number;
 }
 
 /** How much of one kind of stream may wait for delivery; what has no figure has no bound. */

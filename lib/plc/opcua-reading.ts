@@ -3,12 +3,14 @@ import type { ClientSession, DataType as OpcUaDataType, DataValue, NodeId } from
 import type { Library } from './opcua-sign-in.ts';
 import { PlcError } from './plc-error.ts';
 import { TAG_TYPES, type Range, type TagType } from './tag-type.ts';
-import type { Reading, TagDescription } from './transport.ts';
+import { linkDown, type Reading, type TagDescription } from './transport.ts';
 
 /** Who is asked. */
-interface Asked {
+export interface Asked {
   library: Library;
   session: ClientSession;
+  /** The server's namespaces by their index; undefined while the session has not read them yet. */
+  namespaces: readonly string[] | undefined;
 }
 
 const GOOD = 0;
@@ -28,10 +30,23 @@ export function readingOf(tag: string, { value: variant, statusCode, sourceTimes
   };
 }
 
-/** Throws `PLC_TAG_INVALID`. */
-export function nodeIdOf(library: { coerceNodeId(text: string): NodeId }, tag: string): NodeId {
+/** A node id with the name of its namespace: the name cannot hold a semicolon (OPC 10000-6, 5.1.12). */
+const WITH_NAMESPACE = /^nsu=([^;]*);(.*)$/s;
+
+/**
+ * `ns=1;s=RejectGate`, or `nsu=urn:vendor:line;s=RejectGate`: the index of a namespace may be another one after
+ * the server was changed and restarted (OPC 10000-3, 8.2.2), its name is not.
+ * Throws `PLC_TAG_INVALID`, `PLC_TAG_UNUSABLE` for a namespace the server does not have, and `PLC_LINK_DOWN`
+ * while nobody knows its index.
+ */
+export function nodeIdOf(
+  { library, namespaces }: Pick<Asked, 'namespaces'> & { library: { coerceNodeId(text: string): NodeId } },
+  tag: string,
+): NodeId {
+  const [, name, identifier] = WITH_NAMESPACE.exec(tag) ?? [];
+  const index = name === undefined ? undefined : namespaceIndex(namespaces, name, tag);
   try {
-    return library.coerceNodeId(tag);
+    return library.coerceNodeId(index === undefined ? tag : `ns=${index};${identifier ?? ''}`);
   } catch (error) {
     throw new PlcError('PLC_TAG_INVALID', `${tag} is not a node id`, {
       hint: 'Write it as the PLC shows it, e.g. ns=1;s=RejectGate or ns=4;i=1001.',
@@ -40,10 +55,20 @@ export function nodeIdOf(library: { coerceNodeId(text: string): NodeId }, tag: s
   }
 }
 
+function namespaceIndex(namespaces: readonly string[] | undefined, name: string, tag: string): number {
+  if (namespaces === undefined) throw linkDown(`the PLC of ${tag}`);
+  const index = namespaces.indexOf(name);
+  if (index >= 0) return index;
+  throw new PlcError('PLC_TAG_UNUSABLE', `${tag}: the PLC has no namespace ${name}`, {
+    hint: 'Its program or its firmware was changed; pick the tag anew.',
+  });
+}
+
 /** Throws `PLC_TAG_INVALID` and `PLC_TAG_UNUSABLE`. */
-export async function describe({ library, session }: Asked, tag: string): Promise<TagDescription> {
+export async function describe(asked: Asked, tag: string): Promise<TagDescription> {
+  const { library, session } = asked;
   const { AttributeIds } = library;
-  const nodeId = nodeIdOf(library, tag);
+  const nodeId = nodeIdOf(asked, tag);
   const attributes = [AttributeIds.ValueRank, AttributeIds.UserAccessLevel, AttributeIds.AccessLevel];
   const [rank, userAccess, access] = await session.read(
     attributes.map((attributeId) => ({ nodeId, attributeId })),
@@ -59,7 +84,7 @@ export async function describe({ library, session }: Asked, tag: string): Promis
   const dataType = TAG_TYPES.find((known): known is TagType => known === name);
   if (dataType === undefined)
     throw new PlcError('PLC_TAG_UNUSABLE', `${tag} is a ${name}, which is not written`);
-  const range = await engineeringRange({ library, session }, nodeId);
+  const range = await engineeringRange(asked, nodeId);
   const canWrite = library.AccessLevelFlag.CurrentWrite;
   const writable = [userAccess, access].every(
     (level) => level?.statusCode.value === GOOD && (Number(level.value.value) & canWrite) !== 0,

@@ -35,6 +35,7 @@ interface Watched {
 interface Period {
   library: Library;
   session: ClientSession;
+  namespaces: readonly string[] | undefined;
   subscriptions: Map<number, Promise<ClientSubscription>>;
   items: Map<Watched, Promise<ClientMonitoredItem>>;
 }
@@ -54,14 +55,14 @@ export class OpcUaSubscriptions {
   }
 
   /** The link is up: with a new session, or with the one there was. Safe to say again. */
-  attach(library: Library, session: ClientSession): void {
+  attach({ library, session, namespaces }: Pick<Period, 'library' | 'session' | 'namespaces'>): void {
     if (this.#period !== undefined) return;
     const before = this.#before;
     this.#before = undefined;
     if (before?.session === session) {
       for (const subscription of before.subscriptions.values()) void deleteQuietly(subscription);
     }
-    const period = { library, session, subscriptions: new Map(), items: new Map() };
+    const period = { library, session, namespaces, subscriptions: new Map(), items: new Map() };
     this.#period = period;
     for (const watched of this.#watched) this.#install(period, watched);
   }
@@ -101,7 +102,7 @@ export class OpcUaSubscriptions {
 
   async #monitor(period: Period, { tag, intervalMs }: Watched): Promise<ClientMonitoredItem> {
     const { library } = period;
-    const nodeId = nodeIdOf(library, tag);
+    const nodeId = nodeIdOf(period, tag);
     const subscription = await this.#subscription(period, intervalMs);
     const item = await subscription.monitor(
       { nodeId, attributeId: library.AttributeIds.Value },
@@ -135,7 +136,7 @@ export class OpcUaSubscriptions {
           // Deleted by the server, not by us: a client that stood still for too long.
           if (period !== this.#period || subscriptions.get(intervalMs) !== made) return;
           this.detach();
-          this.attach(period.library, session);
+          this.attach(period);
         });
       },
       () => subscriptions.delete(intervalMs),

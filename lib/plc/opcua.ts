@@ -11,6 +11,8 @@ import { Socket } from 'node:net';
 import type { ClientSecureChannelLayer, ClientSession, OPCUAClient, StatusCode } from 'node-opcua-client';
 import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
+import { OpcUaBrowser } from './browse-opcua.ts';
+import type { TagBrowser } from './browse.ts';
 import {
   clientOptions,
   explained,
@@ -20,7 +22,7 @@ import {
   type Library,
   type OpcUaOptions,
 } from './opcua-sign-in.ts';
-import { describe, nodeIdOf, readingOf } from './opcua-reading.ts';
+import { describe, nodeIdOf, readingOf, type Asked } from './opcua-reading.ts';
 import { OpcUaSubscriptions } from './opcua-subscriptions.ts';
 import { lost, PlcError } from './plc-error.ts';
 import type { TagType, TagValue } from './tag-type.ts';
@@ -66,10 +68,8 @@ const REFUSALS = new Set([
   'BadLocked',
 ]);
 
-interface Connection {
-  library: Library;
+interface Connection extends Asked {
   client: OPCUAClient;
-  session: ClientSession;
   /** The channel in use; every reconnection makes another. */
   channel: () => ClientSecureChannelLayer | undefined;
   descriptions: Map<string, Promise<TagDescription>>;
@@ -153,11 +153,12 @@ export class OpcUaTransport implements Transport {
 
   /** One Read of the whole list. */
   async readAll(tags: readonly string[], timeoutMs: number): Promise<Reading[]> {
-    const { library, session } = this.#up();
+    const connection = this.#up();
+    const { library, session } = connection;
     if (tags.length === 0) return [];
     const attributeId = library.AttributeIds.Value;
     const what = `read ${tags.join(', ')}`;
-    const nodes = tags.map((tag) => ({ nodeId: nodeIdOf(library, tag), attributeId }));
+    const nodes = tags.map((tag) => ({ nodeId: nodeIdOf(connection, tag), attributeId }));
     const values = await withDeadline(session.read(nodes), timeoutMs, what).catch((error: unknown) => {
       throw error instanceof PlcError ? error : lost(what, error);
     });
@@ -190,7 +191,7 @@ export class OpcUaTransport implements Transport {
     const { library, session } = connection;
     const what = `write ${writes.map(({ tag }) => tag).join(', ')}`;
     const nodes = writes.map(({ tag, value, dataType }) => ({
-      nodeId: nodeIdOf(library, tag),
+      nodeId: nodeIdOf(connection, tag),
       attributeId: library.AttributeIds.Value,
       value: { value: { dataType: library.DataType[dataType], value } },
     }));
@@ -207,6 +208,10 @@ export class OpcUaTransport implements Transport {
   /** In one subscription with every other tag of this interval; the server samples twice as often as it tells. */
   subscribe(tag: string, intervalMs: number, listener: SeenListener): Promise<() => Promise<void>> {
     return Promise.resolve(this.#subscriptions.add(tag, intervalMs, listener));
+  }
+
+  browser(): TagBrowser {
+    return new OpcUaBrowser(() => this.#up());
   }
 
   /** A call, because the compiler does not know that it may change while something is awaited. */
@@ -257,7 +262,8 @@ export class OpcUaTransport implements Transport {
     });
     await client.connect(this.#options.endpointUrl);
     const session = await client.createSession(identityOf(library, this.#options));
-    return { library, client, session, channel: () => channel, descriptions: new Map() };
+    const namespaces = await namespacesOf(session);
+    return { library, client, session, namespaces, channel: () => channel, descriptions: new Map() };
   }
 
   #watch(connection: Connection): void {
@@ -266,7 +272,8 @@ export class OpcUaTransport implements Transport {
       if (connection !== this.#connection) return;
       // A server that was restarted may describe its tags differently.
       connection.descriptions.clear();
-      if (isUp(connection)) this.#linked(connection);
+      connection.namespaces = undefined;
+      if (isUp(connection)) void this.#relink(connection);
       else {
         this.#subscriptions.detach();
         this.#notice.set({ state: 'connecting', error: lost(this.#options.endpointUrl) });
@@ -284,9 +291,17 @@ export class OpcUaTransport implements Transport {
     });
   }
 
-  #linked({ library, session }: Connection): void {
+  #linked(connection: Connection): void {
     this.#notice.set({ state: 'up' });
-    this.#subscriptions.attach(library, session);
+    this.#subscriptions.attach(connection);
+  }
+
+  /** A server that was restarted may have given its namespaces other numbers. */
+  async #relink(connection: Connection): Promise<void> {
+    const namespaces = await namespacesOf(connection.session);
+    if (connection !== this.#connection || !isUp(connection)) return;
+    connection.namespaces = namespaces;
+    this.#linked(connection);
   }
 
   /** Throws the client away, with everything it holds, and makes a new one. */
@@ -309,6 +324,13 @@ export class OpcUaTransport implements Transport {
     }, this.#backoff.nextMs());
     this.#timer.unref();
   }
+}
+
+/** A server that does not tell its namespaces has none that can be named. */
+function namespacesOf(session: ClientSession): Promise<readonly string[]> {
+  return withDeadline(session.readNamespaceArray(), DESCRIBE_TIMEOUT_MS, 'read the namespaces').catch(
+    () => [],
+  );
 }
 
 /** In every session of the library, though its public interface leaves it out. */

@@ -119,7 +119,7 @@ describe('the pilot station in the browser', function () {
 
   it('is armed with a reason, rejects a bad part, moves the PLC’s gate and files the ticket', async () => {
     await act('arm', 'first parts checked by hand');
-    await page.waitForSelector('.chip.armed');
+    await page.waitForSelector('[data-test=arming].armed');
     assert.match((await page.textContent('[data-test=lease]')) ?? '', /^8 h left$/);
     const reject = page.locator('[data-test=reject]', { hasText: 'confirmed' }).first();
     await reject.waitFor({ timeout: 120_000 });
@@ -137,14 +137,12 @@ describe('the pilot station in the browser', function () {
 
   it('is disarmed by the same person and says so', async () => {
     await act('disarm', 'end of the trial');
-    await page.waitForSelector('.chip.disarmed');
+    await page.waitForSelector('[data-test=arming].disarmed');
   });
 
   it('waits for a second person where two have to agree, whom the first cannot stand in for', async () => {
     const admin = `http://127.0.0.1:${ports.nodeRed}`;
-    const { token } = JSON.parse(
-      String(await page.evaluate(`sessionStorage.getItem('jidoka-operator')`)),
-    ) as {
+    const { token } = JSON.parse(String(await page.evaluate(`sessionStorage.getItem('jidoka-desk:/')`))) as {
       token: string;
     };
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
@@ -161,7 +159,7 @@ describe('the pilot station in the browser', function () {
     assert.equal(await page.isDisabled('[data-test=approve]'), true);
     await act('withdraw', 'nobody else is here');
     await page.waitForSelector('[data-test=pending]', { state: 'detached' });
-    await page.waitForSelector('.chip.disarmed');
+    await page.waitForSelector('[data-test=arming].disarmed');
   });
 
   it('fits a phone', async () => {
