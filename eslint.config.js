@@ -79,6 +79,18 @@ export default defineConfig(
     },
   },
   {
+    // What the pages of the dashboard import.
+    files: ['resources/dashboard/*.js'],
+    languageOptions: {
+      sourceType: 'module',
+      globals: {
+        AbortSignal: 'readonly',
+        fetch: 'readonly',
+        sessionStorage: 'readonly',
+      },
+    },
+  },
+  {
     // The body of a function node: Node-RED wraps it in a function.
     files: ['flows/**/*.js'],
     languageOptions: {

@@ -99,6 +99,10 @@
       field('source').on('change', ({ originalEvent }) => {
         // Most cameras on a broker publish when a part passes; one that a person chose to watch stays watched.
         if (originalEvent !== undefined) field('watchdog').prop('checked', typed('source') !== 'mqtt');
+        // A part by each picture suits a source that brings pictures; of the others a part is asked for.
+        if (originalEvent !== undefined && typed('trigger') === 'frame' && !Jidoka.bringsImages(typed)) {
+          field('trigger').val('message');
+        }
         // Their rules depend on the source.
         field('url').add(field('trigger')).trigger('change');
       });

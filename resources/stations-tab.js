@@ -1,6 +1,6 @@
 /*
  * The side-bar tab “Stations”: what each deployed station is doing, live while the tab is shown, with its last
- * parts and a way to its nodes. It reads only; acting asks for a reason and has its place on the operator's page.
+ * parts, a way to its nodes, and what a person may do with it (station-acting.js).
  */
 (function () {
   'use strict';
@@ -58,17 +58,24 @@
     #head = $('<h4>');
     #lamp = $('<span>', { class: 'jidoka-lamp', role: 'img' });
     #arming = $('<p>', { class: 'jidoka-arming' });
+    #acting;
     #counts = $('<dl>');
     #concerns = $('<ul>', { class: 'jidoka-concerns' });
     #pictures = $('<div>', { class: 'jidoka-thumbnails' });
     #nodes = $('<div>', { class: 'jidoka-links' });
     #shown = '';
+    #summary;
 
     constructor(id) {
       this.#id = id;
+      this.#acting = new Jidoka.StationActing(
+        id,
+        () => void this.refresh(this.#summary).catch((problem) => this.fail(problem)),
+      );
       this.element.append(
         this.#head,
         this.#arming,
+        this.#acting.element,
         this.#concerns,
         this.#counts,
         this.#pictures,
@@ -77,6 +84,7 @@
     }
 
     async refresh(summary) {
+      this.#summary = summary;
       const details = await get(`jidoka/stations/${encodeURIComponent(this.#id)}`);
       this.#draw({ ...summary, ...details });
       await this.#drawPictures();
@@ -88,6 +96,7 @@
 
     #draw({ name, line, mode, arming, counts, concerns = [] }) {
       const { head, why } = armingText(arming);
+      this.#acting.show(arming.state);
       this.#lamp.attr({ 'data-lamp': lamp(arming, mode), 'aria-label': head });
       this.#head.empty().append(
         this.#lamp,

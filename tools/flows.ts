@@ -1,4 +1,4 @@
-// Puts the sources of a template flow (pages, functions) into its flow.json, or checks that they are there.
+// Puts the sources of the template flows (pages, functions) into each flow.json, or checks that they are there.
 //   node tools/flows.ts           writes
 //   node tools/flows.ts --check   fails when a flow.json is behind its sources
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,30 +10,50 @@ interface FlowNode {
   [property: string]: unknown;
 }
 
-const root = dirname(import.meta.dirname);
-/** Which property of a node holds the text of a source file with this extension. */
-const PROPERTY_OF: Readonly<Record<string, string>> = { '.vue': 'format', '.js': 'func' };
+/** Which nodes of a flow hold the text of a kind of source, and in which property. */
+interface Kind {
+  pattern: string;
+  type: string;
+  property: string;
+  /** What the id of such a node ends in. */
+  ending: (name: string) => string;
+}
 
+const KINDS: readonly Kind[] = [
+  {
+    pattern: 'flows/pages/*.vue',
+    type: 'ui-template',
+    property: 'format',
+    ending: (name) => `-${name}-page`,
+  },
+  { pattern: 'flows/functions/*.js', type: 'function', property: 'func', ending: (name) => `-${name}` },
+];
+
+const root = dirname(import.meta.dirname);
 const check = process.argv.includes('--check');
 const behind: string[] = [];
+const flows = globSync('flows/*/flow.json', { cwd: root }).map((file) => {
+  const before = readFileSync(join(root, file), 'utf8');
+  return { file, before, nodes: JSON.parse(before) as FlowNode[] };
+});
 
-for (const file of globSync('flows/*/flow.json', { cwd: root })) {
-  const path = join(root, file);
-  const before = readFileSync(path, 'utf8');
-  const flow = JSON.parse(before) as FlowNode[];
-  for (const source of globSync('*.{vue,js}', { cwd: dirname(path) })) {
-    // A source belongs to the node whose id ends in its name: view.js to "pilot-view".
-    const extension = extname(source);
-    const name = basename(source, extension);
-    const property = PROPERTY_OF[extension] ?? '';
-    const node = flow.find((candidate) => candidate.id.endsWith(`-${name}`) && property in candidate);
-    if (node === undefined) throw new Error(`${file} has no node for ${source}`);
-    node[property] = readFileSync(join(dirname(path), source), 'utf8');
+for (const { pattern, type, property, ending } of KINDS) {
+  for (const source of globSync(pattern, { cwd: root })) {
+    const text = readFileSync(join(root, source), 'utf8');
+    const end = ending(basename(source, extname(source)));
+    const places = flows.flatMap(({ nodes }) =>
+      nodes.filter((node) => node.type === type && node.id.endsWith(end)),
+    );
+    if (places.length === 0) console.warn(`No flow has a ${type} …${end} for ${source}.`);
+    for (const place of places) place[property] = text;
   }
-  const after = `${JSON.stringify(flow, null, 2)}\n`;
+}
+
+for (const { file, before, nodes } of flows) {
+  const after = `${JSON.stringify(nodes, null, 2)}\n`;
   if (after === before) continue;
   if (check) behind.push(file);
-  else writeFileSync(path, after);
+  else writeFileSync(join(root, file), after);
 }
 
 if (behind.length > 0) {

@@ -3,6 +3,7 @@ import { CodedError } from '../errors.ts';
 
 export type AnomalyErrorCode =
   | 'BACKBONE_UNSUPPORTED'
+  | 'CANDIDATE_MISSING'
   | 'MODEL_MISSING'
   | 'MODEL_INVALID'
   | 'MODEL_DIGEST_MISMATCH'
@@ -12,6 +13,7 @@ export type AnomalyErrorCode =
   | 'LEARN_NOTHING'
   | 'LEARN_WITHOUT_PARTS'
   | 'LESSON_MISSING'
+  | 'LESSON_NOT_NOW'
   | 'PART_MISSING'
   | 'PART_INVALID'
   | 'PART_DIGEST_MISMATCH'

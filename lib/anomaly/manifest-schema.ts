@@ -50,6 +50,26 @@ const input = exactly(
   },
   ['align'],
 );
+/** Also of a draft. */
+export const FINDINGS = {
+  type: 'array',
+  maxItems: MAX_FINDINGS,
+  items: exactly(
+    {
+      kind: { type: 'string', enum: ['duplicate', 'blurred', 'clipped', 'other-size', 'unreadable'] },
+      part: TEXT,
+      source: TEXT,
+      of: TEXT,
+      ofSource: TEXT,
+      exact: { type: 'boolean' },
+      value: { type: 'number' },
+      limit: { type: 'number' },
+      leftOut: { type: 'boolean' },
+    },
+    ['of', 'ofSource', 'exact', 'value', 'limit'],
+  ),
+};
+
 /** Also of an unfinished lesson. */
 export const TILES = exactly({
   width: SIDE,
@@ -124,24 +144,7 @@ export const SECOND_FORMAT = exactly(
       missedBound: SHARE,
       delta: SHARE,
     }),
-    findings: {
-      type: 'array',
-      maxItems: MAX_FINDINGS,
-      items: exactly(
-        {
-          kind: { type: 'string', enum: ['duplicate', 'blurred', 'clipped', 'other-size', 'unreadable'] },
-          part: TEXT,
-          source: TEXT,
-          of: TEXT,
-          ofSource: TEXT,
-          exact: { type: 'boolean' },
-          value: { type: 'number' },
-          limit: { type: 'number' },
-          leftOut: { type: 'boolean' },
-        },
-        ['of', 'ofSource', 'exact', 'value', 'limit'],
-      ),
-    },
+    findings: FINDINGS,
     embedding: exactly({ mean: FEATURES, deviation: FEATURES }),
     files: exactly({ memory: sideFile, embeddings: sideFile }, ['memory', 'embeddings']),
     parent: { type: 'integer', minimum: 1, nullable: true },

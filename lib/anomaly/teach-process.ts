@@ -5,24 +5,17 @@
  */
 import { constants, setPriority } from 'node:os';
 import { asCodedError, CodedError } from '../errors.ts';
-import { drawReference } from '../frame/align-reference.ts';
-import type { RgbImage } from '../frame/decode.ts';
-import {
-  Collector,
-  decoded,
-  offeredFrom,
-  unreadableFinding,
-  type Collected,
-  type Offered,
-} from './collect.ts';
+import { collectOnce } from './collect-job.ts';
+import { Collector, unreadableFinding, type Collected } from './collect.ts';
 import { AnomalyError } from './errors.ts';
 import { learnOnce } from './learn-job.ts';
 import { MINIMUM_PARTS } from './manifest-of.ts';
+import { chained, framesFrom, sourceOf, withReference } from './offers.ts';
 import { PartStore } from './parts.ts';
 import type { CheckJob, FromTeacher, Job, TeachJob, ToTeacher } from './teach-protocol.ts';
 import type { TeachingProgress } from './teaching.ts';
 import { FeatureReader, inputOf, train } from './training.ts';
-import { LessonLog, noteSettings, type LessonSettings } from './unfinished.ts';
+import { LessonLog, noteUnfinished } from './unfinished.ts';
 
 function say(message: FromTeacher): void {
   process.send?.(message);
@@ -45,82 +38,13 @@ async function* messages(): AsyncGenerator<ToTeacher> {
   }
 }
 
-/** Asks for frames until there are no more, or nobody wants more. */
-async function* framesFrom(incoming: AsyncGenerator<ToTeacher>): AsyncGenerator<Offered> {
-  for (;;) {
-    say({ type: 'next' });
-    const { value: message } = (await incoming.next()) as { value: ToTeacher | undefined };
-    if (message?.type !== 'frame') return;
-    yield message;
-  }
-}
-
-interface Item {
-  source: string;
-  offered: Offered | undefined;
-}
-
-type Source = AsyncGenerator<Item>;
-
-/** Pictures on disk that were not taken yet, or what the parent sends. */
-async function* sourceOf(
-  pictures: readonly string[] | undefined,
-  taken: ReadonlySet<string>,
-  incoming: AsyncGenerator<ToTeacher>,
-): Source {
-  if (pictures === undefined) {
-    for await (const offered of framesFrom(incoming)) yield { source: offered.source, offered };
-    return;
-  }
-  for (const source of pictures) {
-    if (!taken.has(source)) yield { source, offered: await offeredFrom(source) };
-  }
-}
-
-/** Parts an alignment is drawn from; they are held until it is, and lost with a process that ends before. */
-const REFERENCE_PARTS = 10;
-
-/** Draws the reference that pictures are aligned with from the first of them, which are given back. */
-async function withReference(
-  settings: LessonSettings,
-  source: Source,
-  wanted: number,
-): Promise<{ settings: LessonSettings; first: Item[]; unreadable: string[] }> {
-  const { align } = settings;
-  if (align === undefined || align.reference !== undefined) return { settings, first: [], unreadable: [] };
-  const first: Item[] = [];
-  const unreadable: string[] = [];
-  const pictures: RgbImage[] = [];
-  while (pictures.length < Math.min(REFERENCE_PARTS, wanted)) {
-    const next = await source.next();
-    if (next.done === true) break;
-    const { source: from, offered } = next.value;
-    const picture = offered && (await decoded(offered));
-    if (picture !== undefined) {
-      first.push(next.value);
-      pictures.push(picture);
-    } else {
-      // At once: whoever offers them has to offer another.
-      unreadable.push(from);
-      say({ type: 'finding', finding: unreadableFinding(from) });
-    }
-  }
-  const reference = await drawReference(pictures, align);
-  return { settings: { ...settings, align: { ...align, reference } }, first, unreadable };
-}
-
-async function* chained(first: readonly Item[], rest: Source): Source {
-  yield* first;
-  yield* rest;
-}
-
 async function teachOnce(job: TeachJob, incoming: AsyncGenerator<ToTeacher>): Promise<void> {
   const { folder, name, wanted = Infinity, pictures, parts, resumed, leaveOut, draft } = job;
   const store = new PartStore(folder, name);
   const taken = new Set((resumed ?? []).map(({ source }) => source));
-  const offers = sourceOf(pictures, taken, incoming);
-  const { settings, first, unreadable } = await withReference(job.settings, offers, wanted);
-  if (first.length > 0) await noteSettings(folder, name, settings);
+  const offers = sourceOf(pictures, taken, incoming, say);
+  const { settings, first, unreadable } = await withReference(job.settings, offers, wanted, say);
+  if (first.length > 0) await noteUnfinished(folder, name, { settings });
   const reader = await FeatureReader.open(settings);
   const sample = reader.sample(settings.seed);
   const learned = reader.sample(settings.seed);
@@ -169,7 +93,13 @@ async function teachOnce(job: TeachJob, incoming: AsyncGenerator<ToTeacher>): Pr
   sample.drop(dropped);
   learned.drop(dropped);
   if (sample.ids.length < MINIMUM_PARTS) throw tooFew(sample.ids.length, leftOut.length);
-  const taught = await train(reader, sample, settings, { draft, store, defects: [], learned }, sayProgress);
+  const taught = await train(
+    reader,
+    sample,
+    settings,
+    { draft, store, defects: job.defects ?? [], learned },
+    sayProgress,
+  );
   await reader.release();
   say({ type: 'taught', taught: { ...taught, findings, skipped: leftOut.length } });
 }
@@ -189,7 +119,7 @@ async function checkOnce(
 ): Promise<void> {
   const collector = new Collector(undefined, { ...settings, fit: 'stretch' });
   let done = 0;
-  for await (const { source, offered } of sourceOf(pictures, new Set(), incoming)) {
+  for await (const { source, offered } of sourceOf(pictures, new Set(), incoming, say)) {
     if (offered === undefined) collector.unreadable(source);
     else await collector.take(offered);
     done += 1;
@@ -202,7 +132,8 @@ async function checkOnce(
 async function work(job: Job, incoming: AsyncGenerator<ToTeacher>): Promise<void> {
   if (job.kind === 'teach') await teachOnce(job, incoming);
   else if (job.kind === 'check') await checkOnce(job, incoming);
-  else say({ type: 'learned', learned: await learnOnce(job, framesFrom(incoming), sayProgress) });
+  else if (job.kind === 'collect') await collectOnce(job, incoming, say);
+  else say({ type: 'learned', learned: await learnOnce(job, framesFrom(incoming, say), sayProgress) });
 }
 
 async function main(): Promise<void> {

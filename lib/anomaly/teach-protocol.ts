@@ -28,6 +28,22 @@ export interface TeachJob extends Place {
   /** What the lesson collected before it was cut off; undefined for one that leaves no record. */
   resumed: readonly CollectedLine[] | undefined;
   leaveOut: readonly FindingKind[];
+  /** Ids of known defects, for the acceptance test. */
+  defects?: readonly string[];
+}
+
+/** Collects for a draft; teaches nothing. */
+export interface CollectJob {
+  kind: 'collect';
+  folder: string;
+  name: string;
+  settings: LessonSettings;
+  /** Different parts after which it stops, those it has already among them. */
+  wanted: number;
+  /** Taken from disk by the process itself; else frames come by message. */
+  pictures?: readonly string[];
+  /** What the draft has. */
+  before: readonly CollectedLine[];
 }
 
 export interface LearnJob extends Place {
@@ -45,7 +61,7 @@ export interface CheckJob {
   pictures?: readonly string[];
 }
 
-export type Job = TeachJob | LearnJob | CheckJob;
+export type Job = TeachJob | LearnJob | CheckJob | CollectJob;
 
 export type ToTeacher =
   | { type: 'start'; job: Job }
@@ -58,8 +74,10 @@ export type ToTeacher =
       source: string;
       label?: PartLabel;
       partId?: string;
+      /** Passed on to the draft it is collected for. */
+      unusual?: true;
     }
-  /** No more frames: go on with those that came. */
+  /** No more frames, or pictures: go on with those that came. */
   | { type: 'end' };
 
 /** What of a manifest the process settles. */
@@ -104,7 +122,12 @@ export type FromTeacher =
   | { type: 'progress'; progress: TeachingProgress }
   /** While it collects; all of them come with the result. */
   | { type: 'finding'; finding: Finding }
+  /** A draft has one more part. */
+  | { type: 'collected'; line: CollectedLine }
+  /** All that is to be said of a draft's parts so far. */
+  | { type: 'looked'; findings: Finding[] }
   | { type: 'taught'; taught: Taught }
   | { type: 'learned'; learned: Learned }
   | { type: 'checked'; checked: Checked }
+  | { type: 'gathered'; findings: Finding[] }
   | { type: 'failed'; code: string; message: string; hint?: string };

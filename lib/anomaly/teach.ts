@@ -37,22 +37,8 @@ import {
 } from './unfinished.ts';
 import { currentVersion, newDraftPath, publish, sweep, takeBack } from './versions.ts';
 
-export interface TeachOptions extends JobOptions {
-  /** Folder of all models. */
-  folder: string;
-  name: string;
-  /** Good parts, in any order; one is read at a time. Taking them may last as long as the line needs. */
-  frames?: AsyncIterable<Frame> | Iterable<Frame>;
-  /** Absolute paths of pictures of good parts, instead. */
-  pictures?: readonly string[];
-  /** Ids of parts of an earlier version, instead. */
-  parts?: readonly string[];
-  /** Goes on with what {@link unfinishedLesson} told of; all other settings are taken from there. */
-  resume?: boolean;
-  /** Different parts after which it stops to collect; all that come when absent. */
-  wanted?: number;
-  /** Frames expected, for progress where nothing else says it. */
-  total?: number;
+/** How pictures are looked at, and what is remembered of them. */
+export interface LessonChoices {
   /** `auto` compares methods by defects painted on the good parts; `patch-nn` unless told. */
   method?: Method | 'auto';
   seed?: number;
@@ -70,6 +56,24 @@ export interface TeachOptions extends JobOptions {
   align?: AlignLimits;
   /** For large parts: the picture is not made smaller than this, and cut into tiles. */
   tiles?: TileOptions;
+}
+
+export interface TeachOptions extends JobOptions, LessonChoices {
+  /** Folder of all models. */
+  folder: string;
+  name: string;
+  /** Good parts, in any order; one is read at a time. Taking them may last as long as the line needs. */
+  frames?: AsyncIterable<Frame> | Iterable<Frame>;
+  /** Absolute paths of pictures of good parts, instead. */
+  pictures?: readonly string[];
+  /** Ids of parts of an earlier version, instead. */
+  parts?: readonly string[];
+  /** Goes on with what {@link unfinishedLesson} told of; all other settings are taken from there. */
+  resume?: boolean;
+  /** Different parts after which it stops to collect; all that come when absent. */
+  wanted?: number;
+  /** Frames expected, for progress where nothing else says it. */
+  total?: number;
   /** Findings for which a part is not taught from; duplicates unless told. What cannot be read never is. */
   leaveOut?: readonly FindingKind[];
   actor?: string;
@@ -167,6 +171,23 @@ function sourceOf({ frames }: TeachOptions): FrameSource | undefined {
   return frames === undefined ? undefined : labelled(frames);
 }
 
+/** What a lesson is to teach, of what was asked for. */
+export function settingsOf(options: LessonChoices): LessonSettings {
+  const { resolution = 224, method = 'patch-nn', seed = 1, coresetSize = BANK_SIZE } = options;
+  const { backbone, normalise, mask, align } = options;
+  const tiles = options.tiles === undefined ? undefined : tilingOf(options.tiles);
+  return {
+    width: tiles?.width ?? resolution,
+    height: tiles?.height ?? resolution,
+    ...{ method, seed, coresetSize },
+    ...(backbone === undefined ? {} : { backbone }),
+    ...(normalise === undefined ? {} : { normalise }),
+    ...(mask === undefined ? {} : { mask }),
+    ...(tiles === undefined ? {} : { tiles }),
+    ...(align === undefined ? {} : { align }),
+  };
+}
+
 /** The lesson to go on with, or a new one; one from stored parts leaves no record, for it has nothing to lose. */
 async function lessonOf(options: TeachOptions): Promise<UnfinishedLesson> {
   const { folder, name, pictures, parts, wanted } = options;
@@ -177,24 +198,9 @@ async function lessonOf(options: TeachOptions): Promise<UnfinishedLesson> {
       hint: 'Begin a new one.',
     });
   }
-  const { resolution = 224, method = 'patch-nn', seed = 1, coresetSize = BANK_SIZE } = options;
-  const { backbone, normalise, mask, align } = options;
-  const tiles = options.tiles === undefined ? undefined : tilingOf(options.tiles);
   const record = {
     format: 1,
-    settings: {
-      width: tiles?.width ?? resolution,
-      height: tiles?.height ?? resolution,
-      method,
-      seed,
-      coresetSize,
-      ...(backbone === undefined ? {} : { backbone }),
-      ...(normalise === undefined ? {} : { normalise }),
-      ...(mask === undefined ? {} : { mask }),
-      ...(tiles === undefined ? {} : { tiles }),
-      ...(align === undefined ? {} : { align }),
-      ...(parts === undefined ? {} : await pictureOf(folder, name)),
-    },
+    settings: { ...settingsOf(options), ...(parts === undefined ? {} : await pictureOf(folder, name)) },
     ...(wanted === undefined ? {} : { wanted }),
     ...(pictures === undefined ? {} : { pictures: [...pictures] }),
     startedAt: new Date().toISOString(),

@@ -12,14 +12,16 @@ import type { Finding } from './findings.ts';
 import type { PartLabel } from './parts.ts';
 import type { FromTeacher, Job, ToTeacher } from './teach-protocol.ts';
 import type { TeachingProgress } from './teaching.ts';
+import type { CollectedLine } from './unfinished.ts';
 
 const PROCESS = fileURLToPath(new URL(`./teach-process${extname(import.meta.url)}`, import.meta.url));
 
 /** A frame, and what it is said to be; good unless told. */
-interface LabelledFrame {
+export interface LabelledFrame {
   frame: Frame;
   label?: PartLabel;
   partId?: string;
+  unusual?: true;
 }
 
 export type FrameSource = AsyncIterator<LabelledFrame> | Iterator<LabelledFrame>;
@@ -28,11 +30,16 @@ export interface JobOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: TeachingProgress) => void) | undefined;
   onFinding?: ((finding: Finding) => void) | undefined;
+  /** Aborted when enough is collected: the job goes on with what it has. */
+  enough?: AbortSignal | undefined;
+  onCollected?: ((line: CollectedLine) => void) | undefined;
+  onLooked?: ((findings: Finding[]) => void) | undefined;
   /** The process, as soon as it runs. */
   onProcess?: ((pid: number) => void) | undefined;
 }
 
-type Answer = Exclude<FromTeacher, { type: 'next' | 'progress' | 'finding' | 'failed' }>;
+type Told = 'next' | 'progress' | 'finding' | 'failed' | 'collected' | 'looked';
+type Answer = Exclude<FromTeacher, { type: Told }>;
 
 /** Throws `TEACH_CANCELLED`, or `TEACH_SUSPENDED` where that was the reason. */
 export function throwIfCancelled(signal: AbortSignal | undefined): void {
@@ -68,7 +75,7 @@ export async function untilCancelled<Value>(
 export async function nextFrame(source: FrameSource): Promise<ToTeacher> {
   const next = await source.next();
   if (next.done === true) return { type: 'end' };
-  const { frame, label, partId } = next.value;
+  const { frame, label, partId, unusual } = next.value;
   const { width, height, format } = frame;
   return {
     type: 'frame',
@@ -79,6 +86,7 @@ export async function nextFrame(source: FrameSource): Promise<ToTeacher> {
     source: frame.source,
     ...(label === undefined ? {} : { label }),
     ...(partId === undefined ? {} : { partId }),
+    ...(unusual === undefined ? {} : { unusual }),
   };
 }
 
@@ -100,7 +108,7 @@ export async function doJob(
   options: JobOptions,
   first?: ToTeacher,
 ): Promise<Answer> {
-  const { signal, onProgress, onFinding, onProcess } = options;
+  const { signal, enough, onProgress, onFinding, onCollected, onLooked, onProcess } = options;
   throwIfCancelled(signal);
   const child = fork(PROCESS, [], {
     execArgv: [],
@@ -124,15 +132,21 @@ export async function doJob(
       if (answer.type === 'next') sendNext().catch(reject);
       else if (answer.type === 'progress') onProgress?.(answer.progress);
       else if (answer.type === 'finding') onFinding?.(answer.finding);
+      else if (answer.type === 'collected') onCollected?.(answer.line);
+      else if (answer.type === 'looked') onLooked?.(answer.findings);
       else if (answer.type === 'failed') reject(failure(answer));
       else resolve(answer);
     });
     send(child, { type: 'start', job });
     if (child.pid !== undefined) onProcess?.(child.pid);
   });
+  const end = (): void => send(child, { type: 'end' });
+  if (enough?.aborted === true) end();
+  else enough?.addEventListener('abort', end, { once: true });
   try {
     return await untilCancelled(answered, signal);
   } finally {
+    enough?.removeEventListener('abort', end);
     child.kill('SIGKILL');
     await ended;
   }

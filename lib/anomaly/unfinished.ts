@@ -1,7 +1,8 @@
 /**
  * A lesson that has not ended: what it was to become (`lesson.json`), and the parts it has collected (a
  * line each in `lesson-parts.jsonl`; the parts themselves are in the `PartStore`). Whatever ends the
- * process, the next one goes on from here.
+ * process, the next one goes on from here. One that a person looks through before it is taught is a draft, and
+ * lies beside it (`draft.json`, `draft-parts.jsonl`).
  */
 import { open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +12,8 @@ import { writeDurably } from './durable.ts';
 import { METHODS, type Method } from './method.ts';
 import type { AlignLimits } from '../frame/align.ts';
 import type { MaskArea } from './manifest.ts';
-import { TILES } from './manifest-schema.ts';
+import type { Finding } from './findings.ts';
+import { FINDINGS, TILES } from './manifest-schema.ts';
 import { modelFolder } from './model.ts';
 import { PART_ID } from './parts.ts';
 import type { Tiling } from './tiles.ts';
@@ -34,6 +36,12 @@ export interface LessonSettings {
   align?: AlignLimits & { reference?: string };
 }
 
+/** A lesson that teaches by itself, or one that waits for a person. */
+export type LessonKind = 'lesson' | 'draft';
+
+/** What a draft is at: parts come, a person looks through them, a version is taught from them. */
+export type DraftPhase = 'collecting' | 'looking' | 'teaching';
+
 export interface LessonRecord {
   format: 1;
   settings: LessonSettings;
@@ -43,13 +51,26 @@ export interface LessonRecord {
   pictures?: string[];
   /** ISO 8601 in UTC. */
   startedAt: string;
+  /** Of a draft. */
+  phase?: DraftPhase;
+  /** Of a draft: what was pointed out when it was collected; the first thousand. */
+  findings?: Finding[];
+  /** Of a draft: who began what it is at, and why. */
+  by?: { actor: string; reason: string };
 }
+
+/** What is settled of a lesson; undefined takes back what was settled before. */
+export type Settled = { [Key in keyof LessonRecord]?: LessonRecord[Key] | undefined };
 
 /** One thing that was offered: a part that was kept, or none. */
 export interface CollectedLine {
   /** Empty for what could not be read. */
   id: string;
   source: string;
+  /** Of the inspected part, where it was one. */
+  partId?: string;
+  /** True where the model in service found it suspicious. */
+  unusual?: true;
 }
 
 export interface UnfinishedLesson extends LessonRecord {
@@ -106,12 +127,21 @@ const validate = new Ajv().compile({
       items: { type: 'string', maxLength: 4096 },
     },
     startedAt: { type: 'string', maxLength: 64 },
+    phase: { type: 'string', enum: ['collecting', 'looking', 'teaching'], nullable: true },
+    findings: { ...FINDINGS, nullable: true },
+    by: {
+      type: 'object',
+      nullable: true,
+      additionalProperties: false,
+      required: ['actor', 'reason'],
+      properties: { actor: { type: 'string', maxLength: 256 }, reason: { type: 'string', maxLength: 200 } },
+    },
   },
 } as unknown as JSONSchemaType<LessonRecord>);
 
-function paths(folder: string, name: string): { record: string; parts: string } {
+function paths(folder: string, name: string, kind: LessonKind): { record: string; parts: string } {
   const all = modelFolder(folder, name);
-  return { record: join(all, 'lesson.json'), parts: join(all, 'lesson-parts.jsonl') };
+  return { record: join(all, `${kind}.json`), parts: join(all, `${kind}-parts.jsonl`) };
 }
 
 async function readSmall(file: string): Promise<string | undefined> {
@@ -133,14 +163,22 @@ function parsed(text: string | undefined): unknown {
 function lineOf(text: string): CollectedLine | undefined {
   const line = parsed(text) as Partial<CollectedLine> | null | undefined;
   const isPart = typeof line?.id === 'string' && (line.id === '' || new RegExp(PART_ID).test(line.id));
-  return isPart && typeof line.source === 'string'
-    ? { id: line.id as string, source: line.source }
-    : undefined;
+  if (!isPart || typeof line.source !== 'string') return undefined;
+  return {
+    id: line.id as string,
+    source: line.source,
+    ...(typeof line.partId === 'string' ? { partId: line.partId } : {}),
+    ...(line.unusual === true ? { unusual: true } : {}),
+  };
 }
 
 /** The lesson; undefined where there is none, or none that can be gone on with. */
-export async function readUnfinished(folder: string, name: string): Promise<UnfinishedLesson | undefined> {
-  const { record: file, parts } = paths(folder, name);
+export async function readUnfinished(
+  folder: string,
+  name: string,
+  kind: LessonKind = 'lesson',
+): Promise<UnfinishedLesson | undefined> {
+  const { record: file, parts } = paths(folder, name, kind);
   const record = parsed(await readSmall(file));
   if (!validate(record)) return undefined;
   // The last line may have been cut off.
@@ -148,24 +186,37 @@ export async function readUnfinished(folder: string, name: string): Promise<Unfi
   return { ...record, collected: lines.filter((line) => line !== undefined) };
 }
 
-/** Throws `MODELS_UNWRITABLE`. */
-export async function writeUnfinished(folder: string, name: string, record: LessonRecord): Promise<void> {
-  const { record: file, parts } = paths(folder, name);
+/** Begins a lesson: nothing is collected. Throws `MODELS_UNWRITABLE`. */
+export async function writeUnfinished(
+  folder: string,
+  name: string,
+  record: LessonRecord,
+  kind: LessonKind = 'lesson',
+): Promise<void> {
+  const { record: file, parts } = paths(folder, name, kind);
   await rm(parts, { force: true });
   await writeDurably(file, `${JSON.stringify(record)}\n`);
 }
 
-/** What was settled while it collects. Throws `MODELS_UNWRITABLE`. */
-export async function noteSettings(folder: string, name: string, settings: LessonSettings): Promise<void> {
-  const lesson = await readUnfinished(folder, name);
+/** What was settled of a lesson; what it has collected stays. Throws `MODELS_UNWRITABLE`. */
+export async function noteUnfinished(
+  folder: string,
+  name: string,
+  settled: Settled,
+  kind: LessonKind = 'lesson',
+): Promise<void> {
+  const lesson = await readUnfinished(folder, name, kind);
   if (lesson === undefined) return;
-  const record: Partial<UnfinishedLesson> = { ...lesson, settings };
-  delete record.collected;
-  await writeDurably(paths(folder, name).record, `${JSON.stringify(record)}\n`);
+  const record = { ...lesson, ...settled, collected: undefined };
+  await writeDurably(paths(folder, name, kind).record, `${JSON.stringify(record)}\n`);
 }
 
-export async function removeUnfinished(folder: string, name: string): Promise<void> {
-  const { record, parts } = paths(folder, name);
+export async function removeUnfinished(
+  folder: string,
+  name: string,
+  kind: LessonKind = 'lesson',
+): Promise<void> {
+  const { record, parts } = paths(folder, name, kind);
   await rm(record, { force: true });
   await rm(parts, { force: true });
 }
@@ -179,14 +230,19 @@ export class LessonLog {
   }
 
   /** Begins with what is known to be good of a log that was cut off. Throws `MODELS_UNWRITABLE`. */
-  static async open(folder: string, name: string, before: readonly CollectedLine[]): Promise<LessonLog> {
-    const { parts } = paths(folder, name);
+  static async open(
+    folder: string,
+    name: string,
+    before: readonly CollectedLine[],
+    kind: LessonKind = 'lesson',
+  ): Promise<LessonLog> {
+    const { parts } = paths(folder, name, kind);
     await writeDurably(parts, before.map((line) => `${JSON.stringify(line)}\n`).join(''));
     return new LessonLog(await open(parts, 'a'));
   }
 
-  async add({ id, source }: CollectedLine): Promise<void> {
-    await this.#handle.appendFile(`${JSON.stringify({ id, source: source.slice(0, 4096) })}\n`);
+  async add(line: CollectedLine): Promise<void> {
+    await this.#handle.appendFile(`${JSON.stringify({ ...line, source: line.source.slice(0, 4096) })}\n`);
     await this.#handle.datasync();
   }
 

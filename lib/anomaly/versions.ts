@@ -1,6 +1,7 @@
 /**
  * The versions of a model, each made whole beside the others and then given its number. The newest
- * serves; going back is a new version that copies an old one, so that nothing that ever judged a part is lost.
+ * serves; going back is a new version that copies an old one. None is changed; old ones that nobody needs are
+ * removed (`prune`).
  */
 import { randomUUID } from 'node:crypto';
 import { copyFile, link, readdir, rename, rm } from 'node:fs/promises';
@@ -150,15 +151,30 @@ export async function publish(
 
 /** Takes back a version that was just published and that nobody uses. Only while the model is held. */
 export async function takeBack(folder: string, { name, path }: AnomalyModel): Promise<void> {
+  await removeVersion(folder, name, path);
+}
+
+/** At once: half of a version is never seen. */
+async function removeVersion(folder: string, name: string, path: string): Promise<void> {
   const draft = newDraftPath(folder, name);
   await rename(path, draft);
   await flushFolder(modelFolder(folder, name));
   await rm(draft, { recursive: true, force: true });
 }
 
-/** Ids of the parts that a version names, or an unfinished lesson. */
+/** Of a version that does not serve yet. */
+export function candidateFolder(folder: string, name: string): string {
+  return join(modelFolder(folder, name), 'candidate');
+}
+
+/** Ids of the parts that a version names, or the one that waits, an unfinished lesson, or a draft. */
 async function neededParts(folder: string, name: string): Promise<Set<string> | undefined> {
-  const needed = new Set((await readUnfinished(folder, name))?.collected.map(({ id }) => id));
+  const needed = new Set<string>();
+  for (const kind of ['lesson', 'draft'] as const) {
+    for (const { id } of (await readUnfinished(folder, name, kind))?.collected ?? []) needed.add(id);
+  }
+  const candidate = await readManifest(candidateFolder(folder, name)).catch(() => undefined);
+  for (const id of [...(candidate?.parts ?? []), ...(candidate?.defects ?? [])]) needed.add(id);
   for (const version of await versionsOf(folder, name)) {
     const manifest = await readManifest(versionFolder(folder, name, version)).catch(() => undefined);
     // What a version needs that cannot be read, nobody knows.
@@ -179,6 +195,39 @@ export async function sweep(folder: string, name: string): Promise<void> {
   }
   const needed = await neededParts(folder, name);
   if (needed !== undefined) await new PartStore(folder, name).sweep(needed);
+}
+
+/**
+ * Removes the oldest versions. What stays: the newest, which serves; the one it came from, to go back to; and
+ * `keep` others, the newest of them. Numbers are never given again. Parts that only a removed version knew go too.
+ *
+ * @returns what was removed, oldest first
+ * @throws AnomalyError `TEACH_BUSY`
+ */
+export async function prune(
+  folder: string,
+  name: string,
+  keep: number,
+): Promise<{ version: number; digest?: string }[]> {
+  const numbers = await versionsOf(folder, name);
+  if (numbers.length <= keep + 1) return [];
+  const release = await holdModel(folder, name);
+  try {
+    const serving = numbers.at(-1) ?? 0;
+    const { parent } = await readManifest(versionFolder(folder, name, serving));
+    const others = numbers.filter((version) => version !== serving && version !== parent);
+    const removed: { version: number; digest?: string }[] = [];
+    for (const version of others.slice(0, Math.max(0, others.length - keep))) {
+      const path = versionFolder(folder, name, version);
+      const digest = (await readManifest(path).catch(() => undefined))?.digest;
+      await removeVersion(folder, name, path);
+      removed.push({ version, ...(digest === undefined ? {} : { digest }) });
+    }
+    if (removed.length > 0) await sweep(folder, name);
+    return removed;
+  } finally {
+    await release();
+  }
 }
 
 /** The version to start from. Throws `MODEL_MISSING` and as `readModel`. */

@@ -8,7 +8,7 @@ export interface AlignRecipe extends AlignLimits {
   reference: string;
 }
 
-export class AlignError extends CodedError<'ALIGN_INVALID'> {}
+export class AlignError extends CodedError</** The recipe asks for an alignment that cannot be. */ 'ALIGN_INVALID'> {}
 
 /** Longest side of a reference, pixels: as fine as its milliseconds allow. */
 export const MOST_SIDE = 128;

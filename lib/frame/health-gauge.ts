@@ -11,7 +11,12 @@ import { decodeRgb } from './decode.ts';
 import type { FrameFormat } from './frame.ts';
 import { measurePixels, type Pixels } from './luminance.ts';
 
-export class HealthError extends CodedError<'IMAGE_INVALID' | 'IMAGE_TOO_LARGE' | 'HEALTH_FAILED'> {}
+export class HealthError extends CodedError<
+  | 'IMAGE_INVALID'
+  | 'IMAGE_TOO_LARGE'
+  /** The thread that measures the health of images ended while it had this one. */
+  | 'HEALTH_FAILED'
+> {}
 
 /** A frame as it reaches the worker. */
 export interface Picture {

@@ -2,6 +2,7 @@
 import { CodedError } from '../errors.ts';
 
 export type OnnxErrorCode =
+  /** The bytes are no ONNX model. */
   | 'ONNX_INVALID'
   /** More parts than a model has. */
   | 'ONNX_TOO_LARGE'

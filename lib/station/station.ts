@@ -11,6 +11,8 @@ import { openInspection } from '../inspection/inspection.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { asCodedError } from '../errors.ts';
 import type { CommandRecord, Journal, Label, NewLabel } from '../journal/types.ts';
+import { AlarmList } from './alarms/alarm-list.ts';
+import { StationAlarms } from './alarms/station-alarms.ts';
 import { Approvals, type Approval, type ApprovalRequest } from './approvals.ts';
 import { MAX_LEASE_MS, type By } from './arming.ts';
 import { ArmingControl } from './arming-control.ts';
@@ -98,11 +100,13 @@ class LocalStation implements StationControl {
   readonly autonomy: Autonomy;
   readonly armingPolicy: ArmingPolicy;
   readonly leaseMs: number;
+  readonly alarms: AlarmList;
   readonly #clock: Clock;
   readonly #stopTicking: () => void;
   readonly #memory: StationMemory;
   readonly #record: StationRecord;
   readonly #control: ArmingControl;
+  readonly #ownAlarms: StationAlarms;
   readonly #gates = new Gates();
   readonly #labels: Labels;
   readonly #overrides: Overrides;
@@ -123,12 +127,21 @@ class LocalStation implements StationControl {
     this.armingPolicy = options.arming ?? 'single';
     this.leaseMs = options.leaseMs ?? MAX_LEASE_MS;
     this.#clock = options.clock ?? systemClock;
+    this.alarms = new AlarmList({
+      station: { id: this.id, name: this.name },
+      clock: this.#clock,
+      journal: () => this.#memory.journal(),
+    });
+    this.#ownAlarms = new StationAlarms(this.alarms);
     this.#memory = new StationMemory({
       station: this.name,
       folder: this.folder,
       open: options.openJournal,
-      onOpen: (journal) => this.#control.restore(journal),
-      onFailure: (message) => this.#control.failed(`JOURNAL_UNAVAILABLE: ${message}`),
+      onOpen: (journal) => this.#opened(journal),
+      onFailure: (message) => {
+        this.#control.failed(`JOURNAL_UNAVAILABLE: ${message}`);
+        this.alarms.raise({ code: 'JOURNAL_UNAVAILABLE', message });
+      },
     });
     this.#record = new StationRecord(this.name, this.#memory, (message) => this.#control.failed(message));
     this.#control = new ArmingControl({
@@ -143,7 +156,10 @@ class LocalStation implements StationControl {
     this.#labels = new Labels(this.name, this.#memory);
     this.#overrides = new Overrides(this.#record);
     this.#requests = new Requests(this.name, () => this.journal(), this.#record);
-    this.#stopTicking = this.#clock.every(TICK_MS, () => this.#control.tick());
+    this.#stopTicking = this.#clock.every(TICK_MS, () => {
+      this.#control.tick();
+      this.alarms.tick();
+    });
   }
 
   get mode(): Mode {
@@ -351,10 +367,24 @@ class LocalStation implements StationControl {
     this.#stopTicking();
     this.#control.close();
     this.#approvals.withdrawAll();
+    await this.alarms.close();
     await this.#memory.close();
   }
 
+  async #opened(journal: Journal): Promise<void> {
+    await this.#control.restore(journal);
+    this.alarms.restore(await journal.getValue(this.alarms.recordKey));
+    this.#ownAlarms.restore({ concerns: this.concerns() });
+    this.#follow();
+    this.alarms.clear('JOURNAL_UNAVAILABLE');
+  }
+
+  #follow(): void {
+    this.#ownAlarms.follow({ arming: this.arming(), mode: this.mode, concerns: this.concerns() });
+  }
+
   #changed(): void {
+    this.#follow();
     // A person's yes is worth nothing any more.
     if (this.#control.view().state !== 'ARMED') this.#approvals.withdrawAll();
     this.#listeners.tell();

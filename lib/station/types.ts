@@ -1,7 +1,8 @@
-/** What the nodes of a station share: its memory, its mode and whether it may act. */
+/** What the nodes of a station share: its memory, its mode, its alarms and whether it may act. */
 import type { Journal, Label, NewLabel } from '../journal/types.ts';
 import type { Inspection, Mode, ModelReference, NewPart } from '../inspection/inspection.ts';
 import type { Outcome } from '../plc/outcome.ts';
+import type { AlarmList } from './alarms/alarm-list.ts';
 
 /** How far the station goes by itself: watch, recommend, act after a person's yes, act. */
 export type Autonomy = 'observe' | 'advise' | 'confirm' | 'act';
@@ -109,6 +110,8 @@ export interface Station {
   readonly defaultDeadlineMs: number;
   readonly autonomy: Autonomy;
   readonly mode: Mode;
+  /** What a person has to be told of. */
+  readonly alarms: AlarmList;
   /** Opens on first use; rejects with `JOURNAL_UNAVAILABLE` when the folder cannot be written. */
   journal(): Promise<Journal>;
   /** Opens the envelope of the next part of this station. */

@@ -15,7 +15,11 @@ export interface ChangeDetector<State> {
   toJSON(): State;
 }
 
-class StatisticsError extends CodedError<'NOT_FINITE' | 'OPTION_INVALID'> {}
+class StatisticsError extends CodedError<
+  | 'NOT_FINITE'
+  /** A setting of a detector lies outside of what it can be. */
+  | 'OPTION_INVALID'
+> {}
 
 /** One NaN in a running sum would silence a detector for good, so none is let in. */
 export function finite(value: number): number {

@@ -44,6 +44,8 @@ export interface AdminRequest<Body> {
 }
 
 export interface AdminRoute<Body> {
+  /** What it is for, in a line, for whoever programs against it; the queries it takes too. */
+  summary?: string;
   /** GET must not change state. */
   method: 'get' | 'post';
   path: string;
@@ -57,6 +59,15 @@ export interface AdminRoute<Body> {
   file?: { maxBytes: number };
   /** What it returns is sent as JSON; undefined when it answered through `response` itself. */
   handle(request: AdminRequest<Body>): unknown;
+}
+
+type KnownRoute = Omit<AdminRoute<never>, 'handle'>;
+
+const known = new WeakMap<NodeAPI['httpAdmin'], KnownRoute[]>();
+
+/** The routes registered so far, in that order. */
+export function adminRoutes(RED: NodeAPI): readonly KnownRoute[] {
+  return known.get(RED.httpAdmin) ?? [];
 }
 
 const ajv = new Ajv({ allErrors: true, strict: true });
@@ -136,6 +147,7 @@ export function adminRoute<Body = undefined>(RED: NodeAPI, route: AdminRoute<Bod
       if (!response.headersSent) response.status(HTTP_STATUS[code] ?? 409).json({ code, message, hint });
     });
   };
+  known.set(RED.httpAdmin, [...adminRoutes(RED), route]);
   const permissions = [route.permission].flat();
   const guards = permissions.map((permission) => RED.auth.needsPermission(permission));
   RED.httpAdmin[route.method](route.path, ...guards, handler);

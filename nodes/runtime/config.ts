@@ -5,7 +5,7 @@
 import { CodedError } from '../../lib/errors.ts';
 import type { RawConfig } from './types.ts';
 
-export class ConfigError extends CodedError<'CONFIG_INVALID'> {
+export class ConfigError extends CodedError</** A field of the node is missing or cannot be what it is. */ 'CONFIG_INVALID'> {
   /** The property of the configuration that is wrong. */
   readonly field: string;
 

@@ -31,8 +31,8 @@ async function until(holds: () => Promise<boolean>, what: string): Promise<void>
 }
 
 describe('the pilot station in the browser', function () {
-  this.bail(true);
   this.timeout(300_000);
+  let failed: string | undefined;
   let home: string;
   let started: ChildProcess;
   let browser: Browser;
@@ -82,6 +82,12 @@ describe('the pilot station in the browser', function () {
     rmSync(home, { recursive: true, force: true });
   });
 
+  // Each step begins where the one before it has ended. (mocha's own bail would end all test files.)
+  beforeEach(() => assert.equal(failed, undefined, 'a step before has failed'));
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') failed = this.currentTest.title;
+  });
+
   async function act(button: string, reason: string): Promise<void> {
     await page.click(`[data-test=${button}]`);
     await page.fill('input[name=reason]', reason);
@@ -113,7 +119,7 @@ describe('the pilot station in the browser', function () {
 
   it('is armed with a reason, rejects a bad part, moves the PLC’s gate and files the ticket', async () => {
     await act('arm', 'first parts checked by hand');
-    await page.waitForSelector('.chip.armed');
+    await page.waitForSelector('[data-test=arming].armed');
     assert.match((await page.textContent('[data-test=lease]')) ?? '', /^8 h left$/);
     const reject = page.locator('[data-test=reject]', { hasText: 'confirmed' }).first();
     await reject.waitFor({ timeout: 120_000 });
@@ -131,14 +137,12 @@ describe('the pilot station in the browser', function () {
 
   it('is disarmed by the same person and says so', async () => {
     await act('disarm', 'end of the trial');
-    await page.waitForSelector('.chip.disarmed');
+    await page.waitForSelector('[data-test=arming].disarmed');
   });
 
   it('waits for a second person where two have to agree, whom the first cannot stand in for', async () => {
     const admin = `http://127.0.0.1:${ports.nodeRed}`;
-    const { token } = JSON.parse(
-      String(await page.evaluate(`sessionStorage.getItem('jidoka-operator')`)),
-    ) as {
+    const { token } = JSON.parse(String(await page.evaluate(`sessionStorage.getItem('jidoka-desk:/')`))) as {
       token: string;
     };
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
@@ -146,13 +150,16 @@ describe('the pilot station in the browser', function () {
     const dual = flows.map((item) => (item['id'] === 'pilot-station' ? { ...item, arming: 'dual' } : item));
     const deployed = await fetch(`${admin}/flows`, { method: 'POST', headers, body: JSON.stringify(dual) });
     assert.ok(deployed.ok);
+    // A deploy makes the page anew, and what was open in it is gone.
+    await page.reload();
+    await page.waitForSelector('.chip.disarmed');
     await act('arm', 'two persons this time');
     await page.waitForSelector('[data-test=pending]');
     assert.match((await page.textContent('[data-test=arming]')) ?? '', /waits for approval/);
     assert.equal(await page.isDisabled('[data-test=approve]'), true);
     await act('withdraw', 'nobody else is here');
     await page.waitForSelector('[data-test=pending]', { state: 'detached' });
-    await page.waitForSelector('.chip.disarmed');
+    await page.waitForSelector('[data-test=arming].disarmed');
   });
 
   it('fits a phone', async () => {

@@ -4,6 +4,7 @@ import { compileFunction } from 'node:vm';
 import { readPilotFlow } from '../../plant/pilot-flow.ts';
 
 interface View {
+  station: string;
   teaching: unknown;
   alarms: { code: string; text: string }[];
   counts: Record<string, number>;
@@ -11,7 +12,7 @@ interface View {
 
 describe('the view of the pilot station', () => {
   let kept: Map<string, unknown>;
-  let run: (msg: object) => [{ payload: View }, { payload: { reviews: unknown[] } } | null] | null;
+  let run: (msg: object) => { payload: View } | null;
 
   beforeEach(() => {
     kept = new Map();
@@ -20,23 +21,15 @@ describe('the view of the pilot station', () => {
       set: (key: string, value: unknown) => void kept.set(key, structuredClone(value)),
     };
     const view = readPilotFlow().find(({ id }) => id === 'pilot-view');
-    const call = compileFunction(String(view?.['func']), ['msg', 'context', 'node']) as (
+    const call = compileFunction(String(view?.['func']), ['msg', 'context', 'node', 'env']) as (
       ...values: unknown[]
     ) => ReturnType<typeof run>;
-    run = (msg) => call(msg, context, { warn: (error: unknown) => assert.ifError(error) });
+    run = (msg) =>
+      call(msg, context, { warn: (error: unknown) => assert.ifError(error) }, { get: () => 'Press 4' });
   });
 
   const lesson = { stage: 'folds', done: 1, total: 5, fraction: 0.6 };
-  const teaching = (payload: object) => run({ topic: 'jidoka/teaching', payload })?.[0].payload;
-  const review = (score: number | null) =>
-    run({
-      inspection: {
-        part: { id: 'p1', sequence: 1 },
-        timings: { age: 5 },
-        verdict: { decision: 'review', score, threshold: 1, reason: 'review-band' },
-      },
-    });
-
+  const teaching = (payload: object) => run({ topic: 'jidoka/teaching', payload })?.payload;
   it('shows a lesson until it ends, however it ends', () => {
     assert.deepEqual(teaching(lesson)?.teaching, lesson);
     const cancelled = teaching({ ended: 'cancelled' });
@@ -52,16 +45,14 @@ describe('the view of the pilot station', () => {
 
   it('says that parts no longer look as taught', () => {
     const payload = { code: 'DRIFT', message: 'scores have risen' };
-    const alarms = run({ topic: 'jidoka/drift', payload })?.[0].payload.alarms;
+    const alarms = run({ topic: 'jidoka/drift', payload })?.payload.alarms;
     assert.deepEqual(
       alarms?.map(({ code, text }) => [code, text]),
       [['DRIFT', 'scores have risen']],
     );
   });
 
-  it('lists what a person has to look at while a model learns, but not the parts of a lesson', () => {
-    teaching(lesson);
-    assert.equal(review(null)?.[1], null);
-    assert.equal(review(0.9)?.[1]?.payload.reviews.length, 1);
+  it('tells the page which station it shows', () => {
+    assert.equal(run({ topic: 'line', payload: {} })?.payload.station, 'Press 4');
   });
 });

@@ -10,6 +10,8 @@ export interface RealParts {
   bad: Frame[];
   /** Where the pictures of `good` are. */
   goodPaths: string[];
+  /** Where the first of `bad` is. */
+  badPath: string;
 }
 
 /** Skips the calling hook's tests where the pictures are not at hand. */
@@ -22,5 +24,6 @@ export async function realParts(context: Context, count = 12): Promise<RealParts
     good: await Promise.all(goodPaths.map(readFrame)),
     bad: await Promise.all(bad.slice(0, 3).map(readFrame)),
     goodPaths,
+    badPath: bad[0] ?? '',
   };
 }

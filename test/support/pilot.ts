@@ -54,7 +54,10 @@ function pilotFlowFor({ plant, stationFolder, change = {}, haltAfter = 0 }: Pilo
     ...flow.map((node) => {
       const changed = { ...node, ...change[node.id] };
       if (node.id === 'pilot-tab') {
-        changed['env'] = [{ name: 'HALT_AFTER', value: String(haltAfter), type: 'num' }];
+        changed['env'] = [
+          ...(node['env'] as { name: string }[]).filter(({ name }) => name !== 'HALT_AFTER'),
+          { name: 'HALT_AFTER', value: String(haltAfter), type: 'num' },
+        ];
       }
       const debug = looks[node.id];
       return debug === undefined ? changed : watched(changed, debug);

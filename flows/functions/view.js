@@ -9,7 +9,6 @@ const state = context.get('state') ?? {
   link: null,
   alarms: [],
   rejects: [],
-  reviews: [],
 };
 
 async function picture(frame) {
@@ -36,10 +35,9 @@ function entryOf(id) {
   return state.rejects.find((item) => item.id === id);
 }
 
-/** Nodes that judge or act: what goes wrong there is an alarm, not another part. */
-const ACTING = ['pilot-gate', 'pilot-divert', 'pilot-feeder', 'pilot-ticket'];
+/** What comes from these nodes is an alarm, not another part. */
+const ACTING = ['tolerance-gate', 'plc-write', 'mes-ticket'];
 
-let listsChanged = false;
 let judged = null;
 const { inspection } = msg;
 
@@ -53,23 +51,20 @@ else if (msg.topic === 'jidoka/model') {
   state.teaching = null;
 } else if (msg.topic === 'line') state.line = typeof msg.payload === 'object' ? msg.payload : null;
 else if (msg.status) state.link = { text: msg.status.text, fill: msg.status.fill };
-else if (msg.error && ACTING.includes(msg.error.source?.id)) {
+else if (msg.error && ACTING.includes(msg.error.source?.type)) {
   alarm(msg.error.code ?? 'ERROR', msg.error.message);
 } else if (inspection?.ticket?.state === 'failed') {
   const entry = entryOf(inspection.part.id);
   if (entry) entry.ticket = 'ticket refused by the MES';
-  listsChanged = entry !== undefined;
   alarm('TICKET_FAILED', `part ${inspection.part.sequence}: ${msg.error?.message ?? 'set aside'}`);
 } else if (inspection?.ticket && msg.payload === inspection.ticket.id) {
   const entry = entryOf(inspection.part.id);
   if (entry) entry.ticket = inspection.ticket.id;
-  listsChanged = entry !== undefined;
 } else if (inspection?.command) {
   const { outcome, reason, tag } = inspection.command;
   const entry = entryOf(inspection.part.id);
   if (entry) entry.command = { outcome, reason, tag };
   if (state.last?.id === inspection.part.id) state.last.command = { outcome, reason, tag };
-  listsChanged = entry !== undefined;
   if (outcome !== 'confirmed') alarm(reason ?? outcome, `${tag}: ${outcome}`);
 } else if (inspection?.verdict) {
   const { decision, score, threshold, reason, calibration } = inspection.verdict;
@@ -93,47 +88,40 @@ else if (msg.error && ACTING.includes(msg.error.source?.id)) {
   if (decision === 'reject') {
     state.rejects.unshift({ ...state.last, picture: null, ticket: null });
     state.rejects.length = Math.min(state.rejects.length, 10);
-    listsChanged = true;
-  } else if (decision === 'review' && !(state.teaching && score === null)) {
-    // Parts of a lesson have no score, and nobody has to look at them.
-    state.reviews.unshift({ ...state.last, picture: null });
-    state.reviews.length = Math.min(state.reviews.length, 10);
-    listsChanged = true;
   }
 } else if (msg.error) alarm(msg.error.code ?? 'ERROR', msg.error.message);
 else return null;
 
 context.set('state', state);
 
-function page(listsChange) {
+function page() {
   const ages = [...state.ages].sort((a, b) => a - b);
-  const { counts, last, teaching, model, line, link, alarms, rejects, reviews } = state;
-  return [
-    {
-      payload: {
-        counts,
-        last,
-        teaching,
-        model,
-        line,
-        link,
-        alarms,
-        picture: context.get('live') ?? null,
-        latency: { p50: quantile(ages, 0.5), p99: quantile(ages, 0.99), parts: ages.length },
-      },
+  const { counts, last, teaching, model, line, link, alarms, rejects } = state;
+  return {
+    payload: {
+      station: env.get('STATION'),
+      counts,
+      last,
+      teaching,
+      model,
+      line,
+      link,
+      alarms,
+      rejects,
+      picture: context.get('live') ?? null,
+      latency: { p50: quantile(ages, 0.5), p99: quantile(ages, 0.99), parts: ages.length },
     },
-    listsChange ? { payload: { rejects, reviews } } : null,
-  ];
+  };
 }
 
 // The heatmap is made after the part has gone on: the page is told once more when it is there.
 const frame = msg.heatmap ?? msg.frame;
 if (judged && frame) {
   picture(frame).then((live) => {
-    const entry = [...state.rejects, ...state.reviews].find((item) => item.id === judged);
+    const entry = state.rejects.find((item) => item.id === judged);
     if (entry) entry.picture = live;
     context.set('live', live);
-    node.send(page(entry !== undefined));
+    node.send(page());
   }, node.warn);
 }
-return page(listsChanged);
+return page();

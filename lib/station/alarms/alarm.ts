@@ -1,0 +1,118 @@
+/** One alarm as the list keeps it, and the plain JSON it is kept as over a restart. */
+import { isAlarmCode, shelveMinutes, type AlarmCode } from './catalogue.ts';
+import { isHidden, type Standing } from './states.ts';
+import type { AlarmSource } from './types.ts';
+
+const MINUTE_MS = 60_000;
+
+export interface Alarm {
+  readonly key: string;
+  readonly code: AlarmCode;
+  source: AlarmSource;
+  message: string;
+  standing: Standing;
+  /** Nobody has seen the cause since a restart. */
+  isDoubtful: boolean;
+  count: number;
+  /** How many of those the ledger does not know yet. */
+  unrecorded: number;
+  /** Milliseconds since 1970. */
+  raisedAt: number;
+  changedAt: number;
+  acknowledged: { actor: string; at: number } | null;
+  /** `until`: monotonic. */
+  hidden: { actor: string; reason: string; at: number; until: number | null } | null;
+  /** What happens once it has been so for long enough; monotonic. */
+  due: { event: 'raise' | 'clear'; at: number } | null;
+  /** When a person was last told of it; monotonic. */
+  toldAt: number | null;
+}
+
+export interface KeptAlarm {
+  key: string;
+  code: AlarmCode;
+  source: AlarmSource;
+  message: string;
+  state: Standing['state'];
+  condition: Standing['condition'];
+  count: number;
+  raisedAt: number;
+  changedAt: number;
+  acknowledged: Alarm['acknowledged'];
+  /** `until`: wall time. */
+  hidden: Alarm['hidden'];
+}
+
+export function keyOf(code: AlarmCode, sourceId: string): string {
+  return `${code}:${sourceId}`;
+}
+
+export function keptAlarm(alarm: Alarm, nowMs: number, wallNowMs: number): KeptAlarm {
+  const { key, code, source, message, standing, count, raisedAt, changedAt, acknowledged, hidden } = alarm;
+  const until = hidden === null || hidden.until === null ? null : wallNowMs + (hidden.until - nowMs);
+  return {
+    ...{ key, code, source, message, ...standing, count, raisedAt, changedAt, acknowledged },
+    hidden: hidden === null ? null : { ...hidden, until },
+  };
+}
+
+/** A clock that went back never lets an alarm be shelved for longer than it may be. */
+export function restoredAlarm(kept: KeptAlarm, nowMs: number, wallNowMs: number): Alarm {
+  const { state, condition, hidden, ...rest } = kept;
+  const until =
+    hidden === null || hidden.until === null
+      ? null
+      : nowMs + Math.min(hidden.until - wallNowMs, shelveMinutes(kept.code) * MINUTE_MS);
+  return {
+    ...rest,
+    standing: { state, condition },
+    hidden: hidden === null ? null : { ...hidden, until },
+    ...{ isDoubtful: false, unrecorded: 0, due: null, toldAt: null },
+  };
+}
+
+/** What can be read of what was kept. */
+export function readKeptAlarms(kept: unknown): KeptAlarm[] {
+  const { alarms } = (typeof kept === 'object' && kept !== null ? kept : {}) as { alarms?: unknown };
+  return Array.isArray(alarms) ? alarms.filter(isKept) : [];
+}
+
+const CONDITIONS: readonly unknown[] = ['gone', 'active', 'held'];
+const STATES: readonly unknown[] = [
+  ...['unacknowledged', 'acknowledged', 'returned', 'latched', 'latched-acknowledged'],
+  ...['shelved', 'suppressed', 'out-of-service'],
+];
+
+function isKept(value: unknown): value is KeptAlarm {
+  const alarm = fieldsOf(value);
+  const source = fieldsOf(alarm['source']);
+  return (
+    isAlarmCode(alarm['code']) &&
+    typeof source['id'] === 'string' &&
+    typeof source['name'] === 'string' &&
+    alarm['key'] === keyOf(alarm['code'], source['id']) &&
+    typeof alarm['message'] === 'string' &&
+    STATES.includes(alarm['state']) &&
+    CONDITIONS.includes(alarm['condition']) &&
+    [alarm['count'], alarm['raisedAt'], alarm['changedAt']].every(Number.isFinite) &&
+    isBy(alarm['acknowledged']) &&
+    isBy(alarm['hidden']) &&
+    (alarm['hidden'] === null || isHiding(alarm['hidden'], alarm['state']))
+  );
+}
+
+function isBy(value: unknown): boolean {
+  if (value === null) return true;
+  const { actor, at } = fieldsOf(value);
+  return typeof actor === 'string' && Number.isFinite(at);
+}
+
+function isHiding(value: unknown, state: unknown): boolean {
+  const { reason, until } = fieldsOf(value);
+  const ends = until === null || Number.isFinite(until);
+  return typeof reason === 'string' && ends && isHidden(state as Standing['state']);
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}

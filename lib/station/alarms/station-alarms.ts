@@ -1,0 +1,44 @@
+/** The alarms that follow from where a station stands: tripped, locked out, stepped down. */
+import type { Mode } from '../../inspection/inspection.ts';
+import type { ArmingView, Cause } from '../types.ts';
+import type { AlarmList } from './alarm-list.ts';
+import { isAlarmCode, type AlarmCode } from './catalogue.ts';
+
+export interface Stand {
+  arming: Pick<ArmingView, 'state' | 'reason'>;
+  mode: Mode;
+  concerns: Cause[];
+}
+
+export class StationAlarms {
+  readonly #list: AlarmList;
+  #concerns: readonly AlarmCode[] = [];
+
+  constructor(list: AlarmList) {
+    this.#list = list;
+  }
+
+  /** Called with every change. */
+  follow({ arming, mode, concerns }: Stand): void {
+    const { state, reason } = arming;
+    this.#set('LOCKED_OUT', state === 'LOCKED_OUT', reason);
+    this.#set('TRIPPED', state === 'TRIPPED' || state === 'LOCKED_OUT', reason);
+    const why = `${mode}: ${concerns.map(({ message }) => message).join('; ')}`;
+    this.#set('STATION_STOPPED', mode === 'STOPPED', why);
+    this.#set('STATION_DEGRADED', mode !== 'NORMAL', why);
+    const codes = concerns.map(({ code }) => code).filter(isAlarmCode);
+    // Whoever resets the station says that the causes are gone.
+    for (const code of this.#concerns) if (!codes.includes(code)) this.#list.clear(code);
+    this.#concerns = codes;
+  }
+
+  /** What the station was concerned about before a restart it still is. */
+  restore({ concerns }: Pick<Stand, 'concerns'>): void {
+    for (const { code } of concerns) if (isAlarmCode(code)) this.#list.confirm(code);
+  }
+
+  #set(code: AlarmCode, isSo: boolean, message: string): void {
+    if (isSo) this.#list.raise({ code, message });
+    else this.#list.clear(code);
+  }
+}
