@@ -59,11 +59,13 @@ function normalise(config: ConfigReader): InspectionStationConfig {
 function retentionOf(config: ConfigReader): InspectionStationConfig['retention'] {
   const partsDays = config.optionalNumber('keepPartsDays', { min: 1 });
   const evidenceDays = config.optionalNumber('keepEvidenceDays', { min: 1 });
+  const ledgerDays = config.number('keepLedgerDays', { fallback: 0, min: 0 });
   const gigabytes = config.optionalNumber('keepEvidenceGigabytes', { min: 0.01 });
   return {
     ...(partsDays === undefined ? {} : { partsDays }),
     ...(evidenceDays === undefined ? {} : { evidenceDays }),
     ...(gigabytes === undefined ? {} : { evidenceMaxBytes: gigabytes * GIGABYTE }),
+    ...(ledgerDays === 0 ? {} : { ledgerDays }),
   };
 }
 
