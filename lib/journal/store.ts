@@ -24,7 +24,7 @@ import { Tables } from './tables.ts';
 import type {
   Attachment,
   BoundUse,
-  CommandIntent,
+  NewCommand,
   CommandNumber,
   CommandRecord,
   CommandResult,
@@ -285,7 +285,7 @@ export class Store {
   }
 
   recordCommand(json: string): CommandNumber {
-    const intent = JSON.parse(json) as CommandIntent;
+    const intent = JSON.parse(json) as NewCommand;
     const number = this.#commands.record(intent, this.#ledgerHead().sequence + 1);
     const { id, partId, endpoint, tag, value, actor, purpose = 'decision' } = intent;
     const endpointId = otherThanName(intent);

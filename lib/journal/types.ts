@@ -40,6 +40,11 @@ export interface CommandIntent {
   purpose?: CommandPurpose;
 }
 
+export interface NewCommand extends CommandIntent {
+  /** Newest number that the PLC has seen: its own is above it, also where this journal knows of none. */
+  above?: number;
+}
+
 /** `decision`: about a part. `release`: a person lets go. `request`: a person or program asked for it. `fallback`: the output that was defined for the station that stopped acting. */
 export type CommandPurpose = 'decision' | 'release' | 'request' | 'fallback';
 
@@ -295,7 +300,7 @@ export interface Journal {
    * Keeps the intent together with its record in the ledger (`plc.command`), in one commit. Rejects with
    * `JOURNAL_DUPLICATE` when the id is known: a command is sent once.
    */
-  recordCommand(intent: CommandIntent): Promise<CommandNumber>;
+  recordCommand(intent: NewCommand): Promise<CommandNumber>;
   /** Together with its record in the ledger (`plc.outcome`). */
   recordCommandResult(result: CommandResult): Promise<void>;
   command(id: string): Promise<CommandRecord | undefined>;

@@ -44,7 +44,7 @@ import {
 } from './transport.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
-const CLOSE_TIMEOUT_MS = 3000;
+const CLOSE_TIMEOUT_MS = 2000;
 const DESCRIBE_TIMEOUT_MS = 5000;
 
 const GOOD = 0;
