@@ -109,6 +109,7 @@ class LocalStation implements StationControl {
       // Where there is no journal, the ledger will refuse.
       remember: () => this.#memory.journal().then(noResult, noResult),
       onChange: () => this.#changed(),
+      onClockStep: (message) => this.alarms.raise({ code: 'CLOCK_STEPPED', message }),
     });
     this.#labels = new Labels(this.name, this.#memory);
     this.#parts = new Parts(
