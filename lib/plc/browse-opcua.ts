@@ -61,17 +61,23 @@ export class OpcUaBrowser implements TagBrowser {
   async steps(nodes: readonly (string | undefined)[], signal: AbortSignal): Promise<Step[][]> {
     const asked = this.#up();
     const parents = nodes.map((node) => nodeIdOf(asked, node ?? OBJECTS_FOLDER));
-    const found = await browseAll(asked, parents, REFERENCES, signal);
-    return found.map(({ references }) =>
-      childrenIn(references).map(({ nodeId, name, kind }) => {
-        // A variable may have components too; where it has none the next round finds nothing.
-        return {
-          id: idOf(asked, nodeId).id,
-          name,
-          hasChildren: kind !== 'variable' || nodeId.namespace !== 0,
-        };
-      }),
-    );
+    const found = await browseAll(asked, parents, REFERENCES, signal, true);
+    const steps: Step[][] = [];
+    for (const [index, result] of found.entries()) {
+      const parent = parents[index];
+      // A server that had no continuation point left for it has one when it is asked for it alone.
+      const isAlone = result.statusCode.name === 'BadNoContinuationPoints' && parent !== undefined;
+      const [again] = isAlone ? await browseAll(asked, [parent], REFERENCES, signal, true) : [result];
+      const { references } = await allOf(asked, again ?? result, signal);
+      steps.push(
+        childrenIn(references).map(({ nodeId, name, kind }) => {
+          // A variable may have components too; where it has none the next round finds nothing.
+          const hasChildren = kind !== 'variable' || nodeId.namespace !== 0;
+          return { id: idOf(asked, nodeId).id, name, hasChildren };
+        }),
+      );
+    }
+    return steps;
   }
 
   async entries(tags: readonly string[], signal: AbortSignal): Promise<BrowseEntry[]> {
@@ -97,8 +103,11 @@ export class OpcUaBrowser implements TagBrowser {
       return { nodeId, kind, name: textOf(name?.value.value) };
     });
     const entries = await this.#described(asked, children, signal);
-    const paths = await Promise.all(nodes.map((nodeId) => pathTo(asked, nodeId, signal)));
-    return entries.map((entry, index) => ({ ...entry, path: paths[index] ?? [] }));
+    const [only] = nodes;
+    // Who asks for many knows where they lie.
+    if (only === undefined || nodes.length > 1) return entries;
+    const path = await pathTo(asked, only, signal);
+    return entries.map((entry) => ({ ...entry, path }));
   }
 
   async #described(asked: Asked, children: readonly Child[], signal: AbortSignal): Promise<BrowseEntry[]> {
@@ -149,9 +158,18 @@ async function childrenOf(
       hint: 'What was here is gone, or this user may not look into it.',
     });
   }
-  const { session } = asked;
-  const references = [...(first.references ?? [])];
-  let point: Buffer | undefined = first.continuationPoint;
+  const { references, isCut } = await allOf(asked, first, signal);
+  return { children: childrenIn(references), isCut };
+}
+
+/** What one answer had no room for, through continuation points. */
+async function allOf(
+  { session }: Asked,
+  { references: begun, continuationPoint }: BrowseResult,
+  signal: AbortSignal,
+): Promise<{ references: ReferenceDescription[]; isCut: boolean }> {
+  const references = [...(begun ?? [])];
+  let point: Buffer | null = continuationPoint;
   while (isPoint(point) && references.length < MAX_CHILDREN) {
     signal.throwIfAborted();
     const next: BrowseResult = await asking(session.browseNext(point, false), 'browse on');
@@ -161,7 +179,7 @@ async function childrenOf(
   const isCut = isPoint(point) || references.length > MAX_CHILDREN;
   // A server has few of them, and keeps each for the length of the session.
   if (isPoint(point)) await session.browseNext(point, true).catch(() => undefined);
-  return { children: childrenIn(references.slice(0, MAX_CHILDREN)), isCut };
+  return { references: references.slice(0, MAX_CHILDREN), isCut };
 }
 
 function isPoint(point: Buffer | null | undefined): point is Buffer {

@@ -186,7 +186,9 @@ export class ModelKeeper {
     this.#begun(kind);
     try {
       const onProgress = (progress: TeachingProgress): void => this.#progress(progress);
-      return await run({ signal: change.signal, onProgress });
+      const result = await run({ signal: change.signal, onProgress });
+      if (kind === 'collect' || kind === 'draft') this.#report.pause();
+      return result;
     } catch (error) {
       const wasCancelled = change.signal.aborted;
       if (!wasCancelled) this.#problem = error;

@@ -54,8 +54,7 @@ export class PictureSubject implements Subject {
     this.#context.status.show('connecting', 'loading');
     await this.#wizard.open();
     await this.#keeper.start({ hasDraft: this.#wizard.hasDraft });
-    await this.#learner.open();
-    await this.#wizard.resume();
+    await this.#learner.open().finally(() => this.#wizard.resume());
   }
 
   teach(): Promise<Message> {
