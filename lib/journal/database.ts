@@ -127,6 +127,8 @@ export const MIGRATIONS: Migrations = [
    -- Counted up by every commit, so that after an error of the disk it shows whether it kept what it confirmed.
    CREATE TABLE commits (only INTEGER PRIMARY KEY CHECK (only = 1), count INTEGER NOT NULL) STRICT;
    INSERT INTO commits (only, count) VALUES (1, 0);`,
+  `ALTER TABLE labels ADD COLUMN defect_class TEXT;
+   ALTER TABLE labels ADD COLUMN proposed_by TEXT;`,
 ];
 
 /** The write-ahead log is cut back to this after a checkpoint; it grew to gigabytes elsewhere. */

@@ -10,7 +10,7 @@ import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
 import { openInspection } from '../inspection/inspection.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { asCodedError } from '../errors.ts';
-import type { CommandRecord, Journal, Label, NewLabel } from '../journal/types.ts';
+import type { CommandRecord, Journal, Label } from '../journal/types.ts';
 import { AlarmList } from './alarms/alarm-list.ts';
 import { StationAlarms } from './alarms/station-alarms.ts';
 import { Approvals, type Approval, type ApprovalRequest } from './approvals.ts';
@@ -19,7 +19,7 @@ import { ArmingControl } from './arming-control.ts';
 import { Calibrations } from './calibrations.ts';
 import { StationError } from './errors.ts';
 import { Gates, type ToleranceView } from './gates.ts';
-import { Labels } from './labels.ts';
+import { Labels, type LabelAnswer, type LabelProposal, type LabelRequest } from './labels.ts';
 import { Listeners } from './listeners.ts';
 import { StationMemory } from './memory.ts';
 import { Overrides } from './overrides.ts';
@@ -51,6 +51,8 @@ export interface StationOptions {
   autonomy: Autonomy;
   /** How many persons have to agree to arming; one unless told. */
   arming?: ArmingPolicy;
+  /** How many persons have to find the same of a part; one unless told. */
+  labelling?: ArmingPolicy;
   /** How long an arming lasts where the person does not say; at most one shift. */
   leaseMs?: number;
   openJournal: (options: { folder: string }) => Promise<Journal>;
@@ -60,7 +62,10 @@ export interface StationOptions {
 /** The station together with what only its owner and the person in front of it may do. */
 export interface StationControl extends Station {
   readonly armingPolicy: ArmingPolicy;
+  readonly labelling: ArmingPolicy;
   readonly leaseMs: number;
+  /** What one person found and a second has to, oldest first; empty where one is enough. */
+  labelProposals(): Promise<LabelProposal[]>;
   /** A second person agrees. Rejects with `SAME_PERSON`, `NOT_FOUND` or `ARM_REFUSED`. */
   approveArming(request: By): Promise<ArmingView>;
   /** Rejects with `NOT_FOUND` where nobody has asked. */
@@ -99,6 +104,7 @@ class LocalStation implements StationControl {
   readonly defaultDeadlineMs: number;
   readonly autonomy: Autonomy;
   readonly armingPolicy: ArmingPolicy;
+  readonly labelling: ArmingPolicy;
   readonly leaseMs: number;
   readonly alarms: AlarmList;
   readonly #clock: Clock;
@@ -125,6 +131,7 @@ class LocalStation implements StationControl {
     this.defaultDeadlineMs = options.defaultDeadlineMs;
     this.autonomy = options.autonomy;
     this.armingPolicy = options.arming ?? 'single';
+    this.labelling = options.labelling ?? 'single';
     this.leaseMs = options.leaseMs ?? MAX_LEASE_MS;
     this.#clock = options.clock ?? systemClock;
     this.alarms = new AlarmList({
@@ -153,7 +160,13 @@ class LocalStation implements StationControl {
       remember: () => this.#memory.journal().then(noResult, noResult),
       onChange: () => this.#changed(),
     });
-    this.#labels = new Labels(this.name, this.#memory);
+    this.#labels = new Labels({
+      station: this.name,
+      memory: this.#memory,
+      record: this.#record,
+      people: this.labelling === 'dual' ? 2 : 1,
+      now: () => new Date(),
+    });
     this.#overrides = new Overrides(this.#record);
     this.#requests = new Requests(this.name, () => this.journal(), this.#record);
     this.#stopTicking = this.#clock.every(TICK_MS, () => {
@@ -347,8 +360,12 @@ class LocalStation implements StationControl {
     return this.#approvals.waiting();
   }
 
-  label(request: Omit<NewLabel, 'station'>): Promise<Label> {
+  label(request: LabelRequest): Promise<LabelAnswer> {
     return this.#labels.record(request);
+  }
+
+  labelProposals(): Promise<LabelProposal[]> {
+    return this.#labels.proposals();
   }
 
   onLabel(listener: (label: Label) => void): () => void {
