@@ -1,5 +1,15 @@
 /** `jidoka journal`: looks at what a station has recorded, also while Node-RED records, and never writes to it. */
-import { createWriteStream, mkdirSync, constants, copyFileSync, existsSync } from 'node:fs';
+import {
+  createWriteStream,
+  mkdirSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import SQLite, { type Database } from 'better-sqlite3';
 import { once } from 'node:events';
 import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -7,6 +17,7 @@ import type { Writable } from 'node:stream';
 import { evidenceFolders, evidenceIn } from '../lib/journal/evidence.ts';
 import { EXPORTS, exportLines } from '../lib/journal/export.ts';
 import { copyJournal, openReader, openSnapshot } from '../lib/journal/reader.ts';
+import { segmentFolder, segmentsOf } from '../lib/journal/segments.ts';
 import { verifyJournal } from '../lib/journal/verify.ts';
 import { oneOf, parse, required, UsageError } from './arguments.ts';
 import { printable } from './printable.ts';
@@ -15,25 +26,34 @@ import { megabytes } from './progress.ts';
 export const summary = 'verify, export, count or back up what a station has recorded';
 
 export const help = `Usage: jidoka journal verify FOLDER [--expect SEQUENCE:HASH] [--json]
-       jidoka journal export FOLDER --what WHAT [--format FORMAT] [--out FILE]
+       jidoka journal export FOLDER --what WHAT [--format FORMAT] [--out FILE] [--sealed]
        jidoka journal stats FOLDER [--json]
        jidoka journal backup FOLDER --out NEW-FOLDER
 
 ${summary}.
 FOLDER is the folder of the station; Node-RED may be running or not.
 
-  verify             the ledger's chain, commands and labels against it, every evidence file; exit code 3 when
-                     something is wrong
+  verify             the ledger's chain through its sealed files, commands and labels against it, every evidence
+                     file; exit code 3 when something is wrong
   --expect SEQ:HASH  a head of the ledger that was noted elsewhere must still be in it
   export             lines of text, to a file or to the standard output
   --what WHAT        ${EXPORTS.join(', ')}
   --format FORMAT    ndjson (default) or csv
+  --sealed           the ledger from its beginning: its sealed files too
+  --archive FOLDER   of verify and export: where the sealed files of the ledger lie, if not in FOLDER/ledger
   stats              how many rows and bytes there are
   backup             the journal and its evidence as they are now, into a folder that a station can be given
   --json             one JSON object instead of text`;
 
-const VERIFY = { json: { type: 'boolean' }, expect: { type: 'string' } } as const;
-const EXPORT = { what: { type: 'string' }, format: { type: 'string' }, out: { type: 'string' } } as const;
+const ARCHIVE = { archive: { type: 'string' } } as const;
+const VERIFY = { json: { type: 'boolean' }, expect: { type: 'string' }, ...ARCHIVE } as const;
+const EXPORT = {
+  what: { type: 'string' },
+  format: { type: 'string' },
+  out: { type: 'string' },
+  sealed: { type: 'boolean' },
+  ...ARCHIVE,
+} as const;
 const STATS = { json: { type: 'boolean' } } as const;
 const BACKUP = { out: { type: 'string' } } as const;
 
@@ -52,18 +72,20 @@ function head(text: string): { sequence: number; hash: string } {
 function verify(args: string[]): number {
   const { values, positionals } = parse(args, VERIFY, ['FOLDER']);
   const [folder] = positionals as [string];
-  const found = verifyJournal(folder, values.expect === undefined ? {} : { expected: head(values.expect) });
+  const { archive } = values;
+  const expected = values.expect === undefined ? undefined : head(values.expect);
+  const found = verifyJournal(folder, { archive, expected });
   if (values.json === true) {
     console.log(JSON.stringify(found));
   } else {
-    const { records, commands, labels, evidence, problems, findings } = found;
+    const { records, sealed, commands, labels, evidence, problems, findings } = found;
     for (const { what, id, problem } of findings.slice(0, SHOWN_FINDINGS)) {
       console.log(printable(`${what.padEnd(9)} ${id}  ${problem}`));
     }
     if (problems > SHOWN_FINDINGS)
       console.log(`… ${problems - SHOWN_FINDINGS} more; --json lists a thousand`);
     console.log(
-      `${records} records, ${commands} commands, ${labels} labels, ${evidence.files} evidence files ` +
+      `${records} records (${sealed.records} in ${sealed.files} sealed files), ${commands} commands, ${labels} labels, ${evidence.files} evidence files ` +
         `(${megabytes(evidence.bytes)}, ${evidence.pruned} pruned): ${problems === 0 ? 'intact' : `${problems} problems`}`,
     );
     console.log(`head ${found.head.sequence}:${found.head.hash}`);
@@ -84,9 +106,12 @@ async function exportJournal(args: string[]): Promise<number> {
   const [folder] = positionals as [string];
   const what = oneOf('what', required('what', values.what), EXPORTS);
   const format = oneOf('format', values.format ?? 'ndjson', ['ndjson', 'csv']);
+  const withSealed = values.sealed === true || values.archive !== undefined;
+  if (withSealed && what !== 'ledger') throw new UsageError('--sealed is about --what ledger');
+  const archive = withSealed ? (values.archive ?? segmentFolder(folder)) : undefined;
   const snapshot = openSnapshot(folder);
   try {
-    const lines = exportLines(snapshot.database, what, format);
+    const lines = exportLines(snapshot.database, what, format, { archive });
     if (values.out === undefined) {
       await writeLines(lines, process.stdout).catch((error: unknown) => {
         if ((error as { code?: string }).code !== 'EPIPE') throw error;
@@ -109,6 +134,9 @@ async function exportJournal(args: string[]): Promise<number> {
 
 interface Stats {
   rows: Record<string, number>;
+  /** Of a table and its indexes, in the database. */
+  tableBytes: Record<string, number>;
+  sealed: { files: number; records: number; bytes: number };
   first: string | null;
   last: string | null;
   bytes: { journal: number; free: number; evidence: number };
@@ -117,17 +145,29 @@ interface Stats {
   openCommands: number;
 }
 
+function bytesOf(database: Database, table: string): number {
+  const sql = `SELECT COALESCE(SUM(pgsize), 0) FROM dbstat
+    WHERE aggregate = 1 AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ?)`;
+  return database.prepare(sql).pluck().get(table) as number;
+}
+
 function statsOf(folder: string): Stats {
   const database = openReader(folder);
   try {
     const pick = (sql: string): unknown => database.prepare(sql).pluck().get();
     const count = (table: string): number => pick(`SELECT COUNT(*) FROM ${table}`) as number;
     const pages = (name: string): number => database.pragma(name, { simple: true }) as number;
+    const tables = ['parts', 'commands', 'outbox', 'labels', 'ledger'];
+    const segments = segmentsOf(database);
     const files = evidenceFolders(folder).flatMap((name) => evidenceIn(folder, name));
     return {
-      rows: Object.fromEntries(
-        ['parts', 'commands', 'outbox', 'labels', 'ledger'].map((name) => [name, count(name)]),
-      ),
+      rows: Object.fromEntries(tables.map((name) => [name, count(name)])),
+      tableBytes: Object.fromEntries(tables.map((name) => [name, bytesOf(database, name)])),
+      sealed: {
+        files: segments.length,
+        records: segments.reduce((sum, { first, last }) => sum + last - first + 1, 0),
+        bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
+      },
       first: pick(`SELECT record ->> '$.at' FROM ledger ORDER BY sequence LIMIT 1`) as string | null,
       last: pick(`SELECT record ->> '$.at' FROM ledger ORDER BY sequence DESC LIMIT 1`) as string | null,
       bytes: {
@@ -154,9 +194,13 @@ function stats(args: string[]): number {
     console.log(JSON.stringify(found));
     return 0;
   }
-  const { rows, bytes, waiting, first, last } = found;
+  const { rows, tableBytes, sealed, bytes, waiting, first, last } = found;
   const lines = [
-    ...Object.entries(rows).map(([name, number]) => [name, String(number)]),
+    ...Object.entries(rows).map(([name, number]) => [
+      name,
+      `${String(number).padEnd(12)} ${megabytes(tableBytes[name] ?? 0)}`,
+    ]),
+    ['sealed ledger', `${sealed.records} in ${sealed.files} files, ${megabytes(sealed.bytes)}`],
     ['open commands', String(found.openCommands)],
     ['ledger from', `${first ?? '—'} to ${last ?? '—'}`],
     ['journal', `${megabytes(bytes.journal)}, ${megabytes(bytes.free)} of it free for new rows`],
@@ -177,19 +221,51 @@ function backup(args: string[]): number {
   const file = join(out, 'journal.db');
   if (existsSync(file)) throw new UsageError(`${out} holds a journal already`);
   mkdirSync(out, { recursive: true });
-  copyJournal(folder, file);
+  // its name exists once everything is there: a backup that was cut off can be made again in the same place
+  const unfinished = `${file}.part`;
+  rmSync(unfinished, { force: true });
+  copyJournal(folder, unfinished);
   // after the rows: what they name was there before them
   let files = 0;
   for (const name of evidenceFolders(folder)) {
     for (const { sha256 } of evidenceIn(folder, name)) {
-      const target = join(out, 'evidence', name, sha256);
-      mkdirSync(dirname(target), { recursive: true });
-      copyFileSync(join(folder, 'evidence', name, sha256), target, constants.COPYFILE_FICLONE);
-      files += 1;
+      if (copied(join('evidence', name, sha256), folder, out)) files += 1;
     }
   }
-  console.log(printable(`${file} and ${files} evidence files; jidoka journal verify ${out} checks them`));
+  const segments = namedSegments(unfinished);
+  const missing = segments.filter((segment) => !copied(join('ledger', segment), folder, out));
+  renameSync(unfinished, file);
+  console.log(
+    printable(
+      `${file}, ${files} evidence files and ${segments.length - missing.length} sealed parts of the ledger; ` +
+        `jidoka journal verify ${out} checks them`,
+    ),
+  );
+  if (missing.length > 0) console.log(printable(`not in ${segmentFolder(folder)}: ${missing.join(', ')}`));
   return 0;
+}
+
+function namedSegments(file: string): string[] {
+  const database = new SQLite(file, { readonly: true });
+  try {
+    return segmentsOf(database).map((segment) => segment.file);
+  } finally {
+    database.close();
+  }
+}
+
+/** False for a file that has been thrown away or moved meanwhile. */
+function copied(path: string, folder: string, out: string): boolean {
+  const [from, to] = [join(folder, path), join(out, path)];
+  if (statSync(from, { throwIfNoEntry: false }) === undefined) return false;
+  mkdirSync(dirname(to), { recursive: true });
+  try {
+    copyFileSync(from, to, constants.COPYFILE_FICLONE);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 const VERBS: Readonly<Record<string, (args: string[]) => number | Promise<number>>> = {

@@ -1,7 +1,7 @@
 /** Commands to the line: the intent before anything is sent, the result after it. */
 import { JournalError } from './journal-error.ts';
 import { MAX_ROWS, type Tables } from './tables.ts';
-import type { CommandIntent, CommandPurpose, CommandRecord, CommandResult } from './types.ts';
+import type { CommandIntent, CommandPurpose, CommandRecord, CommandResult, NewCommand } from './types.ts';
 
 /** Of an unsigned 32-bit tag. */
 const MAX_NUMBER = 2 ** 32 - 1;
@@ -33,13 +33,13 @@ export class Commands {
     this.#now = now;
   }
 
-  /** Returns its number. */
-  record(intent: CommandIntent): number {
+  /** Returns its number. @param record where in the ledger it is going to be */
+  record(intent: NewCommand, record: number): number {
     const endpointId = otherThanName(intent);
-    const number = this.#nextNumber(endpointId ?? intent.endpoint);
+    const number = this.#nextNumber(endpointId ?? intent.endpoint, intent.above);
     const { changes } = this.#tables.run(
-      `INSERT INTO commands (id, part_id, endpoint, endpoint_id, tag, value, actor, purpose, number, at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+      `INSERT INTO commands (id, part_id, endpoint, endpoint_id, tag, value, actor, purpose, number, at, record)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
       intent.id,
       intent.partId,
       intent.endpoint,
@@ -50,6 +50,7 @@ export class Commands {
       intent.purpose ?? 'decision',
       number,
       this.#now().toISOString(),
+      record,
     );
     if (changes === 0) {
       throw new JournalError('JOURNAL_DUPLICATE', `the command ${intent.id} was recorded before`, {
@@ -60,12 +61,13 @@ export class Commands {
   }
 
   /** 0 means "none" to a PLC that has just started, so counting begins at 1 again. */
-  #nextNumber(endpointId: string): number {
+  #nextNumber(endpointId: string, above: number | undefined): number {
     const last = this.#tables.all<{ number: number }>(
       'SELECT number FROM commands WHERE COALESCE(endpoint_id, endpoint) = ? ORDER BY row_id DESC LIMIT 1',
       endpointId,
     )[0];
-    return ((last?.number ?? 0) % MAX_NUMBER) + 1;
+    const next = after(last?.number ?? 0);
+    return above === undefined || isNewer(next, above) ? next : after(above);
   }
 
   /** Once: what became of a command does not change. */
@@ -102,6 +104,16 @@ export class Commands {
       .page<CommandRow>('SELECT * FROM commands', '? IS NULL', 'row_id', query, null)
       .map(commandRecord);
   }
+}
+
+function after(number: number): number {
+  return (number % MAX_NUMBER) + 1;
+}
+
+/** On the circle of 2³² numbers (RFC 1982), as a PLC compares them. */
+function isNewer(number: number, than: number): boolean {
+  const ahead = (number - than) >>> 0;
+  return ahead > 0 && ahead < 0x8000_0000;
 }
 
 /** The id of an endpoint, where it is not just its name. */

@@ -127,6 +127,26 @@ export const MIGRATIONS: Migrations = [
    -- Counted up by every commit, so that after an error of the disk it shows whether it kept what it confirmed.
    CREATE TABLE commits (only INTEGER PRIMARY KEY CHECK (only = 1), count INTEGER NOT NULL) STRICT;
    INSERT INTO commits (only, count) VALUES (1, 0);`,
+  `-- Parts of the ledger that are in files of their own; their rows have gone, or are about to.
+   CREATE TABLE ledger_segments (
+     last INTEGER PRIMARY KEY,
+     first INTEGER NOT NULL,
+     previous_hash TEXT NOT NULL,
+     hash TEXT NOT NULL,
+     file TEXT NOT NULL,
+     sha256 TEXT NOT NULL,
+     bytes INTEGER NOT NULL
+   ) STRICT;
+   -- Where in the ledger the intent of a command is; null for commands of earlier versions.
+   ALTER TABLE commands ADD COLUMN record INTEGER;
+   -- A stream up to its second colon: mes:<endpoint>:part:17 is addressed to mes:<endpoint>:
+   ALTER TABLE outbox ADD COLUMN address TEXT GENERATED ALWAYS AS (substr(stream, 1,
+     instr(stream, ':') + instr(substr(stream, instr(stream, ':') + 1), ':'))) VIRTUAL;
+   ALTER TABLE outbox ADD COLUMN ticket_id TEXT GENERATED ALWAYS AS (json_extract(answer, '$.ticketId')) VIRTUAL;
+   ALTER TABLE outbox ADD COLUMN receiver_state TEXT GENERATED ALWAYS AS (json_extract(receiver, '$.state')) VIRTUAL;
+   CREATE INDEX outbox_open ON outbox (address, row_id) WHERE state = 'delivered' AND receiver_state IS NOT 'closed';
+   CREATE INDEX outbox_ticket ON outbox (address, ticket_id, row_id) WHERE state = 'delivered';
+   CREATE INDEX outbox_left ON outbox (state, address, row_id) WHERE state <> 'delivered';`,
   `ALTER TABLE labels ADD COLUMN defect_class TEXT;
    ALTER TABLE labels ADD COLUMN proposed_by TEXT;`,
 ];
@@ -134,7 +154,7 @@ export const MIGRATIONS: Migrations = [
 /** The write-ahead log is cut back to this after a checkpoint; it grew to gigabytes elsewhere. */
 const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
 const BUSY_TIMEOUT_MS = 5000;
-const SMALL_TABLES = ['ledger_head', 'commits', 'stored_values', 'outbox_use'];
+const SMALL_TABLES = ['ledger_head', 'ledger_segments', 'commits', 'stored_values', 'outbox_use'];
 /** Read in about a second from the eMMC of a gateway. */
 const CHECKED_WHOLE_BYTES = 64 * 1024 * 1024;
 

@@ -5,7 +5,14 @@ import type { PressureLevel, Retention, StreamBound } from './types.ts';
 
 export type StoreMethod = Exclude<
   keyof Store,
-  'forget' | 'saveDelays' | 'countCommit' | 'holds' | 'expireTelemetry' | 'bounds'
+  | 'forget'
+  | 'saveDelays'
+  | 'countCommit'
+  | 'holds'
+  | 'expireTelemetry'
+  | 'bounds'
+  | 'sealedHead'
+  | 'recordSegment'
 >;
 
 export interface Request {

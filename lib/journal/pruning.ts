@@ -5,6 +5,8 @@
  * and so do the newest part and the newest command of each endpoint, because counting goes on from them.
  */
 import type { Database } from 'better-sqlite3';
+import { createHash } from 'node:crypto';
+import { AgeClock, CLOCK_SLACK_MS, type AgeClockOptions } from './age-clock.ts';
 import { evidenceFile, evidenceFolders, evidenceIn, removeEvidence, type EvidenceFile } from './evidence.ts';
 import type { Store } from './store.ts';
 import { Tables } from './tables.ts';
@@ -14,33 +16,63 @@ const ROWS_AT_ONCE = 100;
 /** Of looking through folders, in one step. */
 const LOOK_MS = 5;
 const DAY_MS = 86_400_000;
-/** The wall clock may differ by this much from what it should be by the monotonic one. */
-const CLOCK_SLACK_MS = 3_600_000;
 
 /** What may go, oldest first. Rows in front of the first young one: their stamps may be wrong, their order is not. */
 const PRUNABLE = {
-  parts: `SELECT row_id, id, json_extract(inspection, '$.part.capturedAt') AS at,
+  parts: `SELECT row_id, id, NULL AS record, json_extract(inspection, '$.part.capturedAt') AS at,
       EXISTS (SELECT 1 FROM outbox WHERE part_id = parts.id AND state <> 'delivered')
         OR EXISTS (SELECT 1 FROM commands WHERE part_id = parts.id AND outcome IS NULL)
         OR sequence = (SELECT MAX(sequence) FROM parts) AS held FROM parts`,
-  commands: `SELECT row_id, id, at, outcome IS NULL OR row_id =
+  commands: `SELECT row_id, id, record, at, outcome IS NULL OR row_id =
       (SELECT MAX(row_id) FROM commands AS last WHERE COALESCE(last.endpoint_id, last.endpoint)
         = COALESCE(commands.endpoint_id, commands.endpoint)) AS held FROM commands`,
-  outbox: `SELECT row_id, key AS id, accepted_at AS at, state <> 'delivered' AS held FROM outbox`,
+  outbox: `SELECT row_id, key AS id, NULL AS record, accepted_at AS at,
+      state <> 'delivered' OR receiver_state IS 'open' AS held FROM outbox`,
 } as const;
 
 interface PrunableRow {
   row_id: number;
   id: string;
+  /** Of a command: where in the ledger it is. */
+  record: number | null;
   at: string | null;
   held: 0 | 1;
 }
 
-export interface PruningOptions {
+export interface PruningOptions extends AgeClockOptions {
   folder: string;
   retention: Retention;
-  now?: () => number;
-  monotonicNow?: () => number;
+}
+
+/**
+ * What is said of rows that go: how many, and a digest of their ids, one a line. Of commands also which records of
+ * the ledger they had, from first to last without one in between that stays; by id where they are older than that.
+ */
+function described(
+  table: keyof typeof PRUNABLE,
+  looked: readonly PrunableRow[],
+  gone: readonly PrunableRow[],
+): Record<string, unknown> {
+  const digest = createHash('sha256');
+  for (const { id } of gone) digest.update(`${id}\n`);
+  const [first, last] = [gone[0]?.id, gone.at(-1)?.id];
+  const told = { rows: gone.length, first, last, digest: digest.digest('hex') };
+  if (table !== 'commands') return told;
+  const going = new Set(gone);
+  const runs: [first: number, last: number, count: number][] = [];
+  let isRun = false;
+  for (const row of looked) {
+    const run = runs.at(-1);
+    if (!going.has(row)) isRun = false;
+    else if (row.record === null) continue;
+    else if (isRun && run !== undefined) [run[1], run[2]] = [row.record, run[2] + 1];
+    else {
+      runs.push([row.record, row.record, 1]);
+      isRun = true;
+    }
+  }
+  const ids = gone.filter(({ record }) => record === null).map(({ id }) => id);
+  return { ...told, ...(runs.length > 0 && { runs }), ...(ids.length > 0 && { ids }) };
 }
 
 export class Pruning {
@@ -49,28 +81,20 @@ export class Pruning {
   readonly #store: Store;
   readonly #folder: string;
   readonly #retention: Retention;
-  readonly #now: () => number;
-  readonly #monotonicNow: () => number;
-  readonly #startedAt: { wall: number; monotonic: number };
+  readonly #clock: AgeClock;
   /** Rows up to this one were looked at and held, in this round. */
   readonly #looked = { parts: 0, commands: 0, outbox: 0 };
   #folders: string[] | undefined;
   #files: EvidenceFile[] = [];
   #doomed: EvidenceFile[] = [];
 
-  constructor(
-    database: Database,
-    store: Store,
-    { folder, retention, now = Date.now, monotonicNow = () => performance.now() }: PruningOptions,
-  ) {
+  constructor(database: Database, store: Store, { folder, retention, ...clock }: PruningOptions) {
     this.#database = database;
     this.#tables = new Tables(database);
     this.#store = store;
     this.#folder = folder;
     this.#retention = retention;
-    this.#now = now;
-    this.#monotonicNow = monotonicNow;
-    this.#startedAt = { wall: now(), monotonic: monotonicNow() };
+    this.#clock = new AgeClock(clock);
   }
 
   /**
@@ -78,7 +102,7 @@ export class Pruning {
    * jumped, nothing is done until the journal is opened again: who knows how old anything is.
    */
   step(): boolean {
-    if (this.#hasClockJumped()) return false;
+    if (this.#clock.hasJumped) return false;
     const { partsDays } = this.#retention;
     const rows =
       partsDays !== undefined &&
@@ -87,22 +111,16 @@ export class Pruning {
     return this.#pruneFiles();
   }
 
-  #hasClockJumped(): boolean {
-    const { wall, monotonic } = this.#startedAt;
-    const expected = wall + this.#monotonicNow() - monotonic;
-    return Math.abs(this.#now() - expected) > CLOCK_SLACK_MS;
-  }
-
   #pruneRows(table: keyof typeof PRUNABLE, days: number): boolean {
     const rows = this.#tables.all<PrunableRow>(
       `${PRUNABLE[table]} WHERE row_id > ? ORDER BY row_id LIMIT ?`,
       this.#looked[table],
       ROWS_AT_ONCE,
     );
-    const oldest = this.#now() - days * DAY_MS;
+    const oldest = this.#clock.now() - days * DAY_MS;
     const young = rows.findIndex(({ at }) => {
       const stamp = Date.parse(at ?? '');
-      return stamp >= oldest && stamp <= this.#now() + CLOCK_SLACK_MS;
+      return stamp >= oldest && stamp <= this.#clock.now() + CLOCK_SLACK_MS;
     });
     const old = young === -1 ? rows : rows.slice(0, young);
     const gone = old.filter(({ held, at }) => held === 0 && Date.parse(at ?? '') < oldest);
@@ -113,11 +131,7 @@ export class Pruning {
     }
     this.#commit(() => {
       for (const { row_id: rowId } of gone) this.#tables.run(`DELETE FROM ${table} WHERE row_id = ?`, rowId);
-      this.#record(table, {
-        rows: gone.length,
-        ids: gone.map(({ id }) => id),
-        before: new Date(oldest).toISOString(),
-      });
+      this.#record(table, { ...described(table, old, gone), before: new Date(oldest).toISOString() });
     });
     return true;
   }
@@ -147,7 +161,7 @@ export class Pruning {
 
   #tooOldOrMuch(files: EvidenceFile[]): EvidenceFile[] {
     const { evidenceDays = Infinity, evidenceMaxBytes = Infinity } = this.#retention;
-    const oldest = this.#now() - evidenceDays * DAY_MS;
+    const oldest = this.#clock.now() - evidenceDays * DAY_MS;
     const kept = this.#undelivered();
     let excess = files.reduce((sum, { bytes }) => sum + bytes, 0) - evidenceMaxBytes;
     return files

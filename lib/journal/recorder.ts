@@ -11,6 +11,7 @@ import { commitBatch } from './group-commit.ts';
 import { asJournalError, JournalError } from './journal-error.ts';
 import type { FromWorker, JournalState, Reply, Request, WorkerOptions } from './protocol.ts';
 import { Pruning } from './pruning.ts';
+import { Sealing } from './sealing.ts';
 import { Store, type Tail } from './store.ts';
 import type { LedgerEntry, PressureLevel } from './types.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
@@ -23,6 +24,8 @@ const REOPEN_INTERVAL_MS = 500;
 const PRUNE_INTERVAL_MS = 600_000;
 /** Even a station that never rests is tidied this often, a small step each time. */
 const LONGEST_UNTIDY_MS = 30_000;
+/** How long a commit may have to wait for a round of small steps; each takes one commit of its own. */
+const TIDY_MS = 20;
 /** Alarms that wait for a disk that takes them. */
 const MAX_ALARMS = 16;
 
@@ -30,6 +33,7 @@ interface Open {
   database: Database;
   store: Store;
   pruning: Pruning;
+  sealing: Sealing;
   folder: string;
 }
 
@@ -133,7 +137,9 @@ export class Recorder {
     const database = openDatabase(folder);
     try {
       const store = new Store(database, { folder, maxWaiting, bounds });
-      return { database, store, pruning: new Pruning(database, store, { folder, retention }), folder };
+      const pruning = new Pruning(database, store, { folder, retention });
+      const sealing = new Sealing(database, store, { folder, days: retention.ledgerDays });
+      return { database, store, pruning, sealing, folder };
     } catch (error) {
       database.close();
       throw error;
@@ -236,8 +242,10 @@ export class Recorder {
     open.database.transaction(() => {
       if (open.store.expireTelemetry() > 0) this.#confirmed = open.store.countCommit();
     })();
-    if (performance.now() >= this.#pruneAt && !open.pruning.step()) {
-      this.#pruneAt = performance.now() + PRUNE_INTERVAL_MS;
+    while (performance.now() >= this.#pruneAt && performance.now() - this.#tidiedAt < TIDY_MS) {
+      // both have their turn, so that a long way to go of one does not hold up the other
+      const [pruned, sealed] = [open.pruning.step(), open.sealing.step()];
+      if (!pruned && !sealed) this.#pruneAt = performance.now() + PRUNE_INTERVAL_MS;
     }
     this.#log.cut(open.database);
   }

@@ -22,11 +22,12 @@ import {
 } from './labels.ts';
 import { chain, FIRST_PREVIOUS_HASH, follows, type LedgerRow } from './ledger.ts';
 import { Outbox } from './outbox.ts';
+import type { Segment } from './segments.ts';
 import { Tables } from './tables.ts';
 import type {
   Attachment,
   BoundUse,
-  CommandIntent,
+  NewCommand,
   CommandNumber,
   CommandRecord,
   CommandResult,
@@ -281,19 +282,21 @@ export class Store {
   }
 
   /**
-   * Walks at most `limit` records on from a head, so that a long ledger does not hold up the writers.
-   * `end` is true when the walk came to the end and the end is the one that was stored.
+   * Walks at most `limit` records on from a head, so that a long ledger does not hold up the writers. What was
+   * sealed is taken as it was sealed: `verifyJournal` reads it. `end` is true when the walk came to the end and the end is the one that was stored.
    */
   verifyLedgerFrom(
     head: Pick<LedgerRow, 'sequence' | 'hash'>,
     limit: number,
   ): { head: Pick<LedgerRow, 'sequence' | 'hash'>; brokenAt: number | null; end: boolean } {
+    const sealed = this.sealedHead();
+    const start = head.sequence < sealed.sequence ? sealed : head;
     const rows = this.#tables.all<ChainRow>(
       'SELECT * FROM ledger WHERE sequence > ? ORDER BY sequence LIMIT ?',
-      head.sequence,
+      start.sequence,
       limit,
     );
-    let last = head;
+    let last = start;
     for (const row of rows) {
       if (!follows({ ...row, previousHash: row.previous_hash }, last)) {
         return { head: last, brokenAt: last.sequence + 1, end: true };
@@ -307,8 +310,8 @@ export class Store {
   }
 
   recordCommand(json: string): CommandNumber {
-    const intent = JSON.parse(json) as CommandIntent;
-    const number = this.#commands.record(intent);
+    const intent = JSON.parse(json) as NewCommand;
+    const number = this.#commands.record(intent, this.#ledgerHead().sequence + 1);
     const { id, partId, endpoint, tag, value, actor, purpose = 'decision' } = intent;
     const endpointId = otherThanName(intent);
     const named = endpointId === undefined ? { endpoint } : { endpoint, endpointId };
@@ -459,6 +462,25 @@ export class Store {
   /** Keeps what is left of the delays for the next run. */
   saveDelays(): void {
     this.#outbox.saveDelays();
+  }
+
+  /** The last record that is in a file of its own. */
+  sealedHead(): Pick<LedgerRow, 'sequence' | 'hash'> {
+    const [last] = this.#tables.all<{ sequence: number; hash: string }>(
+      'SELECT last AS sequence, hash FROM ledger_segments ORDER BY last DESC LIMIT 1',
+    );
+    return last ?? { sequence: 0, hash: FIRST_PREVIOUS_HASH };
+  }
+
+  /** Keeps where a part of the ledger is from now on, with its record in the ledger. Its rows may go after the commit. */
+  recordSegment({ first, last, previousHash, hash, file, sha256, bytes }: Segment): void {
+    this.#tables.run(
+      `INSERT INTO ledger_segments (first, last, previous_hash, hash, file, sha256, bytes)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      ...[first, last, previousHash, hash, file, sha256, bytes],
+    );
+    const detail = { first, last, previousHash, hash, sha256, bytes };
+    this.#chain({ type: 'ledger.sealed', actor: 'system', object: file, detail });
   }
 
   #ledgerHead(): Pick<LedgerRow, 'sequence' | 'hash'> {

@@ -41,6 +41,11 @@ export interface CommandIntent {
   purpose?: CommandPurpose;
 }
 
+export interface NewCommand extends CommandIntent {
+  /** Newest number that the PLC has seen: its own is above it, also where this journal knows of none. */
+  above?: number;
+}
+
 /** `decision`: about a part. `release`: a person lets go. `request`: a person or program asked for it. `fallback`: the output that was defined for the station that stopped acting. */
 export type CommandPurpose = 'decision' | 'release' | 'request' | 'fallback';
 
@@ -208,7 +213,7 @@ export interface PartRecord {
   inspection: Inspection;
 }
 
-/** What is thrown away when it is old enough. Without a figure, nothing of that kind is. The ledger is never pruned. */
+/** What is thrown away when it is old enough. Without a figure, nothing of that kind is. Of the ledger nothing ever is. */
 export interface Retention {
   /** Days that parts, commands with their outcome and delivered outbox entries are kept. */
   partsDays?: number;
@@ -216,6 +221,8 @@ export interface Retention {
   evidenceDays?: number;
   /** Bytes that evidence files may take together; beyond it the oldest go first. */
   evidenceMaxBytes?: number;
+  /** Days after which records of the ledger move from the database into sealed files beside it. */
+  ledgerDays?: number;
 }
 
 /** How much of one kind of stream may wait for delivery; what has no figure has no bound. */
@@ -294,7 +301,7 @@ export interface Journal {
    * Keeps the intent together with its record in the ledger (`plc.command`), in one commit. Rejects with
    * `JOURNAL_DUPLICATE` when the id is known: a command is sent once.
    */
-  recordCommand(intent: CommandIntent): Promise<CommandNumber>;
+  recordCommand(intent: NewCommand): Promise<CommandNumber>;
   /** Together with its record in the ledger (`plc.outcome`). */
   recordCommandResult(result: CommandResult): Promise<void>;
   command(id: string): Promise<CommandRecord | undefined>;

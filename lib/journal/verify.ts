@@ -1,14 +1,17 @@
 /**
- * Whether a journal is what it was when it was written: the chain of the ledger, the commands and labels against
- * their records in it, and every evidence file against its name. What it cannot show: records that were cut off the end
- * together with the head, or a chain computed anew; for that, a head that was noted elsewhere is compared.
+ * Whether a journal is what it was when it was written: the chain of the ledger through its sealed files and the
+ * database, the commands and labels against their records in it, and every evidence file against its name. What it cannot
+ * show: records that were cut off the end together with the head, or a chain computed anew; for that, a head that was
+ * noted elsewhere is compared.
  */
 import type { Database } from 'better-sqlite3';
 import { isDeepStrictEqual } from 'node:util';
 import { evidenceFolders, evidenceIn, readEvidence } from './evidence.ts';
 import { createHash } from 'node:crypto';
 import { FIRST_PREVIOUS_HASH, follows, type LedgerRow } from './ledger.ts';
+import { Pruned } from './pruned.ts';
 import { openReader } from './reader.ts';
+import { readSegment, segmentFolder, segmentsOf, type Segment } from './segments.ts';
 import type { LedgerRecord } from './types.ts';
 
 /** Read at a stretch, so that the reader lets go of the file in between. */
@@ -18,7 +21,7 @@ const UNDER_WAY_MS = 60_000;
 const MAX_FINDINGS = 1000;
 
 interface Finding {
-  what: 'file' | 'ledger' | 'head' | 'command' | 'label' | 'evidence';
+  what: 'file' | 'ledger' | 'segment' | 'head' | 'command' | 'label' | 'evidence';
   /** Of the record, command, label or file. */
   id: string;
   problem: string;
@@ -26,6 +29,8 @@ interface Finding {
 
 export interface Verification {
   records: number;
+  /** Records that are in files of their own, and these. */
+  sealed: { records: number; files: number };
   head: Pick<LedgerRow, 'sequence' | 'hash'>;
   commands: number;
   labels: number;
@@ -63,15 +68,17 @@ interface LabelRow {
 
 type StoredRow = Omit<LedgerRow, 'previousHash'> & { previous_hash: string };
 
-/**
- * @param options.expected a head that was noted earlier: its sequence and hash
- * @param options.now milliseconds since 1970
- * @throws JournalError as `openReader`
- */
-export function verifyJournal(
-  folder: string,
-  options: { expected?: Verification['head']; now?: number } = {},
-): Verification {
+export interface VerifyOptions {
+  /** A head that was noted earlier: its sequence and hash. */
+  expected?: Verification['head'] | undefined;
+  /** Where sealed parts of the ledger lie now; where they were sealed unless given. */
+  archive?: string | undefined;
+  /** Milliseconds since 1970. */
+  now?: number;
+}
+
+/** @throws JournalError as `openReader` */
+export function verifyJournal(folder: string, options: VerifyOptions = {}): Verification {
   const database = openReader(folder);
   try {
     return verifyDatabase(database, folder, options);
@@ -84,15 +91,23 @@ export function verifyJournal(
 export function verifyDatabase(
   database: Database,
   folder: string,
-  { expected, now = Date.now() }: { expected?: Verification['head'] | undefined; now?: number } = {},
+  options: VerifyOptions = {},
 ): Verification {
-  return new Verifier(database, folder, now).run(expected);
+  return new Verifier(database, folder, options).run();
 }
 
 class Verifier {
   readonly #database: Database;
   readonly #folder: string;
+  readonly #archive: string;
+  readonly #expected: VerifyOptions['expected'];
   readonly #now: number;
+  readonly #segments: readonly Segment[];
+  /** Files that a record of the ledger names as they are. */
+  readonly #named = new Set<string>();
+  /** Records are missing with a file: what counts them all cannot be told. */
+  #isPartial = false;
+  #isExpectedThere = false;
   readonly #findings: Finding[] = [];
   #problems = 0;
   #head: Pick<LedgerRow, 'sequence' | 'hash'> = { sequence: 0, hash: FIRST_PREVIOUS_HASH };
@@ -101,30 +116,37 @@ class Verifier {
   #lastLabel = -Infinity;
   /** Commands whose row does not (yet) say what the last record of them says. */
   readonly #differing = new Map<string, string>();
-  /** Hashes of evidence, and ids of commands with the sequence of the record that says so. */
-  readonly #pruned = { evidence: new Set<string>(), commands: new Map<string, number>() };
+  readonly #pruned = new Pruned();
 
-  constructor(database: Database, folder: string, now: number) {
+  constructor(database: Database, folder: string, { expected, archive, now = Date.now() }: VerifyOptions) {
     this.#database = database;
     this.#folder = folder;
+    this.#archive = archive ?? segmentFolder(folder);
+    this.#expected = expected;
     this.#now = now;
+    this.#segments = segmentsOf(database);
   }
 
-  run(expected: Pick<LedgerRow, 'sequence' | 'hash'> | undefined): Verification {
+  run(): Verification {
     for (const finding of this.#database.pragma('quick_check(10)') as { quick_check: string }[]) {
       if (finding.quick_check !== 'ok') this.#find('file', 'journal.db', finding.quick_check);
     }
     this.#readPruned();
+    for (const segment of this.#segments) this.#walkSegment(segment);
     while (this.#walk() === STRETCH);
     // the end and the counts at one moment, however much is being written
     this.#database.transaction(() => {
       while (this.#walk() === STRETCH);
-      this.#compareHead(expected);
+      this.#compareHead();
       this.#compareCounts();
     })();
     const evidence = this.#verifyEvidence();
     return {
       records: this.#head.sequence,
+      sealed: {
+        records: this.#segments.reduce((sum, { first, last }) => sum + last - first + 1, 0),
+        files: this.#segments.length,
+      },
       head: this.#head,
       commands: this.#commands,
       labels: this.#labels,
@@ -140,17 +162,34 @@ class Verifier {
   }
 
   #readPruned(): void {
+    const isAboutIt = (record: string): boolean => record.includes('"journal.prune"');
+    for (const segment of this.#segments) {
+      for (const { sequence, record } of readSegment(this.#archive, segment).rows) {
+        if (isAboutIt(record)) this.#pruned.add(sequence, recordOf(record));
+      }
+    }
     const rows = this.#database
       .prepare(`SELECT sequence, record FROM ledger WHERE instr(record, '"journal.prune"') > 0`)
-      .all() as StoredRow[];
-    for (const { sequence, record } of rows) {
-      const { type, object, detail } = recordOf(record);
-      const ids = detail?.['ids'];
-      if (type !== 'journal.prune' || !Array.isArray(ids)) continue;
-      for (const id of ids as string[]) {
-        if (object === 'evidence') this.#pruned.evidence.add(id);
-        if (object === 'commands') this.#pruned.commands.set(id, sequence);
-      }
+      .iterate() as IterableIterator<StoredRow>;
+    for (const { sequence, record } of rows) this.#pruned.add(sequence, recordOf(record));
+  }
+
+  /** Goes on behind the file whatever it holds: what it has to hold is in the ledger after it. */
+  #walkSegment(segment: Segment): void {
+    const { file, first, last, hash, previousHash } = segment;
+    if (first !== this.#head.sequence + 1 || previousHash !== this.#head.hash) {
+      this.#find('segment', file, 'does not follow the part of the ledger before it');
+      this.#isPartial = true;
+    }
+    this.#head = { sequence: first - 1, hash: previousHash };
+    const { state, rows } = readSegment(this.#archive, segment);
+    for (const row of rows) this.#take(row);
+    if (state === 'missing') this.#find('segment', file, 'is missing');
+    if (state === 'changed') this.#find('segment', file, 'has other bytes than it was sealed with');
+    if (this.#head.sequence !== last || this.#head.hash !== hash) {
+      if (state === 'whole') this.#find('segment', file, 'does not end as it was sealed');
+      this.#isPartial = true;
+      this.#head = { sequence: last, hash };
     }
   }
 
@@ -159,21 +198,37 @@ class Verifier {
     const rows = this.#database
       .prepare('SELECT * FROM ledger WHERE sequence > ? ORDER BY sequence LIMIT ?')
       .all(this.#head.sequence, STRETCH) as StoredRow[];
-    for (const row of rows) {
-      const { sequence, hash, record } = row;
-      if (!follows({ ...row, previousHash: row.previous_hash }, this.#head)) {
-        this.#find('ledger', String(sequence), 'does not follow the record before it');
-      }
-      this.#head = { sequence, hash };
-      this.#compare(sequence, recordOf(record));
-    }
+    for (const { previous_hash: previousHash, ...row } of rows) this.#take({ ...row, previousHash });
     return rows.length;
+  }
+
+  #take(row: LedgerRow): void {
+    const { sequence, hash, record } = row;
+    if (!follows(row, this.#head)) {
+      this.#find('ledger', String(sequence), 'does not follow the record before it');
+    }
+    this.#head = { sequence, hash };
+    if (sequence === this.#expected?.sequence && hash === this.#expected.hash) this.#isExpectedThere = true;
+    this.#compare(sequence, recordOf(record));
   }
 
   #compare(sequence: number, record: Partial<LedgerRecord>): void {
     if (record.type === 'plc.command') this.#compareCommand(sequence, record);
     if (record.type === 'plc.outcome') this.#compareOutcome(sequence, record);
-    if (record.type === 'gate.label') this.#compareLabel(record);
+    if (record.type === 'gate.label' && !this.#isPartial) this.#compareLabel(record);
+    if (record.type === 'ledger.sealed') this.#compareSegment(record);
+  }
+
+  #compareSegment({ object = '', detail }: Partial<LedgerRecord>): void {
+    const segment = this.#segments.find(({ file }) => file === object);
+    if (segment === undefined) {
+      this.#find('segment', object, 'is in the ledger only');
+      return;
+    }
+    const { first, last, previousHash, hash, sha256, bytes } = segment;
+    if (isDeepStrictEqual({ first, last, previousHash, hash, sha256, bytes }, detail))
+      this.#named.add(object);
+    else this.#find('segment', object, 'differs from its record in the ledger');
   }
 
   #commandOf(
@@ -181,7 +236,7 @@ class Verifier {
     detail: LedgerRecord['detail'],
   ): { id: string; row: CommandRow | undefined } | null {
     const id = detail?.['id'];
-    if (typeof id !== 'string' || (this.#pruned.commands.get(id) ?? 0) > sequence) return null;
+    if (typeof id !== 'string' || this.#pruned.hasTaken(id, sequence)) return null;
     const row = this.#database.prepare('SELECT * FROM commands WHERE id = ?').get(id) as
       CommandRow | undefined;
     return { id, row };
@@ -193,7 +248,8 @@ class Verifier {
     this.#commands += 1;
     const { id, row } = command;
     if (row === undefined) {
-      this.#find('command', id, 'is in the ledger only');
+      if (this.#pruned.takes(sequence, id)) this.#commands -= 1;
+      else this.#find('command', id, 'is in the ledger only');
       return;
     }
     const { part_id: partId, endpoint, endpoint_id: endpointId, value, number, purpose } = row;
@@ -234,23 +290,34 @@ class Verifier {
     }
   }
 
-  #compareHead(expected: Pick<LedgerRow, 'sequence' | 'hash'> | undefined): void {
+  #compareHead(): void {
     const head = this.#database.prepare('SELECT sequence, hash FROM ledger_head').get() as
       Verification['head'] | undefined;
     const { sequence, hash } = head ?? { sequence: 0, hash: FIRST_PREVIOUS_HASH };
     if (sequence !== this.#head.sequence || hash !== this.#head.hash) {
       this.#find('head', String(sequence), `is not the last record, which is ${this.#head.sequence}`);
     }
-    if (expected === undefined) return;
-    const row = this.#database
-      .prepare('SELECT hash FROM ledger WHERE sequence = ?')
-      .get(expected.sequence) as { hash: string } | undefined;
-    if (row?.hash !== expected.hash)
-      this.#find('head', String(expected.sequence), 'is not the record that was noted');
+    if (this.#expected !== undefined && !this.#isExpectedThere) {
+      this.#find('head', String(this.#expected.sequence), 'is not the record that was noted');
+    }
   }
 
   #compareCounts(): void {
     for (const [id, problem] of this.#differing) this.#find('command', id, problem);
+    for (const { file } of this.#segments) {
+      if (!this.#named.has(file)) this.#find('segment', file, 'is not in the ledger');
+    }
+    if (!this.#isPartial) this.#compareTotals();
+    const before = new Date(this.#now - UNDER_WAY_MS).toISOString();
+    const open = this.#database
+      .prepare('SELECT id FROM commands WHERE outcome IS NULL AND at < ? ORDER BY row_id')
+      .pluck()
+      .iterate(before) as IterableIterator<string>;
+    for (const id of open) this.#find('command', id, 'has no outcome');
+  }
+
+  #compareTotals(): void {
+    for (const problem of this.#pruned.differences()) this.#find('command', '', problem);
     const known = this.#count('SELECT COUNT(*) FROM commands WHERE number > 0');
     if (known > this.#commands) {
       this.#find('command', '', `${known - this.#commands} of them are not in the ledger`);
@@ -258,12 +325,6 @@ class Verifier {
     const labels = this.#count('SELECT COUNT(*) FROM labels');
     if (labels > this.#labels)
       this.#find('label', '', `${labels - this.#labels} of them are not in the ledger`);
-    const before = new Date(this.#now - UNDER_WAY_MS).toISOString();
-    const open = this.#database
-      .prepare('SELECT id FROM commands WHERE outcome IS NULL AND at < ? ORDER BY row_id')
-      .pluck()
-      .iterate(before) as IterableIterator<string>;
-    for (const id of open) this.#find('command', id, 'has no outcome');
   }
 
   #count(sql: string): number {
@@ -293,7 +354,7 @@ class Verifier {
     }
     for (const sha256 of named) {
       if (this.#pruned.evidence.has(sha256)) evidence.pruned += 1;
-      else this.#find('evidence', sha256, 'is missing');
+      else if (!this.#isPartial) this.#find('evidence', sha256, 'is missing');
     }
     return evidence;
   }

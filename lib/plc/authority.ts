@@ -1,7 +1,9 @@
 /** Who allows a command: a station, seen from the side of the PLC. */
 import type { Mode } from '../inspection/inspection.ts';
 import type { Journal } from '../journal/types.ts';
-import type { ArmState } from '../station/types.ts';
+import type { ArmState, Cause } from '../station/types.ts';
+
+export type { Cause } from '../station/types.ts';
 
 export interface By {
   actor: string;
@@ -16,6 +18,8 @@ export interface Authority {
   arming(): { state: ArmState; leaseId: string | null };
   trip(cause: { code: string; message: string }): void;
   disarm(by: By): Promise<unknown>;
+  /** Disarms for a reason that is known by its code. */
+  standDown(cause: Cause): void;
   /** The manual bit of a PLC was seen to be so, or is not seen any more: then the reason says so. */
   override(seen: { endpoint: string; endpointId: string; tag: string; on: boolean; reason?: string }): void;
   requestApproval(

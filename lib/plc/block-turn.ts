@@ -33,6 +33,8 @@ interface Open {
 interface Block {
   /** Number last answered, as last seen. */
   acknowledged: number | undefined;
+  /** Number that lay in it when it was looked at. */
+  found: number | undefined;
   open: Open | undefined;
   /** Since when a number lies in the block that was never answered and is too old to be taken. */
   overtakenSinceMs: number | undefined;
@@ -81,6 +83,15 @@ export class BlockTurns {
     }
   }
 
+  /** The newest of the numbers that the block shows, as last seen; looks where nothing was seen yet. */
+  async newest(tags: HandshakeTags, timeoutMs: number): Promise<number | undefined> {
+    const block = this.#of(tags);
+    if (block.acknowledged === undefined) await this.observe(tags, timeoutMs).catch(() => undefined);
+    const { acknowledged, found } = block;
+    if (acknowledged === undefined || found === undefined) return acknowledged ?? found;
+    return isNewer(found, acknowledged) ? found : acknowledged;
+  }
+
   /** Looks once; returns the numbers that the block shows. Rejects as reading does. */
   async observe(tags: HandshakeTags, timeoutMs: number): Promise<readonly number[]> {
     const { commandId, ackId, ttl } = tags;
@@ -90,6 +101,7 @@ export class BlockTurns {
     const block = this.#of(tags);
     const isFirst = block.acknowledged === undefined;
     if (answered?.good === true) this.saw(tags, acknowledged);
+    if (commanded?.good === true) block.found = given;
     if (isFirst && block.overtakenSinceMs === undefined && given !== 0 && given !== acknowledged)
       block.open ??= { number: given, ttlMs: undefined, sinceMs: this.#now() };
     const { open } = block;
@@ -147,11 +159,17 @@ export class BlockTurns {
   #of({ commandId }: HandshakeTags): Block {
     let block = this.#blocks.get(commandId);
     if (block === undefined) {
-      block = { acknowledged: undefined, open: undefined, overtakenSinceMs: undefined };
+      block = { acknowledged: undefined, found: undefined, open: undefined, overtakenSinceMs: undefined };
       this.#blocks.set(commandId, block);
     }
     return block;
   }
+}
+
+/** By serial-number arithmetic (RFC 1982), as the block compares them. */
+function isNewer(number: number, than: number): boolean {
+  const ahead = (number - than) >>> 0;
+  return ahead > 0 && ahead < 0x8000_0000;
 }
 
 function repeated(number: number): Verdict {

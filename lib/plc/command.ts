@@ -5,81 +5,41 @@
  * An unknown outcome is never sent again: it is settled by reading. A newer command for a tag takes the
  * place of one that waits; nothing waits for a link.
  */
-import { setImmediate } from 'node:timers/promises';
 import { asCodedError } from '../errors.ts';
-import type { CommandNumber, CommandPurpose } from '../journal/types.ts';
-import type { Authority, By } from './authority.ts';
-import { ChangeFence, RateFence, rangeOf, type FenceLimits } from './fence.ts';
-import { HandshakeProfile, type HandshakeTags } from './handshake-profile.ts';
+import type { CommandNumber } from '../journal/types.ts';
+import { Aftermath, unwritten } from './aftermath.ts';
+import type { Authority, By, Cause } from './authority.ts';
+import { Clearance, type Admitted } from './clearance.ts';
+import { endedOrAfter, within } from './ending.ts';
+import { ChangeFence, RateFence, rangeOf } from './fence.ts';
+import { HandshakeProfile } from './handshake-profile.ts';
 import { Lane } from './lane.ts';
-import { ManualBit, type Watch } from './manual-bit.ts';
-import { refused, type Outcome, type Verdict } from './outcome.ts';
+import { ManualBit } from './manual-bit.ts';
+import { refused, unknown, type Outcome, type Verdict } from './outcome.ts';
 import { writePlain, type Sending } from './plain-profile.ts';
 import { preflight, type Checked, type MachineTags } from './preflight.ts';
-import { openOf, Settling, type OpenCommand } from './settling.ts';
-import { plainValue, type TagType } from './tag-type.ts';
+import { Recoveries } from './recovery.ts';
+import { Settling } from './settling.ts';
+import { plainValue } from './tag-type.ts';
 import type { Transport, WriteGuard } from './transport.ts';
+import type { Command, CommandEngineOptions, Manner } from './types.ts';
 
 export type { Authority } from './authority.ts';
 export type { HandshakeTags } from './handshake-profile.ts';
 export type { Outcome } from './outcome.ts';
+export type { Command, CommandEngineOptions, Manner } from './types.ts';
 
-/** Outcomes that could not be seen, in a row, after which a person has to look. */
-const MAX_UNKNOWN = 3;
+/** For a PLC that answers to end what is under way once its node is closed: as delivered it has 1.3 s. */
+const END_MS = 1500;
+/** For the records and looks that follow. */
+const LAST_MS = 500;
 
-export interface Command {
-  /** Made once by whoever wants the effect; a second command with it is refused. */
-  id: string;
-  partId: string | null;
-  tag: string;
-  value: unknown;
-  /** `system`, or the person who asked for it; a person's command needs no further approval. */
-  actor: string;
-  /** A decision about a part unless told. A fallback is written without an arming, and without a person's yes. */
-  purpose?: CommandPurpose | undefined;
-  /** Tags of the function block that answers; without them the tag is written and read back. */
-  handshake?: HandshakeTags | undefined;
-  /** Monotonic milliseconds at which the part was triggered, and how long after it this may leave. */
-  startedAt: number;
-  deadlineMs: number;
-  limits: FenceLimits;
-  maxPerMinute: number;
-  /** What the tag must be; undefined takes what the PLC says. */
-  dataType?: TagType | undefined;
-  /** How long after the write the PLC may take to show its effect. */
-  settleMs: number;
-  /** Largest difference between the value and its read-back. */
-  tolerance: number;
-  /** For each single request to the PLC. */
-  timeoutMs: number;
-  /** How long a person has to say yes where the station acts only after it. */
-  approvalMs: number;
-  /** Aborted when nobody waits for the outcome any more; ends the wait for approval, never a write. */
-  signal: AbortSignal;
-}
-
-export interface CommandEngineOptions extends MachineTags {
-  /** Names the PLC in records, for people. */
-  endpoint: string;
-  /** What tells it from others of the same name, and stays when it is renamed; the name unless told. */
-  id?: string | undefined;
-  transport: Transport;
-  /** Checks and records everything and sends nothing. */
-  dryRun?: boolean;
-  /** Tells the manual bit between commands; without it the bit is read before each of them only. */
-  watch?: Watch | undefined;
-  monotonicNow?: () => number;
-}
-
-/** How the commands to a tag are given, as far as settling has to know it. */
-export type Manner = Pick<Command, 'tag' | 'handshake'> &
-  Partial<Pick<Command, 'settleMs' | 'tolerance' | 'timeoutMs'>>;
-
-interface Recovery {
-  /** What was open is known, and recorded as interrupted. */
-  recalled: Promise<void>;
-  /** It was looked at besides. */
-  settled: Promise<void>;
+/** A command on its way to its outcome. */
+interface Course extends Admitted {
+  /** Undefined until its intent is on record. */
+  given?: CommandNumber;
+  /** Something of it may have gone to the PLC. */
+  hasLeft: boolean;
 }
 
 /** What is remembered of the commands to one tag. */
@@ -99,18 +59,18 @@ export class CommandEngine {
   readonly #manual: ManualBit | undefined;
   readonly #now: () => number;
   readonly #handshake: HandshakeProfile;
+  readonly #clearance: Clearance;
   readonly #settling: Settling;
+  readonly #aftermath: Aftermath;
+  readonly #recoveries: Recoveries;
   readonly #targets = new Map<string, Target>();
   /** By what may be written one at a time: a tag, or the block with its one number. */
   readonly #lanes = new Map<string, Lane>();
-  /** Of tags whose commands of an earlier process may have to be settled. */
-  readonly #manners = new Map<string, Manner>();
-  readonly #unknownInARow = new WeakMap<Authority, number>();
   /** What is under way and has to end before the link may be closed. */
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #inFlight = new Set<string>();
   readonly #joined = new Map<Authority, number>();
-  readonly #recoveries = new WeakMap<Authority, Recovery>();
+  readonly #closing = new AbortController();
   readonly #stopListening: () => void;
 
   constructor(options: CommandEngineOptions) {
@@ -133,9 +93,26 @@ export class CommandEngine {
       manualTag === undefined || watch === undefined
         ? undefined
         : new ManualBit({ endpoint, endpointId: id }, manualTag, watch);
-    this.#now = monotonicNow ?? ((): number => performance.now());
-    this.#handshake = new HandshakeProfile(transport, this.#now);
-    this.#settling = new Settling(this, transport, this.#handshake, (round) => void this.#track(round));
+    const now = (this.#now = monotonicNow ?? ((): number => performance.now()));
+    const track = <Result>(work: Promise<Result>): Promise<Result> => this.#track(work);
+    this.#handshake = new HandshakeProfile(transport, now);
+    this.#clearance = new Clearance(endpoint, transport, () => this.#manual?.on === true, now);
+    this.#settling = new Settling(this, transport, this.#handshake, (round) => void track(round));
+    this.#aftermath = new Aftermath(
+      endpoint,
+      this.#settling,
+      () => transport.linkUp(),
+      (work) => {
+        void track(work);
+      },
+    );
+    this.#recoveries = new Recoveries(this, {
+      settling: this.#settling,
+      handshake: this.#handshake,
+      aftermath: this.#aftermath,
+      inFlight: this.#inFlight,
+      track,
+    });
     this.#stopListening = transport.onLink(({ state }) => {
       if (state === 'up') void this.#track(this.#settling.settle());
     });
@@ -143,7 +120,9 @@ export class CommandEngine {
 
   /** Never rejects: whatever happens is one of the four outcomes. */
   execute(command: Command, authority: Authority): Promise<Outcome> {
-    return this.#track(this.#execute(command, authority));
+    // Before anything is awaited: it rests on the arming of this moment.
+    const { leaseId } = authority.arming();
+    return this.#track(this.#execute({ command, authority, leaseId, isOver: false, hasLeft: false }));
   }
 
   /**
@@ -170,8 +149,21 @@ export class CommandEngine {
   async #forget(authority: Authority): Promise<void> {
     await this.#settling.rest(authority);
     if (this.#joined.has(authority)) return;
-    this.#recoveries.delete(authority);
+    this.#recoveries.forget(authority);
     this.#settling.drop(authority);
+  }
+
+  /**
+   * Something has stopped without which nobody may act on this PLC, e.g. its heartbeat: every station that has joined
+   * stands down, and nothing but a defined output leaves until `resume`, whoever arms meanwhile.
+   */
+  suspend(cause: Cause): void {
+    this.#clearance.suspend(cause);
+    for (const authority of this.#joined.keys()) authority.standDown(cause);
+  }
+
+  resume(code: string): void {
+    this.#clearance.resume(code);
   }
 
   /**
@@ -179,139 +171,122 @@ export class CommandEngine {
    * journal answered. `manner` is how commands to a tag are given. A command asks for it besides, before it leaves.
    */
   recover(authority: Authority, manner?: Manner): Promise<void> {
-    if (manner !== undefined) this.#manners.set(manner.tag, manner);
-    return this.#recovery(authority).settled;
+    if (manner !== undefined) this.#recoveries.know(manner);
+    return this.#recoveries.of(authority).settled;
   }
 
-  #recovery(authority: Authority): Recovery {
-    let recovery = this.#recoveries.get(authority);
-    if (recovery === undefined) {
-      const recalled = this.#recall(authority);
-      const settled = recalled.then(() => this.#track(this.#settling.settle()));
-      recovery = { recalled, settled };
-      this.#recoveries.set(authority, recovery);
-      void this.#track(settled.catch(() => this.#recoveries.delete(authority)));
-    }
-    return recovery;
+  /** Resolves when everything that is under way now, records included, has ended, or after `mostMs`. */
+  async idle(mostMs = Infinity): Promise<void> {
+    const all = Promise.allSettled([...this.#underWay]);
+    await (mostMs === Infinity ? all : endedOrAfter(all, mostMs));
   }
 
-  async #recall(authority: Authority): Promise<void> {
-    const journal = await authority.journal();
-    const before = new Set(this.#inFlight);
-    // What is under way here is looked for at once: by the next step it may have ended in a result of its own.
-    const open = (await journal.openCommands()).filter(({ id, endpointId }) => {
-      // Under its name: recorded when endpoints had no ids.
-      const isOurs = endpointId === this.id || endpointId === this.endpoint;
-      return isOurs && !before.has(id) && !this.#inFlight.has(id);
-    });
-    for (const command of await this.#settling.kept(authority)) this.#reopen(command, authority);
-    for (const record of open) {
-      const outcome = { outcome: 'unknown', reason: 'INTERRUPTED', readBack: null, ms: 0 } as const;
-      this.#reopen(openOf(record, this.#manners.get(record.tag)), authority);
-      await this.#record(record.id, outcome, authority);
-    }
-  }
-
-  /** What an earlier process sent may still be on its way, or not yet be taken. */
-  #reopen(command: OpenCommand, authority: Authority): void {
-    if (command.handshake !== undefined) this.#handshake.expect(command.handshake, command.number);
-    this.#settling.add(command, authority);
-  }
-
-  /** Resolves when everything that is under way now, records included, has ended. */
-  async idle(): Promise<void> {
-    await Promise.allSettled([...this.#underWay]);
-  }
-
-  /** Waits for everything under way; the transport may be closed then. */
+  /** Ends everything under way within 2 s; the transport may be closed then. */
   async close(): Promise<void> {
     this.#stopListening();
     this.#manual?.close();
     this.#settling.close();
-    while (this.#underWay.size > 0) await this.idle();
+    this.#closing.abort();
+    const rest = async (): Promise<void> => {
+      while (this.#underWay.size > 0) await this.idle();
+    };
+    await endedOrAfter(rest(), END_MS + LAST_MS);
   }
 
-  async #execute(command: Command, authority: Authority): Promise<Outcome> {
+  async #execute(course: Course): Promise<Outcome> {
+    const { command, authority } = course;
     const startedAt = this.#now();
     this.#inFlight.add(command.id);
-    const given = await this.#recordIntent(command, authority);
-    if ('outcome' in given) {
-      this.#inFlight.delete(command.id);
-      return { ...given, ms: this.#now() - startedAt };
-    }
-    const verdict = await this.#decide(command, given, authority);
+    const ends = [this.#closing.signal, ...(command.closing === undefined ? [] : [command.closing])];
+    const verdict = await within(this.#run(course), AbortSignal.any(ends), END_MS, () => interrupted(course));
     const outcome: Outcome = { ...verdict, ms: this.#now() - startedAt };
-    this.#heed(command, given, outcome, authority);
-    // After the outcome has gone its way, and not waited for: the intent is durable, and an intent without a
-    // result is settled by reading.
-    const recorded = setImmediate().then(() => this.#record(command.id, outcome, authority));
-    void this.#track(recorded).finally(() => this.#inFlight.delete(command.id));
+    const { given } = course;
+    if (given === undefined) {
+      this.#inFlight.delete(command.id);
+      return outcome;
+    }
+    this.#aftermath.heed(command, given, outcome, authority);
+    const recorded = this.#track(this.#aftermath.recordLater(command.id, outcome, authority));
+    void recorded.finally(() => this.#inFlight.delete(command.id));
     return outcome;
   }
 
+  async #run(course: Course): Promise<Verdict> {
+    const given = await this.#recordIntent(course);
+    if ('outcome' in given) return given;
+    course.given = given;
+    return this.#decide(course, given);
+  }
+
   /** The one durable write before anything is sent. */
-  async #recordIntent(command: Command, authority: Authority): Promise<Verdict | CommandNumber> {
+  async #recordIntent(course: Course): Promise<Verdict | CommandNumber> {
+    const { command, authority } = course;
     const { id, partId, tag, value, actor, purpose = 'decision' } = command;
     try {
       // What was left open is known before anything is added to it.
-      await this.#recovery(authority).recalled;
+      await this.#recoveries.of(authority).recalled;
+      const above = await this.#newestNumber(course);
       const journal = await authority.journal();
       const { endpoint, id: endpointId } = this;
       const intent = { id, partId, endpoint, endpointId, tag, value: plainValue(value), actor, purpose };
-      return await journal.recordCommand(intent);
+      return await journal.recordCommand({ ...intent, ...(above === undefined ? {} : { above }) });
     } catch (error) {
       const { code, message } = asCodedError(error);
       if (code === 'JOURNAL_DUPLICATE') return refused('DUPLICATE', `command ${id} was given before`);
-      await authority.disarm({ actor: 'system', reason: `journal: ${message}` });
+      await unwritten(error, authority);
       return refused('JOURNAL', message);
     }
   }
 
-  async #decide(command: Command, given: CommandNumber, authority: Authority): Promise<Verdict> {
-    let due = command;
+  /** What the block has seen, of a journal that this endpoint did not have then; its number goes on above it. */
+  async #newestNumber(course: Course): Promise<number | undefined> {
+    const { handshake, timeoutMs } = course.command;
+    if (handshake === undefined || this.#clearance.objection(course) !== undefined) return undefined;
+    return this.#handshake.newestNumber(handshake, timeoutMs);
+  }
+
+  async #decide(course: Course, given: CommandNumber): Promise<Verdict> {
+    const { command, authority } = course;
     // The way to the defined output must not be used up, or be too long, because of decisions.
     if (command.purpose === 'fallback')
-      due = { ...command, limits: rangeOf(command.limits), maxPerMinute: Infinity };
+      course.command = { ...command, limits: rangeOf(command.limits), maxPerMinute: Infinity };
     if (authority.autonomy === 'confirm' && command.actor === 'system' && command.purpose !== 'fallback') {
       // A person is not asked about what may not be sent anyway.
-      const idle = this.#objection(command, authority);
+      const idle = this.#clearance.objection(course);
       if (idle !== undefined) return idle;
-      const { leaseId } = authority.arming();
       const yes = await this.#approval(command, authority);
       if (yes === undefined) return refused('NOT_APPROVED', 'nobody said yes in time');
-      if (authority.arming().leaseId !== leaseId) {
-        return refused('NOT_ARMED', 'the station was armed anew since the person was asked');
-      }
       // The person's yes is now what this rests on, and it gets old like a part does.
-      due = { ...command, startedAt: this.#now() };
+      course.command = { ...command, startedAt: this.#now() };
     }
     // Before it waits: what may not be sent must not take the place of what may.
-    const objection = this.#objection(due, authority);
+    const objection = this.#clearance.objection(course);
     if (objection !== undefined) return objection;
-    const lane = made(this.#lanes, due.handshake?.commandId ?? due.tag, () => new Lane());
+    const lane = made(this.#lanes, command.handshake?.commandId ?? command.tag, () => new Lane());
     if (!(await lane.enter())) return superseded();
     try {
-      return await this.#send(due, given, authority, lane);
+      return await this.#send(course, given, lane);
     } finally {
       lane.leave();
     }
   }
 
-  async #send(command: Command, given: CommandNumber, authority: Authority, lane: Lane): Promise<Verdict> {
+  async #send(course: Course, given: CommandNumber, lane: Lane): Promise<Verdict> {
+    const { command, authority } = course;
     const { tag, handshake, timeoutMs, maxPerMinute, limits } = command;
-    const early = this.#objection(command, authority);
+    const objection = (): Verdict | undefined => this.#clearance.objection(course);
+    const early = objection();
     if (early !== undefined) return early;
     const checked = await preflight(this.#transport, this.#machine, command);
     if ('outcome' in checked) return checked;
     if (handshake !== undefined) {
-      const halt = (): Verdict | undefined =>
-        lane.isContested ? superseded() : this.#objection(command, authority);
+      const halt = (): Verdict | undefined => (lane.isContested ? superseded() : objection());
       const unfit = await this.#handshake.objection(handshake, given.number, timeoutMs, halt);
       if (unfit !== undefined) return unfit;
     }
     await this.#settling.before(command);
     // Asking the PLC took time, in which anything may have happened.
-    const late = this.#objection(command, authority);
+    const late = objection();
     if (late !== undefined) return late;
     const target = made(this.#targets, tag, newTarget);
     const nowMs = this.#now();
@@ -322,23 +297,22 @@ export class CommandEngine {
     target.limited = false;
     if (this.dryRun) return refused('DRY_RUN', 'the endpoint is set to dry run');
     const takeBack = target.changes.count(checked.change, nowMs, leaseId);
-    const verdict = await this.#write(command, checked, given, authority);
+    const verdict = await this.#write(course, given, checked);
     if (verdict.outcome === 'refused') takeBack();
     return verdict;
   }
 
-  async #write(
-    command: Command,
-    { value, dataType }: Checked,
-    given: CommandNumber,
-    authority: Authority,
-  ): Promise<Verdict> {
-    const { tag, handshake, settleMs, tolerance, timeoutMs, startedAt, deadlineMs } = command;
+  async #write(course: Course, given: CommandNumber, { value, dataType }: Checked): Promise<Verdict> {
+    const { tag, handshake, settleMs, tolerance, timeoutMs, startedAt, deadlineMs } = course.command;
     const dueAt = startedAt + deadlineMs;
     let objection: Verdict | undefined;
     // It may wait for other requests to the PLC, and a block leaves in parts.
     const guard: WriteGuard = {
-      mayLeave: () => (objection = this.#objection(command, authority)) === undefined,
+      mayLeave: () => {
+        objection = this.#clearance.objection(course);
+        course.hasLeft ||= objection === undefined;
+        return objection === undefined;
+      },
       leftMs: () => dueAt - this.#now(),
     };
     const sending: Sending = { tag, value, dataType, settleMs, tolerance, timeoutMs, guard };
@@ -349,39 +323,10 @@ export class CommandEngine {
     return objection ?? verdict;
   }
 
-  /** In the order in which a person would ask. */
-  #objection({ startedAt, deadlineMs, purpose }: Command, authority: Authority): Verdict | undefined {
-    const { autonomy, mode } = authority;
-    if (autonomy !== 'act' && autonomy !== 'confirm')
-      return refused('AUTONOMY', `the station may ${autonomy}`);
-    if (purpose !== 'fallback') {
-      const { state } = authority.arming();
-      if (state !== 'ARMED') return refused('NOT_ARMED', `the station is ${state}`);
-      if (mode === 'STOPPED') return refused('NOT_ARMED', 'the station has stopped itself');
-    }
-    if (this.#manual?.on === true) return refused('MANUAL', 'the machine is run by hand');
-    const ageMs = this.#now() - startedAt;
-    // Written so that an age that is not a number is late; below 0 it is from the clock of an earlier process.
-    if (!(ageMs >= 0 && ageMs <= deadlineMs))
-      return refused('STALE', `${Math.round(ageMs)} ms old, due after ${deadlineMs} ms`);
-    if (!this.#transport.linkUp()) return refused('LINK_DOWN', `no link to ${this.endpoint}`);
-    return undefined;
-  }
-
-  /** Alarms with the first of a row; each of them is on record as refused. */
-  #limited({ id, tag, maxPerMinute }: Command, target: Target, authority: Authority): Verdict {
-    const message = `more than ${maxPerMinute} a minute`;
-    if (!target.limited) {
-      target.limited = true;
-      const detail = { code: 'RATE', commandId: id, endpoint: this.endpoint, maxPerMinute };
-      const entry = { type: 'plc.alarm', actor: 'system', object: tag, reason: message, detail };
-      void this.#track(
-        authority
-          .journal()
-          .then((journal) => journal.appendLedger(entry))
-          .catch((error: unknown) => this.#unwritten(error, authority)),
-      );
-    }
+  #limited(command: Command, target: Target, authority: Authority): Verdict {
+    const message = `more than ${command.maxPerMinute} a minute`;
+    if (!target.limited) this.#aftermath.alarm(command, message, authority);
+    target.limited = true;
     return refused('RATE', message);
   }
 
@@ -394,54 +339,18 @@ export class CommandEngine {
     return authority.requestApproval({ commandId: id, ...shown }, inTime);
   }
 
-  /** What the PLC changed stops the station, and so does a row of what could not be seen. */
-  #heed(
-    { id, tag, value, settleMs, tolerance, timeoutMs, handshake }: Command,
-    { number }: CommandNumber,
-    { outcome, detail, readBack }: Outcome,
-    authority: Authority,
-  ): void {
-    if (outcome === 'confirmed') this.#unknownInARow.set(authority, 0);
-    if (outcome === 'clamped') {
-      const message = `${tag} was given ${String(plainValue(value))} and holds ${readBack ?? '?'}`;
-      authority.trip({ code: 'CLAMPED', message });
-    }
-    if (outcome !== 'unknown') return;
-    const inARow = (this.#unknownInARow.get(authority) ?? 0) + 1;
-    this.#unknownInARow.set(authority, inARow);
-    if (inARow >= MAX_UNKNOWN) {
-      const message = `${inARow} in a row, last ${tag}: ${detail ?? ''}`;
-      authority.trip({ code: 'UNKNOWN_OUTCOME', message });
-    }
-    const open = { id, number, tag, value: plainValue(value), settleMs, tolerance, timeoutMs, handshake };
-    this.#settling.add(open, authority);
-    // Where the link is still up nobody tells us that it is.
-    if (this.#transport.linkUp()) void this.#track(this.#settling.settle());
-  }
-
-  async #record(id: string, { outcome, reason, readBack, ms }: Outcome, authority: Authority): Promise<void> {
-    // First: a command with a result is no longer found among those that were under way.
-    if (outcome === 'unknown') await this.#settling.keep(authority);
-    try {
-      const journal = await authority.journal();
-      const result = { id, outcome, ...(reason === undefined ? {} : { reason }), readBack, ms };
-      await journal.recordCommandResult(result);
-    } catch (error) {
-      // It has an outcome, which stands.
-      if (asCodedError(error).code === 'JOURNAL_DUPLICATE') return;
-      await this.#unwritten(error, authority);
-    }
-  }
-
-  async #unwritten(error: unknown, authority: Authority): Promise<void> {
-    await authority.disarm({ actor: 'system', reason: `journal: ${asCodedError(error).message}` });
-  }
-
   #track<Result>(work: Promise<Result>): Promise<Result> {
     this.#underWay.add(work);
     void work.finally(() => this.#underWay.delete(work));
     return work;
   }
+}
+
+/** Nothing more of it leaves. What has left is settled by reading, by whoever finds it in the journal. */
+function interrupted(course: Course): Verdict {
+  course.isOver = true;
+  const why = 'the node was closed before there was an answer';
+  return course.hasLeft ? unknown('INTERRUPTED', why) : refused('INTERRUPTED', why);
 }
 
 function superseded(): Verdict {

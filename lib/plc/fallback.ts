@@ -204,16 +204,3 @@ export class Fallback {
     this.#options.onChange?.(phase, due);
   }
 }
-
-/**
- * The one Arm bit of an endpoint with several tags: true while somebody answers for a tag, and false as
- * soon as one tag was released, because the PLC can be told nothing finer than that.
- */
-export function armBit(phases: Iterable<FallbackPhase>): boolean {
-  let answers = false;
-  for (const phase of phases) {
-    if (phase === 'released') return false;
-    if (phase !== 'idle') answers = true;
-  }
-  return answers;
-}

@@ -77,6 +77,11 @@ export class HandshakeProfile {
     return this.#turns.wait(tags, number, timeoutMs, halt);
   }
 
+  /** The newest number that the block shows; undefined where it cannot be read. Costs one request for the first command. */
+  newestNumber(tags: HandshakeTags, timeoutMs: number): Promise<number | undefined> {
+    return this.#turns.newest(tags, timeoutMs);
+  }
+
   /** A process before this one may have sent this number, and the block may still take it. */
   expect(tags: HandshakeTags, number: number): void {
     this.#turns.expect(tags, number);

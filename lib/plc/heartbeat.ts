@@ -3,16 +3,21 @@
  * that a loop that stands still stops the beat. (A timer in a thread of its own would go on, and lie.)
  *
  * A beat leaves now or not at all: none while the link is down, none while the one before is still
- * under way, none made up for. The Arm bit goes with every beat, before the counter.
+ * under way, none made up for. The Arm bit goes with every beat, before the counter, and is asked for once more
+ * right before either goes to the socket: what waited for its turn must not tell the PLC what holds no longer.
  */
 import { systemClock, type Clock } from '../clock.ts';
 import { asCodedError } from '../errors.ts';
+import { endedOrAfter } from './ending.ts';
 import { PlcError } from './plc-error.ts';
 import type { TagType } from './tag-type.ts';
-import type { TagWrite, Transport } from './transport.ts';
+import type { TagWrite, Transport, WriteGuard } from './transport.ts';
 
 /** How many beats a PLC waits before it falls back; what it has not answered by then it will not need. */
 const BEATS_MISSED = 3;
+
+/** For the Arm bit to fall when the beats end. */
+const STOP_MS = 500;
 
 /** Where a counter of the type begins again. */
 const LAST_BEAT: Partial<Record<TagType, number>> = {
@@ -34,14 +39,22 @@ export interface HeartbeatOptions {
   armed: () => boolean;
   /** Told each failure to beat, and undefined when it beats again. */
   onFailure?: (error: Error | undefined) => void;
+  /** After so long without a beat that was answered the PLC hears nobody any more; three beats unless told. */
+  timeoutMs?: number | undefined;
+  /** Told true when that time is up, whatever the reason, and false when the PLC has answered a beat again. */
+  onLost?: (isLost: boolean) => void;
   clock?: Clock;
 }
 
 export class Heartbeat {
-  readonly #options: Required<Omit<HeartbeatOptions, 'armTag' | 'onFailure' | 'clock'>> &
-    Pick<HeartbeatOptions, 'armTag' | 'onFailure'>;
+  readonly #options: Required<Pick<HeartbeatOptions, 'transport' | 'tag' | 'armed' | 'everyMs'>> & {
+    timeoutMs: number;
+  } & Pick<HeartbeatOptions, 'armTag' | 'onFailure' | 'onLost'>;
   readonly #clock: Clock;
   #count = 0;
+  /** Monotonic, when the last beat left that was answered. */
+  #heardAt = 0;
+  #isLost = false;
   #underWay: Promise<void> | undefined;
   /** The Arm bit was asked for while a beat was under way. */
   #again = false;
@@ -50,15 +63,19 @@ export class Heartbeat {
   /** What the PLC was last told. */
   #armTold = false;
 
-  constructor({ everyMs = 500, clock = systemClock, ...options }: HeartbeatOptions) {
-    this.#options = { ...options, everyMs };
+  constructor({ everyMs = 500, timeoutMs, clock = systemClock, ...options }: HeartbeatOptions) {
+    this.#options = { ...options, everyMs, timeoutMs: timeoutMs ?? everyMs * BEATS_MISSED };
     this.#clock = clock;
   }
 
   /** Beats now and from now on. */
   start(): void {
     if (this.#cancel !== undefined) return;
-    this.#cancel = this.#clock.every(this.#options.everyMs, () => this.#tick());
+    this.#heardAt = this.#clock.now();
+    this.#cancel = this.#clock.every(this.#options.everyMs, () => {
+      this.#watch();
+      this.#tick();
+    });
     this.#tick();
   }
 
@@ -69,26 +86,52 @@ export class Heartbeat {
     else this.#again = true;
   }
 
-  /** Ends the beats and lets the Arm bit fall, so that the PLC need not find out by waiting. Never rejects. */
+  /**
+   * Ends the beats and lets the Arm bit fall, so that the PLC need not find out by waiting. Never rejects. A PLC that
+   * does not answer is not waited for.
+   */
   async stop(): Promise<void> {
     if (this.#cancel === undefined) return;
     this.#cancel();
     this.#cancel = undefined;
+    await endedOrAfter(this.#fall(), STOP_MS);
+  }
+
+  async #fall(): Promise<void> {
     await this.#underWay;
     const { armTag, transport } = this.#options;
     if (armTag === undefined || !this.#armTold || !transport.linkUp()) return;
     await this.#write(async () => [await this.#armWrite(armTag, false)]);
   }
 
+  #watch(): void {
+    if (this.#isLost || !(this.#clock.now() - this.#heardAt > this.#options.timeoutMs)) return;
+    this.#isLost = true;
+    this.#options.onLost?.(true);
+  }
+
+  #heard(sentAt: number): void {
+    this.#heardAt = sentAt;
+    if (!this.#isLost) return;
+    this.#isLost = false;
+    this.#options.onLost?.(false);
+  }
+
   #tick(): void {
     if (this.#underWay !== undefined || !this.#options.transport.linkUp()) return;
     const { tag, armTag, armed } = this.#options;
-    const beat = this.#write(async () => {
-      const beatWrite = await this.#beatWrite(tag);
-      if (armTag === undefined) return [beatWrite];
-      // Asked last: nothing is awaited between the answer and the PLC.
-      const armWrite = await this.#armWrite(armTag, armed);
-      return [armWrite, beatWrite];
+    const sentAt = this.#clock.now();
+    const beat = this.#write(
+      async () => {
+        const beatWrite = await this.#beatWrite(tag);
+        if (armTag === undefined) return [beatWrite];
+        const armWrite = await this.#armWrite(armTag, armed);
+        return [armWrite, beatWrite];
+      },
+      // The bit that was asked for is told at once instead, when this has ended.
+      { mayLeave: () => armTag === undefined || armed() === this.#armTold, leftMs: () => Infinity },
+    ).then((answered) => {
+      if (answered) this.#heard(sentAt);
     });
     this.#underWay = beat;
     void beat.finally(() => {
@@ -99,19 +142,25 @@ export class Heartbeat {
     });
   }
 
-  async #write(prepare: () => Promise<TagWrite[]>): Promise<void> {
+  /** True when the PLC has answered. Never rejects. */
+  async #write(prepare: () => Promise<TagWrite[]>, guard?: WriteGuard): Promise<boolean> {
     const { transport, everyMs } = this.#options;
     try {
       const writes = await prepare();
-      const { result, status } = await transport.writeAll(writes, everyMs * BEATS_MISSED);
+      const { result, status } = await transport.writeAll(writes, everyMs * BEATS_MISSED, guard);
       if (result !== 'good') throw new PlcError('PLC_TAG_UNUSABLE', `beat: ${status}`);
       if (this.#failed) this.#options.onFailure?.(undefined);
       this.#failed = false;
+      return true;
     } catch (error) {
+      const { code } = asCodedError(error);
+      if (code === 'PLC_WITHHELD') this.#again = true;
       // Without a link there is nothing to say that the link does not say itself.
-      if (asCodedError(error).code === 'PLC_LINK_DOWN') return;
-      this.#failed = true;
-      this.#options.onFailure?.(asCodedError(error));
+      else if (code !== 'PLC_LINK_DOWN') {
+        this.#failed = true;
+        this.#options.onFailure?.(asCodedError(error));
+      }
+      return false;
     }
   }
 

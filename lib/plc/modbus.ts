@@ -7,6 +7,8 @@ import type { Socket } from 'node:net';
 import type modbusSerial from 'modbus-serial';
 import type { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
+import { ModbusBrowser } from './browse-modbus.ts';
+import type { TagBrowser } from './browse.ts';
 import {
   fromRegisters,
   parseModbusTag,
@@ -158,6 +160,12 @@ export class ModbusTransport implements Transport {
       if (answer.result !== 'good') return answer;
     }
     return { result: 'good', status: 'Good' };
+  }
+
+  browser(): TagBrowser {
+    const request = (run: readonly ModbusTag[], timeoutMs: number): Promise<Reading[]> =>
+      this.#readRun(run, 'read a range', timeoutMs);
+    return new ModbusBrowser(request, this.#wordOrder);
   }
 
   async #readRun(run: readonly ModbusTag[], what: string, timeoutMs: number): Promise<Reading[]> {

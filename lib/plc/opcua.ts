@@ -11,6 +11,8 @@ import { Socket } from 'node:net';
 import type { ClientSecureChannelLayer, ClientSession, OPCUAClient, StatusCode } from 'node-opcua-client';
 import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
+import { OpcUaBrowser } from './browse-opcua.ts';
+import type { TagBrowser } from './browse.ts';
 import {
   clientOptions,
   explained,
@@ -42,7 +44,7 @@ import {
 } from './transport.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
-const CLOSE_TIMEOUT_MS = 3000;
+const CLOSE_TIMEOUT_MS = 2000;
 const DESCRIBE_TIMEOUT_MS = 5000;
 
 const GOOD = 0;
@@ -206,6 +208,10 @@ export class OpcUaTransport implements Transport {
   /** In one subscription with every other tag of this interval; the server samples twice as often as it tells. */
   subscribe(tag: string, intervalMs: number, listener: SeenListener): Promise<() => Promise<void>> {
     return Promise.resolve(this.#subscriptions.add(tag, intervalMs, listener));
+  }
+
+  browser(): TagBrowser {
+    return new OpcUaBrowser(() => this.#up());
   }
 
   /** A call, because the compiler does not know that it may change while something is awaited. */

@@ -3,7 +3,7 @@
  * interlock allows it, what the tag is, what it holds. Costs one request where something of that has to be
  * read, and none where nothing has.
  */
-import type { Command } from './command.ts';
+import type { Command } from './types.ts';
 import { judgesChanges, rangeObjection, stepObjection } from './fence.ts';
 import { refused, refusedBy, type Verdict } from './outcome.ts';
 import type { TagType, TagValue } from './tag-type.ts';

@@ -1,4 +1,5 @@
 /** One link to one PLC. Each protocol is one file behind this interface. */
+import type { TagBrowser } from './browse.ts';
 import { PlcError } from './plc-error.ts';
 import type { Range, TagType, TagValue } from './tag-type.ts';
 
@@ -95,6 +96,8 @@ export interface Transport {
    * cannot be read is told as an error. Absent where the protocol does not push: then a tag is polled.
    */
   subscribe?(tag: string, intervalMs: number, listener: SeenListener): Promise<() => Promise<void>>;
+  /** For a person who looks for a tag. Absent where the protocol tells nothing about what there is. */
+  browser?(): TagBrowser;
 }
 
 /** Told of a tag: what it holds, or why that cannot be known. */

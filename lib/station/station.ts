@@ -159,6 +159,7 @@ class LocalStation implements StationControl {
       // Where there is no journal, the ledger will refuse.
       remember: () => this.#memory.journal().then(noResult, noResult),
       onChange: () => this.#changed(),
+      onClockStep: (message) => this.alarms.raise({ code: 'CLOCK_STEPPED', message }),
     });
     this.#labels = new Labels({
       station: this.name,

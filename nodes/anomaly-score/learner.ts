@@ -22,6 +22,8 @@ export const CORRECTION_TOPIC = 'jidoka/correction';
 
 export class Learner {
   readonly recent: RecentParts;
+  /** True for a part whose picture somebody else needs. */
+  isNeededElsewhere: (partId: string) => boolean = () => false;
   readonly #context: SubjectContext;
   readonly #station: Station;
   readonly #keeper: ModelKeeper;
@@ -40,7 +42,7 @@ export class Learner {
     this.#options = options;
     const folder = join(modelFolder(keeper.folder, options.model), 'recent');
     this.recent = new RecentParts(folder, (error) => context.fail(error), {
-      isNeeded: (partId) => this.#corrections.get(partId) !== undefined,
+      isNeeded: (partId) => this.#corrections.get(partId) !== undefined || this.isNeededElsewhere(partId),
     });
     this.#corrections = new Corrections(station, `anomaly:${context.node.id}:corrections`);
   }

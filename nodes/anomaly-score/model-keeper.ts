@@ -1,14 +1,17 @@
 /** Which model a node scores with: the newest on disk, or the one it is being taught. One lesson or change at a time. */
 import { join } from 'node:path';
+import { AnomalyError } from '../../lib/anomaly/errors.ts';
 import type { Finding } from '../../lib/anomaly/findings.ts';
 import { Lesson, type LessonOptions } from '../../lib/anomaly/lesson.ts';
 import { latestModel, type AnomalyModel } from '../../lib/anomaly/model.ts';
 import type { Scorer, ScorerOptions } from '../../lib/anomaly/scorer.ts';
 import { unfinishedLesson, type UnfinishedSummary } from '../../lib/anomaly/teach.ts';
 import type { TeachingProgress } from '../../lib/anomaly/teaching.ts';
+import { prune } from '../../lib/anomaly/versions.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import type { Station } from '../../lib/station/types.ts';
+import { alarmsOf } from '../runtime/alarms.ts';
 import type { Message } from '../runtime/types.ts';
 import { lessonSettings, lessonSource, type LessonConfig } from './lesson-config.ts';
 import { ServedScorer } from './served-scorer.ts';
@@ -17,6 +20,8 @@ import { TeachingReport } from './teaching-report.ts';
 
 export interface KeeperOptions extends ScorerOptions, LessonConfig {
   model: string;
+  /** Versions that stay, beside the one in service and the one it came from. */
+  keepVersions: number;
 }
 
 /** Who wants a model changed, and why. */
@@ -25,17 +30,18 @@ export interface By {
   reason: string;
 }
 
-/** What changes a model that is there. */
-export type ChangeKind = 'learn' | 'unteach' | 'rollback';
+/** What puts another version into service. */
+export type ChangeKind = 'learn' | 'unteach' | 'rollback' | 'serve';
 
 export interface Work {
-  kind: 'teach' | ChangeKind;
+  /** A draft is collected and taught without any effect on what serves. */
+  kind: 'teach' | 'collect' | 'draft' | ChangeKind;
   progress: TeachingProgress;
   /** Monotonic, in milliseconds. */
   startedAt: number;
 }
 
-interface Job {
+export interface KeeperJob {
   signal: AbortSignal;
   onProgress: (progress: TeachingProgress) => void;
 }
@@ -69,19 +75,19 @@ export class ModelKeeper {
   }
 
   /**
-   * Loads the newest model; where there is none, teaching begins as configured. What goes wrong is reported:
-   * people can teach another model all the same.
+   * Loads the newest model; where there is none, teaching begins as configured, unless a person is at it. What goes
+   * wrong is reported: people can teach another model all the same.
    */
-  start(): Promise<void> {
+  start({ hasDraft = false } = {}): Promise<void> {
     return this.#inTurn(async () => {
       try {
         await this.#load();
-        await this.#teachAsConfigured();
+        await this.#teachAsConfigured(hasDraft);
       } catch (error) {
         this.#problem = error;
         if (this.#context.signal.aborted) return;
         this.#context.fail(error);
-        this.#context.status.fail(asCodedError(error).code);
+        this.#fail(error);
       }
     });
   }
@@ -103,14 +109,33 @@ export class ModelKeeper {
    * Makes a new version of the model that serves, which goes on until then, and puts it into service.
    * Throws `TEACH_BUSY` while another one is being made.
    */
-  async change(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+  async change(
+    kind: ChangeKind,
+    by: By,
+    run: (job: KeeperJob) => Promise<AnomalyModel>,
+  ): Promise<AnomalyModel> {
+    const model = await this.occupy(kind, async (job) => {
+      const made = await run(job);
+      await this.#record(kind, made, by);
+      await this.#served.use(made);
+      return made;
+    });
+    await this.#prune();
+    return model;
+  }
+
+  /**
+   * Does what takes the model for itself. Throws `TEACH_BUSY` while something else does; `suspend`ed by a close with
+   * `TEACH_SUSPENDED` as the reason of its signal.
+   */
+  async occupy<Result>(kind: Work['kind'], run: (job: KeeperJob) => Promise<Result>): Promise<Result> {
     await this.#turn;
-    const changed = this.#make(kind, by, run);
-    this.#changeEnded = changed.then(
+    const done = this.#occupied(kind, run);
+    this.#changeEnded = done.then(
       () => undefined,
       () => undefined,
     );
-    return changed;
+    return done;
   }
 
   /** Ends when no lesson and no change is under way. */
@@ -129,40 +154,50 @@ export class ModelKeeper {
     }
   }
 
-  async #teachAsConfigured(): Promise<void> {
+  async #teachAsConfigured(hasDraft: boolean): Promise<void> {
     const { model: name, teaching } = this.#config;
     const unfinished = await unfinishedLesson(this.folder, name);
     if (unfinished !== undefined) this.#resume(unfinished);
     else if (this.model !== undefined) return;
-    else if (teaching !== 'none') await this.#begin(SYSTEM);
+    else if (teaching !== 'none' && !hasDraft) await this.#begin(SYSTEM);
     else this.#showService();
   }
 
+  #fail(error: unknown): void {
+    const { code, message } = asCodedError(error);
+    if (this.model === undefined) this.#miss(message);
+    this.#context.status.fail(code);
+  }
+
+  #miss(message: string): void {
+    alarmsOf(this.#context.node, this.#station).raise('MODEL_MISSING', message);
+    this.#context.status.fail('MODEL_MISSING');
+  }
+
   #showService(): void {
-    if (this.model === undefined) this.#context.status.fail('MODEL_MISSING');
+    if (this.model === undefined) this.#miss(`there is no model “${this.#config.model}”`);
     else this.#context.status.show('ready', 'ready');
   }
 
-  async #make(kind: ChangeKind, by: By, run: (job: Job) => Promise<AnomalyModel>): Promise<AnomalyModel> {
+  async #occupied<Result>(kind: Work['kind'], run: (job: KeeperJob) => Promise<Result>): Promise<Result> {
     this.#assertFree();
     const change = new AbortController();
     this.#change = change;
     this.#begun(kind);
     try {
       const onProgress = (progress: TeachingProgress): void => this.#progress(progress);
-      const model = await run({ signal: change.signal, onProgress });
-      await this.#record(kind, model, by);
-      await this.#served.use(model);
-      return model;
+      const result = await run({ signal: change.signal, onProgress });
+      if (kind === 'collect' || kind === 'draft') this.#report.pause();
+      return result;
     } catch (error) {
       const wasCancelled = change.signal.aborted;
       if (!wasCancelled) this.#problem = error;
       this.#report.end(wasCancelled ? undefined : error);
-      this.#showService();
       throw error;
     } finally {
       this.#work = undefined;
       this.#change = undefined;
+      if (!this.#context.signal.aborted) this.#showService();
     }
   }
 
@@ -271,7 +306,7 @@ export class ModelKeeper {
   async #cancel(how: 'cancel' | 'suspend' = 'cancel'): Promise<void> {
     const lesson = this.#lesson;
     this.#lesson = undefined;
-    this.#change?.abort();
+    this.#change?.abort(how === 'suspend' ? suspended() : undefined);
     await lesson?.[how]();
     await this.#lessonEnded;
     await this.#changeEnded;
@@ -286,16 +321,32 @@ export class ModelKeeper {
       if (this.#lesson !== lesson) return;
       await this.#record('teach', model, by);
       await this.#served.use(model);
+      await this.#prune();
     } catch (error) {
       if (this.#lesson !== lesson) return;
       this.#problem = error;
       this.#context.fail(error);
-      this.#context.status.fail(asCodedError(error).code);
+      this.#fail(error);
       this.#report.end(error);
     }
     if (this.#lesson !== lesson) return;
     this.#lesson = undefined;
     this.#work = undefined;
+  }
+
+  /** Old versions go; what cannot be removed now is the next time. */
+  async #prune(): Promise<void> {
+    const { model: object, keepVersions } = this.#config;
+    try {
+      const removed = await prune(this.folder, object, keepVersions);
+      if (removed.length === 0) return;
+      const journal = await this.#station.journal();
+      const detail = { removed, kept: keepVersions };
+      const why = { actor: 'system', reason: 'more versions than are to be kept' };
+      await journal.appendLedger({ type: 'model.prune', object, detail, ...why });
+    } catch (error) {
+      if (asCodedError(error).code !== 'TEACH_BUSY') this.#context.fail(error);
+    }
   }
 
   /** A journal that fails is reported; the model is good without it. */
@@ -309,4 +360,8 @@ export class ModelKeeper {
       this.#context.fail(error);
     }
   }
+}
+
+function suspended(): AnomalyError {
+  return new AnomalyError('TEACH_SUSPENDED', 'Node-RED stops, or the flow is deployed anew');
 }

@@ -106,6 +106,7 @@ export function pictureConfig(config: ConfigReader): PictureConfig {
     providers: providers.map((provider) => provider.trim()).filter((provider) => provider !== ''),
     heatmap: config.choice('heatmap', WHEN, 'suspicious'),
     explain: config.choice('explain', WHEN, 'suspicious'),
+    keepVersions: config.number('keepVersions', { fallback: 10, min: 0, max: 1000, integer: true }),
     learn: config.choice('learn', ['ask', 'auto', 'off'], 'ask'),
     queue: config.choice('queue', ['latest-wins', 'drop-oldest', 'block'], 'latest-wins'),
   };

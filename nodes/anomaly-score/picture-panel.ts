@@ -11,22 +11,24 @@ import { teachingFraction } from '../../lib/anomaly/teach.ts';
 import { rollback, versions } from '../../lib/anomaly/versions.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
-import type { Station } from '../../lib/station/types.ts';
+import type { StationControl } from '../../lib/station/station.ts';
 import type { GoodParts } from './good-parts.ts';
 import type { Learner } from './learner.ts';
 import { cardOf } from './model-card.ts';
-import type { By, ModelKeeper } from './model-keeper.ts';
+import type { By, ModelKeeper, Work } from './model-keeper.ts';
 import type { PictureConfig } from './picture-config.ts';
 import type { PartFacts } from './recent-parts.ts';
 import type { SubjectContext } from './subject.ts';
+import type { TeachWizard } from './teach-wizard.ts';
 
 export interface PanelParts {
   context: SubjectContext;
-  station: Station;
+  station: StationControl;
   config: PictureConfig;
   keeper: ModelKeeper;
   learner: Learner;
   goodParts: GoodParts;
+  wizard: TeachWizard;
 }
 
 export type RecentPicture = 'frame' | 'heatmap' | 'explanation';
@@ -46,6 +48,10 @@ export class PicturePanel {
     this.#parts = parts;
   }
 
+  get wizard(): TeachWizard {
+    return this.#parts.wizard;
+  }
+
   /** What is under way, what serves, what waits; asked for again and again while a dialog is open. */
   state(): Record<string, unknown> {
     const { keeper, learner, config } = this.#parts;
@@ -54,7 +60,7 @@ export class PicturePanel {
       work: work && {
         kind: work.kind,
         ...work.progress,
-        fraction: teachingFraction(work.progress),
+        fraction: fractionOf(work),
         ms: performance.now() - work.startedAt,
         findings,
       },
@@ -63,6 +69,10 @@ export class PicturePanel {
       learn: config.learn,
       recent: learner.recent.list(RECENT_PARTS).map(recentOf),
       problem: problem === undefined ? undefined : problemOf(problem),
+      teaching: config.teaching,
+      parts: config.parts,
+      folder: config.folder,
+      ...this.#parts.wizard.state(),
     };
   }
 
@@ -156,6 +166,13 @@ export class PicturePanel {
     const { keeper, config } = this.#parts;
     return new PartStore(keeper.folder, config.model);
   }
+}
+
+/** Of a draft that is collected nothing follows by itself. */
+function fractionOf({ kind, progress }: Work): number {
+  const { done, total } = progress;
+  if (kind === 'collect') return total > 0 ? Math.min(1, done / total) : 0;
+  return teachingFraction(progress);
 }
 
 function ranked(

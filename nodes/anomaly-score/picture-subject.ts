@@ -6,6 +6,7 @@ import { asCodedError, CodedError } from '../../lib/errors.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { StationControl } from '../../lib/station/station.ts';
+import { alarmsOf } from '../runtime/alarms.ts';
 import type { Message, Outputs } from '../runtime/types.ts';
 import { DriftWatch } from './drift-watch.ts';
 import { GoodParts } from './good-parts.ts';
@@ -13,8 +14,9 @@ import { Learner } from './learner.ts';
 import { ModelKeeper } from './model-keeper.ts';
 import type { PictureConfig } from './picture-config.ts';
 import { PicturePanel } from './picture-panel.ts';
-import type { PanelNode } from './routes.ts';
+import type { PanelNode } from './route-kit.ts';
 import type { Subject, SubjectContext } from './subject.ts';
+import { TeachWizard } from './teach-wizard.ts';
 
 function frameOf({ frame }: Message): Frame {
   if (Frame.isFrame(frame)) return frame;
@@ -31,6 +33,7 @@ export class PictureSubject implements Subject {
   readonly #learner: Learner;
   readonly #goodParts: GoodParts;
   readonly #drift: DriftWatch;
+  readonly #wizard: TeachWizard;
 
   constructor(context: SubjectContext, station: StationControl, config: PictureConfig) {
     this.#context = context;
@@ -40,21 +43,18 @@ export class PictureSubject implements Subject {
     this.#learner = new Learner(context, station, this.#keeper, config);
     this.#goodParts = new GoodParts(this.#keeper);
     this.#drift = new DriftWatch(context, station);
-    const panel = new PicturePanel({
-      context,
-      station,
-      config,
-      keeper: this.#keeper,
-      learner: this.#learner,
-      goodParts: this.#goodParts,
-    });
+    const [keeper, learner, goodParts] = [this.#keeper, this.#learner, this.#goodParts];
+    const parts = { context, station, config, keeper, learner, goodParts };
+    this.#wizard = new TeachWizard(parts);
+    const panel = new PicturePanel({ ...parts, wizard: this.#wizard });
     Object.assign(context.node, { panel } satisfies Partial<PanelNode>);
   }
 
   async start(): Promise<void> {
     this.#context.status.show('connecting', 'loading');
-    await this.#keeper.start();
-    await this.#learner.open();
+    await this.#wizard.open();
+    await this.#keeper.start({ hasDraft: this.#wizard.hasDraft });
+    await this.#learner.open().finally(() => this.#wizard.resume());
   }
 
   teach(): Promise<Message> {
@@ -67,6 +67,7 @@ export class PictureSubject implements Subject {
 
   async score(message: Message, inspection: Inspection, signal: AbortSignal): Promise<Outputs> {
     const frame = frameOf(message);
+    if (this.#wizard.takes(frame, inspection.part.id)) return [message, null];
     const scorer = this.#keeper.scorerFor(frame);
     if (scorer === undefined) return [message, null];
     const startedAt = performance.now();
@@ -77,7 +78,7 @@ export class PictureSubject implements Subject {
     Object.assign(inspection.timings, { queue, decode, resize, run, score: ms });
     message.payload = scored.section.score;
     this.#explain(message, frame, scored, scorer);
-    this.#remember(inspection, frame, scored, scorer);
+    this.#remember(inspection, frame, scored, scorer, ms);
     const { embedding } = scored;
     const { score } = scored.section;
     this.#drift.take(scorer.model, embedding === undefined ? { score } : { score, embedding });
@@ -88,6 +89,7 @@ export class PictureSubject implements Subject {
   /** The keeper first: what is learnt waits for its lessons to end. */
   async close(): Promise<void> {
     await this.#keeper.close();
+    await this.#wizard.close();
     await this.#learner.close();
     await this.#drift.close();
   }
@@ -98,6 +100,7 @@ export class PictureSubject implements Subject {
       return await scorer.score(frame, { signal });
     } catch (error) {
       const { code, message } = asCodedError(error);
+      if (code === 'NO_RESULT') alarmsOf(this.#context.node, this.#station).raise('HOST_RESTARTED', message);
       const latched = this.#station.arming().state === 'TRIPPED';
       if (code === 'HOST_TRIPPED' && !latched) this.#station.trip({ code, message });
       throw error;
@@ -127,15 +130,21 @@ export class PictureSubject implements Subject {
     }
   }
 
-  #remember(inspection: Inspection, frame: Frame, scored: Scored, { normalLevel }: Scorer): void {
+  #remember(
+    inspection: Inspection,
+    frame: Frame,
+    scored: Scored,
+    { model, normalLevel }: Scorer,
+    ms: number,
+  ): void {
     const { section, suspicious, map, columns } = scored;
-    this.#learner.recent.take({
+    const part = {
       partId: inspection.part.id,
       at: new Date().toISOString(),
-      section,
-      suspicious,
-      frame,
+      ...{ section, suspicious, frame },
       heat: { map, columns, level: normalLevel },
-    });
+    };
+    this.#learner.recent.take(part);
+    this.#wizard.saw({ ...part, model, ms });
   }
 }

@@ -91,12 +91,12 @@ export class RecentParts {
     for (const stored of found) this.#remember(stored.facts, stored.bytes);
   }
 
-  /** Keeps a part that was just scored. Returns at once. */
-  take(part: RecentPart): void {
+  /** Keeps a part that was just scored, on disk where it matters. Returns at once. */
+  take(part: RecentPart, matters = part.suspicious): void {
     const isRaw = part.frame.format === 'rgb' || part.frame.format === 'gray';
     if (!isRaw) this.#hold(part);
-    else this.#copyRaw(part);
-    if (part.suspicious && this.#waiting < MAX_WAITING) void this.#enqueue(part);
+    else this.#copyRaw(part, matters);
+    if (matters && this.#waiting < MAX_WAITING) void this.#enqueue(part);
   }
 
   /** By the id of the part: its newest inspection. */
@@ -159,9 +159,9 @@ export class RecentParts {
   }
 
   /** A frame in shared memory would hold up the camera's slots: what is kept of it is a copy. */
-  #copyRaw(part: RecentPart): void {
+  #copyRaw(part: RecentPart, matters: boolean): void {
     const now = performance.now();
-    if (!part.suspicious && now - this.#rawAt < RAW_INTERVAL_MS) return;
+    if (!matters && now - this.#rawAt < RAW_INTERVAL_MS) return;
     this.#rawAt = now;
     const { width, height, format, source, capturedAt, id } = part.frame;
     part.frame.read().then(

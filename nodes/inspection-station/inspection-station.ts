@@ -7,6 +7,7 @@ import type { ArmingPolicy, Autonomy } from '../../lib/station/types.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 import { registerNode } from '../runtime/register.ts';
 import type { NodeAPI } from '../runtime/types.ts';
+import { registerAlarmRoutes } from './alarm-routes.ts';
 import { registerFlowCheck } from './flow-check.ts';
 import { announce, type StationNode } from './lookup.ts';
 import { registerCommandRoutes } from './command-routes.ts';
@@ -60,17 +61,20 @@ function normalise(config: ConfigReader): InspectionStationConfig {
 function retentionOf(config: ConfigReader): InspectionStationConfig['retention'] {
   const partsDays = config.optionalNumber('keepPartsDays', { min: 1 });
   const evidenceDays = config.optionalNumber('keepEvidenceDays', { min: 1 });
+  const ledgerDays = config.number('keepLedgerDays', { fallback: 0, min: 0 });
   const gigabytes = config.optionalNumber('keepEvidenceGigabytes', { min: 0.01 });
   return {
     ...(partsDays === undefined ? {} : { partsDays }),
     ...(evidenceDays === undefined ? {} : { evidenceDays }),
     ...(gigabytes === undefined ? {} : { evidenceMaxBytes: gigabytes * GIGABYTE }),
+    ...(ledgerDays === 0 ? {} : { ledgerDays }),
   };
 }
 
 export default function register(RED: NodeAPI): void {
   registerStationRoutes(RED);
   registerCommandRoutes(RED);
+  registerAlarmRoutes(RED);
   registerPageRoutes(RED);
   registerFlowCheck(RED);
   registerNode<InspectionStationConfig>(RED, {

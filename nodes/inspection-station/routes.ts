@@ -50,6 +50,7 @@ function summary(station: StationControl): Record<string, unknown> {
     leaseMs,
     arming: station.arming(),
     overrides: station.overrides(),
+    alarms: station.alarms.summary(),
   };
 }
 

@@ -65,7 +65,10 @@ export class Commands {
 
   async #give(given: Omit<Command, keyof Manner>): Promise<Outcome> {
     const ended = given.purpose === 'fallback' ? undefined : this.#inputs?.input();
-    const outcome = await this.#engine.execute({ ...this.#manner, ...given }, this.#station);
+    const outcome = await this.#engine.execute(
+      { ...this.#manner, ...given, closing: this.#signal },
+      this.#station,
+    );
     ended?.(outcome.outcome !== 'refused' || !NO_INPUT.has(outcome.reason));
     return outcome;
   }

@@ -25,7 +25,7 @@ export function startFallback(
       onChange();
     },
   });
-  const takeBack = endpoint.answerFor(() => fallback.phase);
+  const takeBack = endpoint.answerFor(station, () => fallback.phase);
   commands.tell(fallback);
   fallback.start();
   // At once: the station may be closed, and disarmed by it, while a command of this node is still under way.

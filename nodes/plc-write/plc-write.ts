@@ -16,6 +16,9 @@ import { Commands } from './commands.ts';
 import { startFallback } from './fallback.ts';
 import { migrations, normalise, tagsOf, type Config } from './config.ts';
 
+/** Of commands that have ended, and of other nodes' commands no longer than that. */
+const LAST_RECORDS_MS = 1000;
+
 class PlcWriteHandler implements Handlers, Releasable, Commandable {
   readonly id: string;
   readonly name: string;
@@ -99,7 +102,7 @@ class PlcWriteHandler implements Handlers, Releasable, Commandable {
 
   async close(): Promise<void> {
     this.#output.stop();
-    await this.#endpoint.engine.idle();
+    await this.#endpoint.engine.idle(LAST_RECORDS_MS);
     for (const undo of this.#undo.reverse()) undo();
   }
 

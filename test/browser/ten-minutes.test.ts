@@ -11,6 +11,7 @@ import { sharedSet } from '../../bench/eval/image-sets.ts';
 import { startOpcua, type OpcuaPlc } from '../../plant/opcua.ts';
 import { PlcMemory } from '../../plant/plc-memory.ts';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
+import { trayIsStill } from '../support/editor.ts';
 import { Hand } from '../support/hand.ts';
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
 import { say } from '../support/say.ts';
@@ -117,14 +118,7 @@ describe('the first ten minutes in an empty editor', function () {
 
   async function open(id: string): Promise<void> {
     await hand.doubleClick(`[id="${id}"] .red-ui-flow-node`);
-    await trayIsStill();
-  }
-
-  async function trayIsStill(): Promise<void> {
-    await page.waitForFunction(`(() => {
-      const tray = [...document.querySelectorAll('.red-ui-tray')].at(-1);
-      return tray && tray.getAnimations().length === 0 && Math.abs(parseFloat(getComputedStyle(tray).right)) < 1;
-    })()`);
+    await trayIsStill(page);
   }
 
   async function done(): Promise<void> {
@@ -135,11 +129,11 @@ describe('the first ten minutes in an empty editor', function () {
   async function add(field: string, fillIn: () => Promise<void>): Promise<void> {
     await hand.click(`#node-input-btn-${field}-add`);
     await page.waitForSelector('#node-config-dialog-ok');
-    await trayIsStill();
+    await trayIsStill(page);
     await fillIn();
     await hand.click('#node-config-dialog-ok');
     await page.waitForSelector('#node-config-dialog-ok', { state: 'detached' });
-    await trayIsStill();
+    await trayIsStill(page);
   }
 
   it('gives the camera a station and a folder where the line leaves its pictures', async () => {

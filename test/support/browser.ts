@@ -1,5 +1,5 @@
 /** Debian's Chromium, driven by playwright-core. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from 'mocha';
 import { chromium, type Browser, type Page } from 'playwright-core';
@@ -24,14 +24,15 @@ export async function launchBrowser(context: Context): Promise<Browser> {
 }
 
 /**
- * Takes a picture of the page: into `docs/images` when UPDATE_SCREENSHOTS is set, so that the docs show
- * what the tests saw; otherwise where it can be looked at and is not kept.
+ * Takes a picture of the page, or of the last thing that `selector` finds, to where it can be looked at and is not kept;
+ * `npm run screenshots` brings those that the docs show into `docs/images`.
  */
-export async function screenshot(page: Page, name: string): Promise<void> {
-  const folder = process.env['UPDATE_SCREENSHOTS'] === '1' ? 'docs/images' : '.jidoka/screenshots';
-  const target = join(repositoryRoot, folder);
-  if (!existsSync(target)) mkdirSync(target, { recursive: true });
-  await page.screenshot({ path: join(target, `${name}.png`) });
+export async function screenshot(page: Page, name: string, selector?: string): Promise<void> {
+  const folder = join(repositoryRoot, '.jidoka', 'screenshots');
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${name}.png`);
+  if (selector === undefined) await page.screenshot({ path });
+  else await page.locator(selector).last().screenshot({ path });
 }
 
 /** What the page's console complained about. */

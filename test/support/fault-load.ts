@@ -76,6 +76,7 @@ export function withoutLockout(station: StationControl): Authority {
     arming: () => station.arming(),
     trip: ({ code, message }) => void station.disarm({ actor: 'system', reason: `${code}: ${message}` }),
     disarm: (by) => station.disarm(by),
+    standDown: (cause) => station.standDown(cause),
     override: (seen) => station.override(seen),
     requestApproval: (request, signal) => station.requestApproval(request, signal),
   };

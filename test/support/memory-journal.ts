@@ -2,7 +2,7 @@
 import { CodedError } from '../../lib/errors.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type {
-  CommandIntent,
+  NewCommand,
   CommandNumber,
   CommandRecord,
   CommandResult,
@@ -60,11 +60,11 @@ export class MemoryJournal implements Journal {
 
   verifyLedger = notHere;
 
-  async recordCommand(intent: CommandIntent): Promise<CommandNumber> {
+  async recordCommand({ above = 0, ...intent }: NewCommand): Promise<CommandNumber> {
     await this.#write();
     if (this.commandRecords.has(intent.id))
       throw new CodedError('JOURNAL_DUPLICATE', `${intent.id} is known`);
-    const number = this.commandRecords.size + 1;
+    const number = (Math.max(this.commandRecords.size, above) % 0xffff_ffff) + 1;
     this.commandRecords.set(intent.id, {
       ...intent,
       endpointId: intent.endpointId ?? intent.endpoint,

@@ -5,6 +5,7 @@
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
+import { countTimers, holdings, listenersOf, type Emitter, type Holdings } from './holdings.ts';
 import { messageFaults } from './message-rule.ts';
 
 /** What the parent asks for. */
@@ -17,8 +18,13 @@ export type Order =
       users: { username: string; password: string; permissions: string | readonly string[] }[];
       /** Types whose outgoing messages must keep the rule of the wire. */
       ourTypes: string[];
+      /** Nodes whose incoming messages are reported as those of debug nodes are. */
+      watched: readonly string[];
+      /** Counts timers from the start, for `holdings`. */
+      countsTimers: boolean;
     }
   | { order: 'send'; nodeId: string; message: Record<string, unknown> }
+  | { order: 'holdings' }
   | { order: 'stop' };
 
 /** What the parent is told. */
@@ -31,6 +37,7 @@ export type Report =
   | { report: 'message'; nodeId: string; message: Record<string, unknown> }
   | { report: 'checked'; type: string }
   | { report: 'fault'; nodeId: string; type: string; fault: string }
+  | { report: 'holdings'; holdings: Holdings }
   | { report: 'stopped' };
 
 interface RuntimeNode {
@@ -64,7 +71,7 @@ interface Runtime {
   readonly httpAdmin: unknown;
   readonly httpNode: unknown;
   readonly nodes: { getNode(id: string): RuntimeNode | null };
-  readonly events: {
+  readonly events: Emitter & {
     on(name: 'flows:started', listener: () => void): void;
     on(
       name: 'node-status',
@@ -79,6 +86,7 @@ interface Runtime {
 }
 
 let runtime: Runtime | undefined;
+let timers: () => Holdings = () => ({});
 
 function tell(report: Report): void {
   if (process.connected) process.send?.(report);
@@ -101,7 +109,7 @@ function textOf(message: unknown): string {
   return typeof message === 'string' ? message : JSON.stringify(message);
 }
 
-function observe(red: Runtime, ourTypes: ReadonlySet<string>): void {
+function observe(red: Runtime, ourTypes: ReadonlySet<string>, watched: ReadonlySet<string>): void {
   red.events.on('flows:started', () => tell({ report: 'flows', state: 'started' }));
   red.events.on('runtime-event', ({ id, payload }) => {
     if (id === 'runtime-state' && payload?.error === 'missing-types') {
@@ -122,13 +130,14 @@ function observe(red: Runtime, ourTypes: ReadonlySet<string>): void {
     }
   });
   red.hooks.add('onReceive.test', ({ msg, destination }) => {
-    if (destination.node?.type === 'debug') {
+    if (destination.node?.type === 'debug' || (destination.node && watched.has(destination.id))) {
       tell({ report: 'message', nodeId: destination.id, message: portable(msg) });
     }
   });
 }
 
 async function start(order: Order & { order: 'start' }): Promise<void> {
+  if (order.countsTimers) timers = countTimers();
   // Node-RED's own express and bcryptjs, whichever release it is.
   const load = createRequire(order.module);
   const red = load(order.module) as Runtime;
@@ -174,7 +183,7 @@ async function start(order: Order & { order: 'start' }): Promise<void> {
 
   red.init(server, settings);
   runtime = red;
-  observe(red, new Set(order.ourTypes));
+  observe(red, new Set(order.ourTypes), new Set(order.watched));
   application.use(
     typeof settings['httpAdminRoot'] === 'string' ? settings['httpAdminRoot'] : '/',
     red.httpAdmin,
@@ -193,6 +202,14 @@ async function obey(order: Order): Promise<void> {
       const node = runtime?.nodes.getNode(order.nodeId);
       if (node) node.receive(order.message);
       else tell({ report: 'refused', reason: `no node ${order.nodeId} is running` });
+      return;
+    }
+    case 'holdings': {
+      const listeners = {
+        ...listenersOf('process', process),
+        ...listenersOf('RED', runtime?.events ?? process),
+      };
+      tell({ report: 'holdings', holdings: { ...(await holdings()), ...listeners, ...timers() } });
       return;
     }
     case 'stop':

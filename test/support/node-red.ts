@@ -3,8 +3,8 @@
  *
  * Looking and poking needs no node of ours in the flow:
  * - `send(nodeId, message)` hands a message to any running node, as a wire would.
- * - Every message that reaches a `debug` node is reported: put one where you want to look and read
- *   it with `nextMessage(debugId)`. Frames arrive as their plain properties, Buffers as Buffers.
+ * - Every message that reaches a `debug` node, or one that is `watched`, is reported: put one where you want to
+ *   look and read it with `nextMessage(debugId)`. Frames arrive as their plain properties, Buffers as Buffers.
  * - Every message our nodes send, anywhere, is held against the rule of the wire (`messageFaults`);
  *   what broke it is in `faults()`, and `stop()` throws when there is something.
  *
@@ -17,6 +17,7 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Holdings } from './holdings.ts';
 import type { Order, Report } from './node-red-process.ts';
 import { repositoryRoot } from './shared.ts';
 
@@ -53,6 +54,10 @@ export interface NodeRedOptions {
   env?: Readonly<Record<string, string>>;
   /** Turns sign-in on, with these people. */
   users?: readonly { username: string; password: string; permissions?: string | readonly string[] }[];
+  /** Further nodes whose incoming messages are reported, as those of debug nodes are. */
+  watched?: readonly string[];
+  /** Lets `holdings` count every timer. */
+  countsTimers?: boolean;
   /** Default 60 s: two cores, other tests, and the OPC UA module alone takes 5 s to load. */
   startTimeoutMs?: number;
 }
@@ -127,6 +132,7 @@ export class NodeRed {
   #starts = 0;
   #missingTypes = false;
   #stopped = false;
+  #holdings: Holdings | undefined;
   #ended = false;
   #token: string | undefined;
 
@@ -265,13 +271,23 @@ export class NodeRed {
     return token;
   }
 
-  /** Replaces all flows and resolves when they run; throws when a node type is missing. */
-  async deploy(flows: readonly FlowNode[]): Promise<void> {
+  /** What the process holds of the machine: files, sockets, children, threads, timers, listeners. */
+  holdings(): Promise<Holdings> {
+    this.#holdings = undefined;
+    this.#order({ order: 'holdings' });
+    return this.#until(() => this.#holdings, 'what it holds', 10_000);
+  }
+
+  /**
+   * Replaces all flows, or of them the nodes that changed, and resolves when they run; throws when a node type is
+   * missing.
+   */
+  async deploy(flows: readonly FlowNode[], type: 'full' | 'nodes' = 'full'): Promise<void> {
     const before = this.#starts;
     this.#missingTypes = false;
     const response = await this.request('/flows', {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'Node-RED-Deployment-Type': 'full' },
+      headers: { 'content-type': 'application/json', 'Node-RED-Deployment-Type': type },
       body: JSON.stringify(flows),
     });
     if (!response.ok) {
@@ -354,6 +370,9 @@ export class NodeRed {
         break;
       case 'fault':
         this.#faults.push(`${report.type} (${report.nodeId}): ${report.fault}`);
+        break;
+      case 'holdings':
+        this.#holdings = report.holdings;
         break;
       case 'stopped':
         this.#stopped = true;
@@ -442,6 +461,8 @@ export async function startNodeRed(options: NodeRedOptions): Promise<NodeRed> {
           permissions,
         })),
         ourTypes: ourNodeTypes(),
+        watched: options.watched ?? [],
+        countsTimers: options.countsTimers ?? false,
       },
       options.startTimeoutMs ?? 60_000,
     );

@@ -1,6 +1,5 @@
 /** Puts a camera source through a fault while triggers keep coming, and says what became of each of them. */
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
 import type { CaptureError } from '../../lib/capture/errors.ts';
 import type { CameraSource } from '../../lib/capture/source.ts';
 import { systemClock, type Clock } from '../../lib/clock.ts';
@@ -152,26 +151,4 @@ export function assertSurvived(what: string, aftermaths: Aftermath[], timeoutMs:
     assert.ok(longestMs < timeoutMs + SLACK_MS, `a trigger waited for ${longestMs} ms`);
     assert.ok(recoveryMs <= RECOVERY_MS, `${what}: an image ${recoveryMs} ms after the camera was back`);
   }
-}
-
-/** What the process holds: open files and sockets, and what keeps its event loop alive. */
-export async function holdings(): Promise<{ files: number; sockets: number; timers: number }> {
-  const resources = process.getActiveResourcesInfo();
-  const count = (pattern: RegExp): number => resources.filter((kind) => pattern.test(kind)).length;
-  return {
-    files: (await readdir('/proc/self/fd')).length,
-    sockets: count(/^(TCP|TLS|Pipe|UDP)/),
-    timers: count(/^Timeout/),
-  };
-}
-
-/** Waits until the process holds no more than before; the kernel takes its time with sockets. */
-export async function assertNothingHeld(before: Awaited<ReturnType<typeof holdings>>): Promise<void> {
-  let now = await holdings();
-  for (let round = 0; round < 100; round += 1) {
-    if (now.files <= before.files && now.sockets <= before.sockets && now.timers <= before.timers) return;
-    await pause(30);
-    now = await holdings();
-  }
-  assert.deepEqual(now, before);
 }

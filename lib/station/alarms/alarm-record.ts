@@ -49,6 +49,9 @@ export class AlarmRecord {
 
   /** Before it takes effect; rejects with `ALARM_UNRECORDED`. */
   async audit(entry: AlarmEntry): Promise<void> {
+    this.flush();
+    // What was before comes before in the ledger too.
+    await this.#writing;
     try {
       await (await this.#options.journal()).appendLedger({ ...entry, object: this.#options.station });
     } catch (error) {

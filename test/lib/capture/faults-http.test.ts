@@ -5,11 +5,10 @@ import { HttpMjpegSource } from '../../../lib/capture/http-mjpeg.ts';
 import { HttpSnapshotSource } from '../../../lib/capture/http-snapshot.ts';
 import { CameraServer, testImage } from '../../support/camera-server.ts';
 import { FaultyLink, type Fault } from '../../support/faulty-link.ts';
+import { assertNothingHeld, holdings, type Holdings } from '../../support/holdings.ts';
 import {
-  assertNothingHeld,
   assertSurvived,
   fastClock,
-  holdings,
   suffer,
   TriggeredSource,
   type Aftermath,
@@ -66,7 +65,7 @@ describe('HTTP cameras under faults', function () {
       ),
     );
 
-  let held: Awaited<ReturnType<typeof holdings>>;
+  let held: Holdings;
   const survived = new Map<string, Aftermath[]>();
   const controls = new Map<string, Aftermath[]>();
 

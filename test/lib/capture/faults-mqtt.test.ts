@@ -6,11 +6,10 @@ import { MqttSource } from '../../../lib/capture/mqtt.ts';
 import { testImage } from '../../support/camera-server.ts';
 import { FaultyLink, type Fault } from '../../support/faulty-link.ts';
 import { Mosquitto, mosquittoInstalled, MqttBroker, requireMosquitto } from '../../support/mqtt-broker.ts';
+import { assertNothingHeld, holdings, type Holdings } from '../../support/holdings.ts';
 import {
-  assertNothingHeld,
   assertSurvived,
   fastClock,
-  holdings,
   suffer,
   TriggeredSource,
   type Aftermath,
@@ -31,7 +30,7 @@ const RECONNECTS = 100;
 describe('MQTT cameras under faults', function () {
   this.timeout(60_000);
   let image: Buffer;
-  let held: Awaited<ReturnType<typeof holdings>>;
+  let held: Holdings;
   const survived = new Map<string, Aftermath[]>();
   const controls = new Map<string, Aftermath[]>();
 

@@ -244,6 +244,22 @@ describe('journal', () => {
       });
     });
 
+    it('goes on above what the PLC has seen, on the circle of its numbers', async () => {
+      const journal = await open();
+      const numbers: number[] = [];
+      for (const [id, above] of [
+        ['c-1', 71],
+        ['c-2', 5],
+        ['c-3', 4_294_967_295],
+        ['c-4', 3_000_000_000],
+        ['c-5', undefined],
+      ] as const)
+        numbers.push((await journal.recordCommand({ ...intent, id, ...(above && { above }) })).number);
+      assert.deepEqual(numbers, [72, 73, 74, 75, 76]);
+      const worn = { ...intent, endpoint: 'worn', id: 'c-6', above: 4_294_967_295 };
+      assert.equal((await journal.recordCommand(worn)).number, 1);
+    });
+
     it('goes on counting for an endpoint that was renamed, and tells it from another of the same name', async () => {
       const journal = await open();
       const numbers: number[] = [];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import { armBit } from '../../../lib/plc/arm-bit.ts';
 import {
-  armBit,
   Fallback,
   type FallbackDue,
   type FallbackPhase,
@@ -269,23 +269,4 @@ describe('the defined output of a tag', () => {
     assert.deepEqual(written, []);
     assert.ok(clock.pending <= pending);
   });
-});
-
-describe('the Arm bit of an endpoint', () => {
-  const cases: [FallbackPhase[], boolean][] = [
-    [[], false],
-    [['idle'], false],
-    [['acting'], true],
-    [['holding'], true],
-    [['written'], true],
-    [['released'], false],
-    [['idle', 'acting'], true],
-    [['acting', 'released'], false],
-    [['released', 'written', 'idle'], false],
-  ];
-  for (const [phases, bit] of cases) {
-    it(`is ${bit} for tags that are ${phases.join(', ') || 'none'}`, () => {
-      assert.equal(armBit(phases), bit);
-    });
-  }
 });

@@ -179,8 +179,13 @@ for (const [protocol, tags] of [
       ],
       [
         'DUPLICATE',
-        'it has accepted a later number',
-        () => plc.writeTorque({ Value: 42, TtlMs: 1000, CmdId: 1000 }, 'opcua'),
+        'it has accepted a later number, which it does not show any more',
+        () => {
+          plc.writeTorque({ Value: 42, TtlMs: 1000, CmdId: 1000 }, 'opcua');
+          plc.torque.scan();
+          plc.torque.status.AckId = 0;
+          plc.torque.command.CmdId = 0;
+        },
         {},
       ],
       ['NOT_ARMED', 'its Arm bit is not set', () => (plc.torque.command.Arm = false), {}],
@@ -359,11 +364,17 @@ for (const [protocol, tags] of [
       assert.equal((await next).outcome, 'confirmed');
     });
 
-    it('is not sent under a number that the PLC shows already', async () => {
-      plc.torque.status.AckId = 1;
-      const { outcome, reason } = await give(45);
-      assert.deepEqual([outcome, reason, effects()], ['refused', 'DUPLICATE', []]);
+    it('goes on above the number that the PLC shows, where its own journal knows of none', async () => {
+      plc.writeTorque({ Value: 42, TtlMs: 1000, CmdId: 4_294_967_295 }, 'opcua');
+      await nextScan();
       assert.equal((await give(45)).outcome, 'confirmed');
+      assert.equal(plc.torqueStatus.AckId, 1);
+      const other = new CommandEngine({ endpoint: 'another', transport });
+      plc.writeTorque({ Value: 42, TtlMs: 1000, CmdId: 71 }, 'opcua');
+      await nextScan();
+      assert.equal((await other.execute(given(46), station)).outcome, 'confirmed');
+      assert.equal(plc.torqueStatus.AckId, 72);
+      await other.close();
     });
 
     it('of a process that has ended is settled by its acknowledgement', async () => {

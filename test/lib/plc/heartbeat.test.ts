@@ -187,6 +187,47 @@ for (const { name, serve, connect, tags } of PROTOCOLS) {
       assert.deepEqual(failures, []);
     });
 
+    it('is lost when the PLC has answered no beat for its time, and found with the next', async () => {
+      const lost: boolean[] = [];
+      heartbeat = new Heartbeat({
+        ...{ transport, tag: tags.beat, armed: () => armed, clock, timeoutMs: 2000 },
+        onLost: (isLost) => lost.push(isLost),
+      });
+      heartbeat.start();
+      await beaten(1);
+      proxy.cut();
+      await linkIs(transport, 'down');
+      clock.advance(2000);
+      assert.deepEqual(lost, []);
+      clock.advance(500);
+      assert.deepEqual(lost, [true]);
+      clock.advance(5000);
+      proxy.mend();
+      await linkIs(transport, 'up');
+      heartbeat.refresh();
+      await beaten(2);
+      assert.deepEqual(lost, [true, false]);
+    });
+
+    it('never tells an Arm bit that holds no longer, however long it waited for its turn', async () => {
+      armed = true;
+      const writeAll = transport.writeAll.bind(transport);
+      // As behind another request to the PLC.
+      transport.writeAll = async (writes, timeoutMs, guard) => {
+        armed = false;
+        await setImmediate();
+        return writeAll(writes, timeoutMs, guard);
+      };
+      heartbeat.start();
+      await beaten(2);
+      transport.writeAll = writeAll;
+      assert.deepEqual(written(), [
+        ['Torque.Arm', false],
+        ['Torque.Heartbeat', 2],
+      ]);
+      assert.deepEqual(failures, []);
+    });
+
     if (tags.text !== undefined) {
       it('says what is wrong with a tag that cannot count', async () => {
         const failed = new Promise<Error | undefined>((resolve) => {

@@ -73,6 +73,19 @@ describe('a command that waits behind another request to the PLC', () => {
       () => station.degrade('STOPPED', { code: 'X', message: 'y' }),
       'NOT_ARMED',
     ],
+    [
+      'the station was disarmed and armed anew',
+      async () => {
+        await station.disarm(person);
+        await station.arm(person);
+      },
+      'NOT_ARMED',
+    ],
+    [
+      'the heartbeat of the PLC was lost',
+      () => engine.suspend({ code: 'PLC_STOPPED', message: 'it stands still' }),
+      'NOT_ARMED',
+    ],
     ['its part became late', () => (nowMs = 5001), 'STALE'],
   ] as const) {
     it(`never leaves when ${what} meanwhile`, async () => {
@@ -82,6 +95,41 @@ describe('a command that waits behind another request to the PLC', () => {
       assert.equal(server.coils[12] ?? false, false);
     });
   }
+
+  it('is given up soon after its node was closed, and never leaves then', async () => {
+    proxy.freeze();
+    const before = transport.read('holding:1', 20_000);
+    before.catch(() => undefined);
+    const queued = new Promise<void>((resolve) => (transport.onQueued = resolve));
+    const node = new AbortController();
+    const late = { startedAt: 0, timeoutMs: 60_000, closing: node.signal };
+    const given = engine.execute(command('coil:12', true, late), station);
+    await queued;
+    node.abort();
+    const { outcome, reason } = await given;
+    assert.deepEqual([outcome, reason], ['refused', 'INTERRUPTED']);
+    proxy.thaw();
+    await before;
+    await transport.read('coil:12', 5000);
+    assert.deepEqual(server.writes, []);
+  });
+
+  it('is unknown when its node was closed while it was on its way, and settled by the next', async () => {
+    proxy.freeze();
+    const given = engine.execute(command('coil:12', true, { startedAt: 0, timeoutMs: 60_000 }), station);
+    const queued = new Promise<void>((resolve) => (transport.onQueued = resolve));
+    await queued;
+    const closed = engine.close();
+    const { outcome, reason } = await given;
+    assert.deepEqual([outcome, reason], ['unknown', 'INTERRUPTED']);
+    await closed;
+    proxy.thaw();
+    const next = new CommandEngine({ endpoint: 'plc', transport });
+    await next.recover(station);
+    const settled = (await (await station.journal()).ledger()).find(({ type }) => type === 'plc.settled');
+    assert.deepEqual(settled?.detail?.['matches'], true);
+    await next.close();
+  });
 
   it('leaves when nothing happened meanwhile', async () => {
     assert.equal((await giveBehindARead(() => undefined)).outcome, 'confirmed');
