@@ -463,6 +463,8 @@ export async function startNodeRed(options: NodeRedOptions): Promise<NodeRed> {
           telemetry: { enabled: false, updateNotification: false },
           externalModules: { autoInstall: false, palette: { allowInstall: false, allowUpload: false } },
           editorTheme: { tours: false },
+          // The MES of a test runs beside it.
+          jidokaAllowedHosts: ['localhost', '*'],
           ...options.settings,
         },
         users: users.map(({ username, password, permissions = '*' }) => ({
