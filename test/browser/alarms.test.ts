@@ -13,6 +13,8 @@ const LOOKS = { username: 'gast', password: 'looks-on', permissions: ['read', 'j
 const MARKUP =
   '<img src=x onerror="window.hacked = true"> upper camera over the second turning unit of press line 4';
 
+const NIGHT = { surface: '#1d2329', bgPage: '#12161a', groupBg: '#1d2329', groupOutline: '#39424b' };
+
 describe('the alarms of a station in the browser', function () {
   this.timeout(120_000);
   let browser: Browser;
@@ -41,7 +43,8 @@ describe('the alarms of a station in the browser', function () {
     rmSync(home, { recursive: true, force: true });
   });
 
-  const withoutNodes = (): FlowNode[] => pageFlow({ pages: ['alarms'], folder: join(home, 'station') });
+  const withoutNodes = (colors: Record<string, string> = {}): FlowNode[] =>
+    pageFlow({ pages: ['alarms'], folder: join(home, 'station'), colors });
 
   /** A camera that is not there, and a node without a model. */
   function faulty(): FlowNode[] {
@@ -117,7 +120,13 @@ describe('the alarms of a station in the browser', function () {
     await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
   });
 
-  it('fit a phone, and a control room at night', async () => {
+  it('outlive a deploy with who has seen them, and are read on a phone and at night', async () => {
+    await deploy([...withoutNodes(NIGHT), ...faulty()]);
+    await page.waitForSelector(`${row('CAMERA_LOST', 'acknowledged')}:has-text("seen by mara")`);
+    await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
+    await page.reload();
+    await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
+    await screenshot(page, 'alarms-dark');
     await page.setViewportSize({ width: 390, height: 844 });
     const width = await page.evaluate<[number, number]>(
       '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
