@@ -57,7 +57,7 @@ const MAX_TAG = 2000;
 function deployedRaw(RED: NodeAPI, nodeId: string): RawConfig | undefined {
   let raw: RawConfig | undefined;
   RED.nodes.eachNode((node) => {
-    if (node.id === nodeId && node.type === 'plc-endpoint') raw = node;
+    if (node.id === nodeId && node.type === 'plc-endpoint') raw = node as RawConfig;
   });
   return raw;
 }
