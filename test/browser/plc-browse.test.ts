@@ -9,7 +9,7 @@ import { startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.t
 import { startOpcUaServer, type TestServer } from '../support/opcua-server.ts';
 
 describe('picking a tag in Node-RED 5', function () {
-  this.timeout(90_000);
+  this.timeout(150_000);
   let server: TestServer;
   let modbus: ModbusServer;
   let nodeRed: NodeRed;
@@ -134,7 +134,7 @@ describe('picking a tag in Node-RED 5', function () {
     await facts().getByText('41.5').waitFor();
     const plan = await page.locator('.jidoka-browse-plan').innerText();
     assert.match(plan, /ns=1;s=Feeder → ns=1;s=Torque/);
-    assert.match(plan, /auto → Double/);
+    assert.match(plan, /as the PLC says → Double/);
     assert.match(plan, /Not below\s+– → 0\s+Not above\s+50\s/);
     await screenshot(page, 'plc-browse');
     assert.deepEqual(await barriersIn(page, '.red-ui-tray:last-child'), []);
