@@ -146,20 +146,17 @@ describe('the alarms of a station in the browser', function () {
     await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
   });
 
-  it('are in the side bar of the editor too, for whoever may act and for whoever may only look', async () => {
+  it('are in the side bar of the editor too, in its language', async () => {
     const editor = await browser.newPage({ viewport: { width: 1280, height: 800 }, locale: 'de-DE' });
-    const open = async ({ username, password }: { username: string; password: string }): Promise<void> => {
-      await editor.goto(`${nodeRed.url}/admin/`);
-      await editor.fill('#node-dialog-login-username', username);
-      await editor.fill('#node-dialog-login-password', password);
-      await editor.click('#node-dialog-login-submit');
-      await editor.waitForSelector('.red-ui-flow-node', { timeout: 30_000 });
-      await editor.waitForSelector('#red-ui-loading-progress', { state: 'hidden' });
-      await editor.evaluate(`RED.actions.invoke('jidoka:show-stations-tab')`);
-    };
+    const complained = complaints(editor);
+    await editor.goto(`${nodeRed.url}/admin/`);
+    await editor.fill('#node-dialog-login-username', MARA.username);
+    await editor.fill('#node-dialog-login-password', MARA.password);
+    await editor.click('#node-dialog-login-submit');
+    await editor.waitForSelector('.red-ui-flow-node', { timeout: 30_000 });
+    await editor.waitForSelector('#red-ui-loading-progress', { state: 'hidden' });
+    await editor.evaluate(`RED.actions.invoke('jidoka:show-stations-tab')`);
     const inBar = (code: string, state: string): string => `.jidoka-alarms ${row(code, state)}`;
-    errors.push(...complaints(editor));
-    await open(MARA);
     await editor.click(`${inBar('MODEL_MISSING', 'unacknowledged')} [data-act=acknowledge]`);
     await editor.waitForSelector(`${inBar('MODEL_MISSING', 'acknowledged')}:has-text("quittiert von mara")`);
     const lost = inBar('CAMERA_LOST', 'acknowledged');
@@ -175,10 +172,7 @@ describe('the alarms of a station in the browser', function () {
     await editor.evaluate("document.documentElement.classList.add('nr-theme-dark')");
     await screenshot(editor, 'alarms-side-bar-dark', '.jidoka-stations');
     assert.equal(await editor.evaluate('window.hacked'), undefined);
-    await editor.evaluate('localStorage.clear()');
-    await open(LOOKS);
-    await editor.waitForSelector(inBar('MODEL_MISSING', 'acknowledged'));
-    assert.equal(await editor.$('.jidoka-alarms [data-act]'), null, 'nothing is offered that is refused');
+    assert.deepEqual(complained, []);
     await editor.close();
   });
 
