@@ -262,8 +262,12 @@ function journalOn(thread: JournalThread, release: () => Promise<void>): Journal
     outboxEntry: (key) => call('outboxEntry', [key]),
     requeueOutbox: (key, by) => call('requeueOutbox', [key, by]),
     noteReceiver: (key, state, actor) => call('noteReceiver', [key, state, actor]),
-    deliveredAs: (streamPrefix, ticketId) => call('deliveredAs', [streamPrefix, ticketId]),
-    openOutbox: (streamPrefix, query) => call('openOutbox', [streamPrefix, query]),
+    undelivered: () => call('undelivered', []),
+    requeueAllOutbox: (address, by) => call('requeueAllOutbox', [address, by]),
+    readdressOutbox: (address, to, by) => call('readdressOutbox', [address, to, by]),
+    setAsideOutbox: (address, by) => call('setAsideOutbox', [address, by]),
+    deliveredAs: (address, ticketId) => call('deliveredAs', [address, ticketId]),
+    openOutbox: (address, query) => call('openOutbox', [address, query]),
     attachment: async (sha256) => {
       const bytes: Uint8Array = await call('attachment', [sha256]);
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -44,6 +44,7 @@ import type {
   PartRecord,
   StreamBound,
   ReceiverState,
+  Undelivered,
 } from './types.ts';
 
 /** Counting that takes less is done each time. */
@@ -62,6 +63,12 @@ export interface StoreOptions {
 /** What has been confirmed: how many commits, and the last record of the ledger. */
 export interface Tail extends Pick<LedgerRow, 'sequence' | 'hash'> {
   commits: number;
+}
+
+/** Who asks for a change, and why. */
+interface Because {
+  actor: string;
+  reason: string;
 }
 
 type ChainRow = Omit<LedgerRow, 'previousHash'> & { previous_hash: string };
@@ -375,6 +382,35 @@ export class Store {
     this.#chain({ type: 'ticket.requeue', actor, object: key, reason, detail: { partId, answer } });
   }
 
+  undelivered(): Undelivered[] {
+    return this.#outbox.undelivered();
+  }
+
+  requeueAllOutbox(address: string, { actor, reason }: Because): number {
+    const changed = this.#outbox.requeueAll(address);
+    return this.#noteChange('ticket.requeue', address, { ...changed }, { actor, reason });
+  }
+
+  readdressOutbox(address: string, to: string, by: Because): number {
+    const changed = this.#outbox.readdress(address, to);
+    return this.#noteChange('ticket.handover', address, { ...changed, to }, by);
+  }
+
+  setAsideOutbox(address: string, by: Because): number {
+    const error = { code: 'MES_GONE', message: by.reason };
+    return this.#noteChange('ticket.aside', address, { ...this.#outbox.setAside(address, { error }) }, by);
+  }
+
+  #noteChange(
+    type: string,
+    object: string,
+    detail: { tickets: number; [name: string]: unknown },
+    by: Because,
+  ): number {
+    if (detail.tickets > 0) this.#chain({ type, object, ...by, detail });
+    return detail.tickets;
+  }
+
   noteReceiver(key: string, receiver: ReceiverState, actor: string): boolean {
     const entry = this.#outbox.noteReceiver(key, receiver);
     if (entry === undefined) return false;
@@ -392,12 +428,12 @@ export class Store {
     return true;
   }
 
-  deliveredAs(streamPrefix: string, ticketId: string): OutboxRecord | undefined {
-    return this.#outbox.deliveredAs(streamPrefix, ticketId);
+  deliveredAs(address: string, ticketId: string): OutboxRecord | undefined {
+    return this.#outbox.deliveredAs(address, ticketId);
   }
 
-  openOutbox(streamPrefix: string, query: { limit: number; after: string | null }): OutboxRecord[] {
-    return this.#outbox.open(streamPrefix, query);
+  openOutbox(address: string, query: { limit: number; after: string | null }): OutboxRecord[] {
+    return this.#outbox.open(address, query);
   }
 
   /** Bytes of their own, so that they can be handed to another thread. */

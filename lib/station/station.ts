@@ -7,9 +7,9 @@
  * has just been created is DISARMED, tripped if it was, and in the mode it had.
  */
 import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
-import { openInspection } from '../inspection/inspection.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { asCodedError } from '../errors.ts';
+import type { Finding } from '../plc/settling.ts';
 import type { CommandRecord, Journal, Label } from '../journal/types.ts';
 import { AlarmList } from './alarms/alarm-list.ts';
 import { StationAlarms } from './alarms/station-alarms.ts';
@@ -23,7 +23,9 @@ import { Labels, type LabelAnswer, type LabelProposal, type LabelRequest } from 
 import { Listeners } from './listeners.ts';
 import { StationMemory } from './memory.ts';
 import { Overrides } from './overrides.ts';
+import { Parts } from './parts.ts';
 import { StationRecord } from './record.ts';
+import type { StationControl, StationOptions } from './station-control.ts';
 import { Requests, type CommandAnswer, type CommandOrder } from './requests.ts';
 import type {
   Adjustable,
@@ -35,62 +37,12 @@ import type {
   Commandable,
   Override,
   Releasable,
-  Station,
 } from './types.ts';
 
 /** A second is short against a shift and long against the work of the check. */
 const TICK_MS = 1000;
 
-export interface StationOptions {
-  id: string;
-  name: string;
-  line: string;
-  /** Absolute; made when first needed. */
-  folder: string;
-  defaultDeadlineMs: number;
-  autonomy: Autonomy;
-  /** How many persons have to agree to arming; one unless told. */
-  arming?: ArmingPolicy;
-  /** How many persons have to find the same of a part; one unless told. */
-  labelling?: ArmingPolicy;
-  /** How long an arming lasts where the person does not say; at most one shift. */
-  leaseMs?: number;
-  openJournal: (options: { folder: string }) => Promise<Journal>;
-  clock?: Clock;
-}
-
-/** The station together with what only its owner and the person in front of it may do. */
-export interface StationControl extends Station {
-  readonly armingPolicy: ArmingPolicy;
-  readonly labelling: ArmingPolicy;
-  readonly leaseMs: number;
-  /** What one person found and a second has to, oldest first; empty where one is enough. */
-  labelProposals(): Promise<LabelProposal[]>;
-  /** A second person agrees. Rejects with `SAME_PERSON`, `NOT_FOUND` or `ARM_REFUSED`. */
-  approveArming(request: By): Promise<ArmingView>;
-  /** Rejects with `NOT_FOUND` where nobody has asked. */
-  withdrawArming(request: By): Promise<ArmingView>;
-  /** Moves the threshold of every gate, within their bounds; disarms. */
-  setTolerance(request: By & { threshold: number }): Promise<ArmingView>;
-  tolerances(): ToleranceView[];
-  /** Changes settings of one gate, by its id or name, within their bounds; disarms. */
-  setGate(request: By & { gate: string; change: Readonly<Record<string, number>> }): Promise<ArmingView>;
-  /** What a person or a program asks for from outside of the flow; see `requests.ts`. */
-  command(order: CommandOrder): Promise<CommandAnswer>;
-  /** What can be commanded. */
-  targets(): { id: string; name: string }[];
-  /** By id, whoever asked for it; rejects with `NOT_FOUND`. */
-  commandRecord(id: string): Promise<CommandRecord>;
-  /** Resolves when a person has said yes, or to undefined when nobody did before `signal` was aborted. */
-  requestApproval(request: ApprovalRequest, signal: AbortSignal): Promise<Approval | undefined>;
-  /** Rejects with `NOT_FOUND` when the command is not waiting. */
-  approve(commandId: string, by: By): Promise<void>;
-  approvals(): ApprovalRequest[];
-  /** Keeps the journal open until the returned function is called: nodes are closed in any order. */
-  hold(): () => void;
-  /** Disarms, stops the clock, waits for who holds the station and closes the journal. */
-  close(): Promise<void>;
-}
+export type { StationControl, StationOptions } from './station-control.ts';
 
 export function createStation(options: StationOptions): StationControl {
   return new LocalStation(options);
@@ -121,7 +73,7 @@ class LocalStation implements StationControl {
   readonly #approvals = new Approvals(() => this.#listeners.tell());
   readonly #releasables = new Set<Releasable>();
   readonly #listeners = new Listeners<void>();
-  #sequence: number | undefined;
+  readonly #parts: Parts;
 
   constructor(options: StationOptions) {
     this.id = options.id;
@@ -168,6 +120,11 @@ class LocalStation implements StationControl {
       people: this.labelling === 'dual' ? 2 : 1,
       now: () => new Date(),
     });
+    this.#parts = new Parts(
+      { station: this.name, deadlineMs: this.defaultDeadlineMs },
+      this.#memory,
+      this.#clock,
+    );
     this.#overrides = new Overrides(this.#record);
     this.#requests = new Requests(this.name, () => this.journal(), this.#record);
     this.#stopTicking = this.#clock.every(TICK_MS, () => {
@@ -184,24 +141,8 @@ class LocalStation implements StationControl {
     return this.#memory.journal();
   }
 
-  async nextPart(part: Partial<Pick<NewPart, 'id' | 'deadlineMs'>> = {}): Promise<Inspection> {
-    // Taken before anything is awaited: the part's time runs from its trigger.
-    const monotonicNow = this.#clock.now();
-    const now = new Date(this.#clock.wallNow());
-    if (this.#sequence === undefined) {
-      const last = await (await this.journal()).lastSequence();
-      // Several parts may have waited for the same answer.
-      this.#sequence ??= last;
-    }
-    this.#sequence += 1;
-    return openInspection({
-      station: this.name,
-      sequence: this.#sequence,
-      deadlineMs: part.deadlineMs ?? this.defaultDeadlineMs,
-      ...(part.id === undefined ? {} : { id: part.id }),
-      now,
-      monotonicNow,
-    });
+  nextPart(part: Partial<Pick<NewPart, 'id' | 'deadlineMs'>> = {}): Promise<Inspection> {
+    return this.#parts.next(part);
   }
 
   arming(): ArmingView {
@@ -332,6 +273,10 @@ class LocalStation implements StationControl {
       });
     }
     return this.arming();
+  }
+
+  settled(commandId: string, finding: Finding): void {
+    this.#requests.settled(commandId, finding);
   }
 
   command(order: CommandOrder): Promise<CommandAnswer> {

@@ -19,6 +19,12 @@ const POLICIES = ['single', 'dual'] as const satisfies readonly ArmingPolicy[];
 const HOUR_MS = 60 * 60 * 1000;
 const GIGABYTE = 1e9;
 
+const PRESSURE = {
+  warn: 'four fifths of the tickets that may wait do so',
+  shed: 'nearly as many tickets wait as may: telemetry is turned away',
+  full: 'as many tickets wait as may: further ones are refused',
+} as const;
+
 interface InspectionStationConfig {
   name: string;
   line: string;
@@ -98,12 +104,13 @@ export default function register(RED: NodeAPI): void {
             ...options,
             retention: config.retention,
             onState: (state, pressure) => {
-              if (pressure !== 'normal') {
-                node.warn(
-                  `OUTBOX_${pressure.toUpperCase()}: tickets wait for an MES that does not take them`,
-                );
+              if (pressure === 'normal') station.alarms.clear('JOURNAL_PRESSURE');
+              else station.alarms.raise({ code: 'JOURNAL_PRESSURE', message: PRESSURE[pressure] });
+              if (state === 'ready' || state === 'low') {
+                station.alarms.clear('JOURNAL_FAILING');
+                return;
               }
-              if (state === 'ready' || state === 'low') return;
+              station.alarms.raise({ code: 'JOURNAL_FAILING', message: `the journal is ${state}` });
               void station.disarm({ actor: 'system', reason: `the journal is ${state}` });
             },
           }),
