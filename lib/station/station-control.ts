@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { CommandRecord, Journal } from '../journal/types.ts';
 import type { Finding } from '../plc/settling.ts';
 import type { Approval, ApprovalRequest } from './approvals.ts';
+import type { LabelProposal } from './labels.ts';
 import type { By } from './arming.ts';
 import type { ToleranceView } from './gates.ts';
 import type { LabelProposal } from './labels.ts';
