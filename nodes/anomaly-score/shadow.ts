@@ -48,6 +48,8 @@ export class Shadow {
   #restUntil = 0;
   #running: Promise<void> = Promise.resolve();
   #isBusy = false;
+  /** Ends when what was counted is in the ledger. */
+  #ended: Promise<void> = Promise.resolve();
 
   constructor(
     context: SubjectContext,
@@ -192,8 +194,13 @@ export class Shadow {
     else if (state.seen % SAVE_EVERY === 0) await this.#save();
   }
 
-  async #end(how: NonNullable<ShadowState['ended']>, by: By): Promise<void> {
-    if (!this.isRunning || this.#state === undefined) return;
+  #end(how: NonNullable<ShadowState['ended']>, by: By): Promise<void> {
+    if (this.isRunning) this.#ended = this.#close(how, by);
+    return this.#ended;
+  }
+
+  async #close(how: NonNullable<ShadowState['ended']>, by: By): Promise<void> {
+    if (this.#state === undefined) return;
     this.#state = { ...this.#state, ended: how };
     const { seen, skipped, onlyServed, onlyCandidate, bothReject, candidate } = this.#state;
     await this.#release(how === 'parts');
