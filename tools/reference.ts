@@ -4,6 +4,7 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
+import { alarmsPage } from './reference/alarms-page.ts';
 import { errorCodesPage } from './reference/error-codes-page.ts';
 import { errorCodes } from './reference/error-codes.ts';
 import { openApiDocument } from './reference/open-api.ts';
@@ -18,6 +19,7 @@ const { 'node-red': nodeRed } = JSON.parse(readFileSync(join(root, 'package.json
 };
 
 const pages: Record<string, string> = {
+  'docs/reference/alarms.md': alarmsPage(),
   'docs/reference/error-codes.md': errorCodesPage(errorCodes(root, sources)),
   'docs/reference/settings.md': settingsPage(root, Object.keys(nodeRed.nodes).sort()),
   'docs/reference/openapi.json': JSON.stringify(await openApiDocument(root)),

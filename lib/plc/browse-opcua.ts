@@ -44,6 +44,8 @@ interface Child {
 
 export class OpcUaBrowser implements TagBrowser {
   readonly #up: () => Asked;
+  /** Of the node that is read page by page, so that its thousand children are not asked for with each page. */
+  #paged: { session: Asked['session']; parent: string; found: Found } | undefined;
 
   /** @param up the session in use; throws `PLC_LINK_DOWN` */
   constructor(up: () => Asked) {
@@ -53,7 +55,12 @@ export class OpcUaBrowser implements TagBrowser {
   async children(node: string | undefined, { from, limit, signal }: PageRequest): Promise<BrowsePage> {
     const asked = this.#up();
     const parent = nodeIdOf(asked, node ?? OBJECTS_FOLDER);
-    const { children, isCut } = await childrenOf(asked, parent, signal);
+    const known = this.#paged;
+    const isKnown =
+      from > 0 && known?.session === asked.session && known.parent === parent.toString() && known.found;
+    const found = isKnown || (await childrenOf(asked, parent, signal));
+    this.#paged = { session: asked.session, parent: parent.toString(), found };
+    const { children, isCut } = found;
     const shown = children.slice(from, from + limit);
     return { entries: await this.#described(asked, shown, signal), total: children.length, isCut };
   }
@@ -61,17 +68,23 @@ export class OpcUaBrowser implements TagBrowser {
   async steps(nodes: readonly (string | undefined)[], signal: AbortSignal): Promise<Step[][]> {
     const asked = this.#up();
     const parents = nodes.map((node) => nodeIdOf(asked, node ?? OBJECTS_FOLDER));
-    const found = await browseAll(asked, parents, REFERENCES, signal);
-    return found.map(({ references }) =>
-      childrenIn(references).map(({ nodeId, name, kind }) => {
-        // A variable may have components too; where it has none the next round finds nothing.
-        return {
-          id: idOf(asked, nodeId).id,
-          name,
-          hasChildren: kind !== 'variable' || nodeId.namespace !== 0,
-        };
-      }),
-    );
+    const found = await browseAll(asked, parents, REFERENCES, signal, true);
+    const steps: Step[][] = [];
+    for (const [index, result] of found.entries()) {
+      const parent = parents[index];
+      // A server that had no continuation point left for it has one when it is asked for it alone.
+      const isAlone = result.statusCode.name === 'BadNoContinuationPoints' && parent !== undefined;
+      const [again] = isAlone ? await browseAll(asked, [parent], REFERENCES, signal, true) : [result];
+      const { references } = await allOf(asked, again ?? result, signal);
+      steps.push(
+        childrenIn(references).map(({ nodeId, name, kind }) => {
+          // A variable may have components too; where it has none the next round finds nothing.
+          const hasChildren = kind !== 'variable' || nodeId.namespace !== 0;
+          return { id: idOf(asked, nodeId).id, name, hasChildren };
+        }),
+      );
+    }
+    return steps;
   }
 
   async entries(tags: readonly string[], signal: AbortSignal): Promise<BrowseEntry[]> {
@@ -97,8 +110,11 @@ export class OpcUaBrowser implements TagBrowser {
       return { nodeId, kind, name: textOf(name?.value.value) };
     });
     const entries = await this.#described(asked, children, signal);
-    const paths = await Promise.all(nodes.map((nodeId) => pathTo(asked, nodeId, signal)));
-    return entries.map((entry, index) => ({ ...entry, path: paths[index] ?? [] }));
+    const [only] = nodes;
+    // Who asks for many knows where they lie.
+    if (only === undefined || nodes.length > 1) return entries;
+    const path = await pathTo(asked, only, signal);
+    return entries.map((entry) => ({ ...entry, path }));
   }
 
   async #described(asked: Asked, children: readonly Child[], signal: AbortSignal): Promise<BrowseEntry[]> {
@@ -137,11 +153,12 @@ const REFERENCES: Description = {
   nodeClassMask: OBJECT_OR_VARIABLE,
 };
 
-async function childrenOf(
-  asked: Asked,
-  parent: NodeId,
-  signal: AbortSignal,
-): Promise<{ children: Child[]; isCut: boolean }> {
+interface Found {
+  children: Child[];
+  isCut: boolean;
+}
+
+async function childrenOf(asked: Asked, parent: NodeId, signal: AbortSignal): Promise<Found> {
   const [first] = await browseAll(asked, [parent], REFERENCES, signal, true);
   if (first === undefined) return { children: [], isCut: false };
   if (first.statusCode.value !== 0) {
@@ -149,9 +166,18 @@ async function childrenOf(
       hint: 'What was here is gone, or this user may not look into it.',
     });
   }
-  const { session } = asked;
-  const references = [...(first.references ?? [])];
-  let point: Buffer | undefined = first.continuationPoint;
+  const { references, isCut } = await allOf(asked, first, signal);
+  return { children: childrenIn(references), isCut };
+}
+
+/** What one answer had no room for, through continuation points. */
+async function allOf(
+  { session }: Asked,
+  { references: begun, continuationPoint }: BrowseResult,
+  signal: AbortSignal,
+): Promise<{ references: ReferenceDescription[]; isCut: boolean }> {
+  const references = [...(begun ?? [])];
+  let point: Buffer | null = continuationPoint;
   while (isPoint(point) && references.length < MAX_CHILDREN) {
     signal.throwIfAborted();
     const next: BrowseResult = await asking(session.browseNext(point, false), 'browse on');
@@ -161,7 +187,7 @@ async function childrenOf(
   const isCut = isPoint(point) || references.length > MAX_CHILDREN;
   // A server has few of them, and keeps each for the length of the session.
   if (isPoint(point)) await session.browseNext(point, true).catch(() => undefined);
-  return { children: childrenIn(references.slice(0, MAX_CHILDREN)), isCut };
+  return { references: references.slice(0, MAX_CHILDREN), isCut };
 }
 
 function isPoint(point: Buffer | null | undefined): point is Buffer {

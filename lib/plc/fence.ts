@@ -77,7 +77,9 @@ export class ChangeFence {
     { maxSlewPerMinute = Infinity, maxCumulative = Infinity }: FenceLimits,
   ): string | undefined {
     this.#forget(nowMs);
-    const inMinute = this.#recent.reduce((sum, change) => sum + change.by, by);
+    // Without a limit there is no sum to make of what may be hundreds of changes.
+    const inMinute =
+      maxSlewPerMinute === Infinity ? by : this.#recent.reduce((sum, change) => sum + change.by, by);
     // Written so that a sum or a limit that is not a number lets nothing through.
     if (!(inMinute <= maxSlewPerMinute)) return `${inMinute} within a minute, more than ${maxSlewPerMinute}`;
     const sinceArming = this.#sumOf(leaseId) + by;
@@ -98,7 +100,7 @@ export class ChangeFence {
   }
 
   #forget(nowMs: number): void {
-    this.#recent = this.#recent.filter(({ at }) => nowMs - at < MINUTE_MS);
+    while (this.#recent[0] !== undefined && nowMs - this.#recent[0].at >= MINUTE_MS) this.#recent.shift();
   }
 
   #sumOf(leaseId: string | null): number {

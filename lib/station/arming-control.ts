@@ -28,6 +28,7 @@ export interface ArmingControlOptions {
   /** Resolves once what was kept of the station is known to it, or cannot be. */
   remember: () => Promise<void>;
   onChange: () => void;
+  onClockStep: (message: string) => void;
 }
 
 export class ArmingControl {
@@ -203,8 +204,9 @@ export class ArmingControl {
     const stepMs = offsetMs - this.#clockOffsetMs;
     this.#clockOffsetMs = offsetMs;
     if (Math.abs(stepMs) > MAX_CLOCK_STEP_MS) {
-      const reason = `CLOCK_STEP: the clock was moved by ${Math.round(stepMs)} ms`;
-      this.disarm({ actor: 'system', reason });
+      const message = `the clock was moved by ${Math.round(stepMs)} ms`;
+      this.disarm({ actor: 'system', reason: `CLOCK_STEP: ${message}` });
+      this.#options.onClockStep(message);
     }
     const before = this.#arming;
     this.#apply({ type: 'tick' });

@@ -1,6 +1,7 @@
 /** anomaly-score: how far each part is from the good parts it was taught with. */
 import { isInspection } from '../../lib/inspection/inspection.ts';
 import type { ConfigReader, Migration } from '../runtime/config.ts';
+import { alarmsOf, type NodeAlarms } from '../runtime/alarms.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
 import { partOpener, stationOf, type OpenPart } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
@@ -42,10 +43,12 @@ function normalise(config: ConfigReader): Config {
 class ScoreHandler implements Handlers {
   readonly #subject: Subject;
   readonly #open: OpenPart;
+  readonly #alarms: NodeAlarms;
 
-  constructor(subject: Subject, open: OpenPart) {
+  constructor(subject: Subject, open: OpenPart, alarms: NodeAlarms) {
     this.#subject = subject;
     this.#open = open;
+    this.#alarms = alarms;
   }
 
   async input(message: Message, signal: AbortSignal): Promise<Outputs> {
@@ -56,8 +59,9 @@ class ScoreHandler implements Handlers {
     return this.#subject.score(message, inspection, signal);
   }
 
-  close(): Promise<void> {
-    return this.#subject.close();
+  async close(removed: boolean): Promise<void> {
+    await this.#subject.close();
+    if (removed) this.#alarms.clear('MODEL_MISSING', 'DRIFT');
   }
 }
 
@@ -70,7 +74,7 @@ async function start(context: NodeContext<Config>): Promise<Handlers> {
     await subject.close();
     throw error;
   }
-  return new ScoreHandler(subject, partOpener(station));
+  return new ScoreHandler(subject, partOpener(station), alarmsOf(context.node, station));
 }
 
 export default function register(RED: NodeAPI): void {

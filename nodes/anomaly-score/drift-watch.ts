@@ -8,6 +8,7 @@ import { learnBaseline } from '../../lib/drift/learn-baseline.ts';
 import { DriftMonitor, type DriftReading, type DriftState } from '../../lib/drift/monitor.ts';
 import type { Mode } from '../../lib/inspection/inspection.ts';
 import type { Station } from '../../lib/station/types.ts';
+import { alarmsOf } from '../runtime/alarms.ts';
 import type { SubjectContext } from './subject.ts';
 
 interface Saved {
@@ -65,6 +66,7 @@ export class DriftWatch {
       if (finding !== undefined) {
         const { code, message } = finding;
         this.#station.degrade('CONSERVATIVE', { code, message });
+        alarmsOf(this.#context.node, this.#station).raise('DRIFT', message);
         this.#context.emit([null, { topic: DRIFT_TOPIC, payload: { ...finding } }]);
       }
       if (finding !== undefined || monitor.parts % SAVE_EVERY === 0) void this.#save();

@@ -6,7 +6,7 @@ import { adminRoute, type AdminRequest } from '../runtime/admin.ts';
 import type { NodeAPI } from '../runtime/types.ts';
 import type { By } from './model-keeper.ts';
 import type { PicturePanel } from './picture-panel.ts';
-import { act, body, folder, ids, PATH, panelIn, panelOf, read } from './route-kit.ts';
+import { act, body, folder, ids, PATH, panelOf, read } from './route-kit.ts';
 import type { TeachWizard } from './teach-wizard.ts';
 
 const PART_IDS = ids({ pattern: '^[0-9a-f]{64}$' });
@@ -27,19 +27,6 @@ export function lessonRoutes(RED: NodeAPI): void {
   ): void =>
     act<Body>(RED, verb, properties, (panel: PicturePanel, asked, by) => handle(panel.wizard, asked, by));
 
-  // Which nodes can be taught: a page knows its station, not the node.
-  adminRoute(RED, {
-    ...read,
-    path: '/jidoka/anomaly',
-    handle: () => {
-      const nodes: unknown[] = [];
-      RED.nodes.eachNode(({ id, type }) => {
-        const panel = type === 'anomaly-score' ? panelIn(RED, id) : undefined;
-        if (panel !== undefined) nodes.push({ id, ...panel.about });
-      });
-      return { nodes };
-    },
-  });
   adminRoute(RED, {
     ...read,
     path: `${PATH}/lesson/parts`,

@@ -11,11 +11,13 @@ import { prune } from '../../lib/anomaly/versions.ts';
 import { asCodedError, CodedError } from '../../lib/errors.ts';
 import type { Frame } from '../../lib/frame/frame.ts';
 import type { Station } from '../../lib/station/types.ts';
+import { alarmsOf } from '../runtime/alarms.ts';
 import type { Message } from '../runtime/types.ts';
 import { lessonSettings, lessonSource, type LessonConfig } from './lesson-config.ts';
 import { ServedScorer } from './served-scorer.ts';
 import type { SubjectContext } from './subject.ts';
 import { TeachingReport } from './teaching-report.ts';
+import { standDownForChanged } from '../runtime/station.ts';
 
 export interface KeeperOptions extends ScorerOptions, LessonConfig {
   model: string;
@@ -86,7 +88,7 @@ export class ModelKeeper {
         this.#problem = error;
         if (this.#context.signal.aborted) return;
         this.#context.fail(error);
-        this.#context.status.fail(asCodedError(error).code);
+        this.#fail(error);
       }
     });
   }
@@ -149,6 +151,7 @@ export class ModelKeeper {
       if (model !== undefined) await this.#served.use(model);
     } catch (error) {
       this.#unusable = error;
+      standDownForChanged(this.#station, error);
       throw error;
     }
   }
@@ -162,8 +165,19 @@ export class ModelKeeper {
     else this.#showService();
   }
 
+  #fail(error: unknown): void {
+    const { code, message } = asCodedError(error);
+    if (this.model === undefined) this.#miss(message);
+    this.#context.status.fail(code);
+  }
+
+  #miss(message: string): void {
+    alarmsOf(this.#context.node, this.#station).raise('MODEL_MISSING', message);
+    this.#context.status.fail('MODEL_MISSING');
+  }
+
   #showService(): void {
-    if (this.model === undefined) this.#context.status.fail('MODEL_MISSING');
+    if (this.model === undefined) this.#miss(`there is no model “${this.#config.model}”`);
     else this.#context.status.show('ready', 'ready');
   }
 
@@ -174,7 +188,9 @@ export class ModelKeeper {
     this.#begun(kind);
     try {
       const onProgress = (progress: TeachingProgress): void => this.#progress(progress);
-      return await run({ signal: change.signal, onProgress });
+      const result = await run({ signal: change.signal, onProgress });
+      if (kind === 'collect' || kind === 'draft') this.#report.pause();
+      return result;
     } catch (error) {
       const wasCancelled = change.signal.aborted;
       if (!wasCancelled) this.#problem = error;
@@ -312,7 +328,7 @@ export class ModelKeeper {
       if (this.#lesson !== lesson) return;
       this.#problem = error;
       this.#context.fail(error);
-      this.#context.status.fail(asCodedError(error).code);
+      this.#fail(error);
       this.#report.end(error);
     }
     if (this.#lesson !== lesson) return;

@@ -52,13 +52,6 @@ export class PicturePanel {
     return this.#parts.wizard;
   }
 
-  /** Which node it is, for who looks for one. */
-  get about(): Record<string, unknown> {
-    const { context, station, config } = this.#parts;
-    const { name = '' } = context.node;
-    return { name, model: config.model, station: { id: station.id, name: station.name } };
-  }
-
   /** What is under way, what serves, what waits; asked for again and again while a dialog is open. */
   state(): Record<string, unknown> {
     const { keeper, learner, config } = this.#parts;

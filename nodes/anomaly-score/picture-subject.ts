@@ -6,6 +6,7 @@ import { asCodedError, CodedError } from '../../lib/errors.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { StationControl } from '../../lib/station/station.ts';
+import { alarmsOf } from '../runtime/alarms.ts';
 import type { Message, Outputs } from '../runtime/types.ts';
 import { DriftWatch } from './drift-watch.ts';
 import { GoodParts } from './good-parts.ts';
@@ -53,8 +54,7 @@ export class PictureSubject implements Subject {
     this.#context.status.show('connecting', 'loading');
     await this.#wizard.open();
     await this.#keeper.start({ hasDraft: this.#wizard.hasDraft });
-    await this.#learner.open();
-    await this.#wizard.resume();
+    await this.#learner.open().finally(() => this.#wizard.resume());
   }
 
   teach(): Promise<Message> {
@@ -100,6 +100,7 @@ export class PictureSubject implements Subject {
       return await scorer.score(frame, { signal });
     } catch (error) {
       const { code, message } = asCodedError(error);
+      if (code === 'NO_RESULT') alarmsOf(this.#context.node, this.#station).raise('HOST_RESTARTED', message);
       const latched = this.#station.arming().state === 'TRIPPED';
       if (code === 'HOST_TRIPPED' && !latched) this.#station.trip({ code, message });
       throw error;

@@ -2,6 +2,7 @@
 import { referenceOf, type AnomalyModel } from '../../lib/anomaly/model.ts';
 import { Scorer, type ScorerOptions } from '../../lib/anomaly/scorer.ts';
 import type { Station } from '../../lib/station/types.ts';
+import { alarmsOf } from '../runtime/alarms.ts';
 import type { SubjectContext } from './subject.ts';
 
 export class ServedScorer {
@@ -23,7 +24,7 @@ export class ServedScorer {
 
   /** The one before goes out of service once it has done its parts. Throws as `Scorer.open`. */
   async use(model: AnomalyModel): Promise<void> {
-    const { status, signal } = this.#context;
+    const { status, signal, node } = this.#context;
     const scorer = await Scorer.open(model, this.#options, { signal });
     const [before, withdraw] = [this.#scorer, this.#withdraw];
     this.#scorer = scorer;
@@ -32,6 +33,9 @@ export class ServedScorer {
     this.#withdraw = this.#station.offerCalibration({ model: reference, goodScores });
     withdraw?.();
     await before?.close();
+    const alarms = alarmsOf(node, this.#station);
+    alarms.clear('MODEL_MISSING');
+    if (before !== undefined) alarms.raise('MODEL_CHANGED', `${reference.name} ${reference.version}`);
     status.show('ready', 'ready');
     const payload = { ...reference, parts: goodScores.length + learned.length, method };
     this.#context.emit([null, { topic: 'jidoka/model', payload }]);

@@ -11,6 +11,7 @@ import { hasRows, removeRows, RowLog } from '../../lib/series/row-log.ts';
 import type { Source } from '../../lib/series/teach-protocol.ts';
 import { teach } from '../../lib/series/teach.ts';
 import type { Station } from '../../lib/station/types.ts';
+import { alarmsOf } from '../runtime/alarms.ts';
 import type { Message, Outputs } from '../runtime/types.ts';
 import type { SignalConfig, TrendConfig } from './signal-config.ts';
 import type { Subject, SubjectContext } from './subject.ts';
@@ -70,7 +71,10 @@ export class SignalSubject implements Subject {
     // A lesson from the machine that was cut off goes on, with all that was collected.
     if (teaching !== 'file' && (await hasRows(this.#folder, name))) await this.#begin();
     else if (model === undefined && teaching !== 'none') await this.teach();
-    else if (model === undefined) status.fail('MODEL_MISSING');
+    else if (model === undefined) {
+      alarmsOf(this.#context.node, this.#station).raise('MODEL_MISSING', missing(name).message);
+      status.fail('MODEL_MISSING');
+    }
   }
 
   async teach(): Promise<Message> {
@@ -198,6 +202,9 @@ export class SignalSubject implements Subject {
   #use(model: SeriesModel): void {
     const before = this.#service;
     const { name, version, digest, normal } = model;
+    const alarms = alarmsOf(this.#context.node, this.#station);
+    alarms.clear('MODEL_MISSING');
+    if (before !== undefined) alarms.raise('MODEL_CHANGED', `${name} ${version}`);
     const reference = { name, version: String(version), digest };
     const withdraw = this.#station.offerCalibration({ model: reference, goodScores: normal.goodScores });
     const trend = trendOf(this.#config.trend, normal.goodScores);

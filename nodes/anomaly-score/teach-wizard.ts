@@ -43,11 +43,15 @@ export class TeachWizard {
   readonly #shadow: Shadow;
   #draft: DraftLesson | undefined;
   #candidate: AnomalyModel | undefined;
+  /** Resolves when what was on disk has been found and gone on with. */
+  readonly #ready: Promise<void>;
+  #isReady: () => void = () => undefined;
   /** What goes on after the answer to who asked for it. */
   #going: Promise<void> = Promise.resolve();
 
   constructor(parts: WizardParts) {
     this.#parts = parts;
+    this.#ready = new Promise((resolve) => (this.#isReady = resolve));
     const { context, station, config, learner } = parts;
     this.#shadow = new Shadow(context, station, learner.recent, config);
     learner.isNeededElsewhere = (partId) => this.#shadow.isDiffering(partId);
@@ -74,6 +78,7 @@ export class TeachWizard {
     const draft = this.#draft;
     if (draft?.phase === 'collecting') this.#collect(draft);
     if (draft?.phase === 'teaching') this.#teach(draft, draft.by ?? NOBODY);
+    this.#isReady();
   }
 
   async close(): Promise<void> {
@@ -139,12 +144,14 @@ export class TeachWizard {
 
   /** Ends collecting with what there is. */
   async enough(): Promise<void> {
+    await this.#ready;
     const draft = this.#needDraft();
     draft.enough();
     if (draft.phase === 'collecting') await this.#going;
   }
 
   async choose(ids: readonly string[], out: boolean, actor: string): Promise<unknown> {
+    await this.#ready;
     const draft = this.#needDraft();
     await draft.choose(ids, out, actor);
     return lessonOf(draft);
@@ -152,6 +159,7 @@ export class TeachWizard {
 
   /** Begins to teach from what was left in; the candidate there was before is replaced. */
   async teach(by: By): Promise<void> {
+    await this.#ready;
     const draft = this.#needDraft();
     this.#assertFree();
     await this.#shadow.clear(by);
@@ -161,6 +169,7 @@ export class TeachWizard {
 
   /** Gives up the lesson and what was taught from it. */
   async discard(by: By): Promise<void> {
+    await this.#ready;
     this.#assertFree();
     await this.#shadow.clear(by);
     if (this.#draft !== undefined) await this.#draft.discard();
@@ -171,6 +180,7 @@ export class TeachWizard {
   }
 
   async startShadow(options: ShadowOptions, by: By): Promise<void> {
+    await this.#ready;
     const candidate = this.#needCandidate();
     const { model } = this.#parts.keeper;
     if (model === undefined) {
@@ -182,11 +192,13 @@ export class TeachWizard {
   }
 
   async endShadow(by: By): Promise<void> {
+    await this.#ready;
     await this.#shadow.stop(by);
   }
 
   /** The new version gets its number and serves. */
   async serve(by: By): Promise<unknown> {
+    await this.#ready;
     this.#needCandidate();
     const { keeper } = this.#parts;
     const model = await keeper.change('serve', by, async () => {
@@ -202,6 +214,7 @@ export class TeachWizard {
 
   /** The new version is gone; what it was taught from stays, so that a person can go back. */
   async drop(by: By): Promise<void> {
+    await this.#ready;
     this.#assertFree();
     const { digest } = this.#needCandidate();
     await this.#shadow.clear(by);
@@ -233,6 +246,7 @@ export class TeachWizard {
 
   async #begin(source: Parameters<DraftLesson['ask']>[0], by: By): Promise<unknown> {
     const { config, context } = this.#parts;
+    await this.#ready;
     this.#assertFree();
     const settings = await lessonSettings(config, context.RED);
     const draft = this.#draft ?? (await DraftLesson.begin(this.#place, settingsOf(settings)));

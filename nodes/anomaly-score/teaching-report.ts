@@ -40,6 +40,12 @@ export class TeachingReport {
     this.#context.emit([null, { topic: TEACHING_TOPIC, payload }]);
   }
 
+  /** Says that a step of a lesson is done, and that a person goes on with it. */
+  pause(): void {
+    this.#reportedAt = -Infinity;
+    this.#context.emit([null, { topic: TEACHING_TOPIC, payload: { ended: 'paused' } }]);
+  }
+
   #show(progress: TeachingProgress): void {
     const { stage, done, total } = progress;
     const { status } = this.#context;

@@ -4,6 +4,7 @@ import { openSource } from '../../lib/capture/open-source.ts';
 import { HealthMeter } from '../../lib/frame/health.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { StationControl } from '../../lib/station/station.ts';
+import { alarmsOf, type NodeAlarms } from '../runtime/alarms.ts';
 import { setLazily } from '../runtime/message.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
 import { partOpener, stationOf } from '../runtime/station.ts';
@@ -18,6 +19,7 @@ class CameraHandler implements Handlers, CameraListener {
   readonly #name: string;
   readonly #station: StationControl | undefined;
   readonly #badge: CameraBadge;
+  readonly #alarms: NodeAlarms;
 
   constructor(context: NodeContext<CameraConfig>) {
     const { config, RED, credentials, node } = context;
@@ -29,6 +31,7 @@ class CameraHandler implements Handlers, CameraListener {
     this.#badge = new CameraBadge(context.status, isAsked);
     this.#name = config.name || source.name;
     this.#station = config.stationId === undefined ? undefined : stationOf(RED, config.stationId);
+    this.#alarms = alarmsOf(node, this.#station);
     const openPart = partOpener(this.#station);
     const { deadlineMs } = config;
     this.#camera = new Camera({
@@ -69,14 +72,20 @@ class CameraHandler implements Handlers, CameraListener {
 
   state(state: CameraState): void {
     this.#badge.take(state);
-    if (state.kind !== 'unwell' || !this.#context.config.healthTrips) return;
+    if (state.kind === 'lost') this.#alarms.raise('CAMERA_LOST', state.error.message);
+    else if (state.kind === 'ready') this.#alarms.clear('CAMERA_LOST');
+    else if (state.kind === 'well') this.#alarms.clear('CAMERA_UNWELL');
+    if (state.kind !== 'unwell') return;
     const message = `${this.#name} no longer sees well: ${state.reasons.join(', ')}`;
+    this.#alarms.raise('CAMERA_UNWELL', message);
+    if (!this.#context.config.healthTrips) return;
     this.#station?.degrade('CONSERVATIVE', { code: 'CAMERA_UNWELL', message });
   }
 
-  async close(): Promise<void> {
+  async close(removed: boolean): Promise<void> {
     await this.#camera.close();
     this.#badge.close();
+    if (removed) this.#alarms.clear('CAMERA_LOST', 'CAMERA_UNWELL');
   }
 
   #messageOf({ frame, inspection }: Shot, message: Message): Message {

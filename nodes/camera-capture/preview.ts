@@ -12,6 +12,7 @@ import { openSource, type SourceOptions } from '../../lib/capture/open-source.ts
 import { CodedError } from '../../lib/errors.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader, migrate } from '../runtime/config.ts';
+import { beforeFlowsStop } from '../runtime/stopping.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
 import { normalise, type CameraConfig } from './config.ts';
 import { Discovery } from './discovery.ts';
@@ -219,7 +220,7 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
       return camera.counts;
     },
   });
-  // Before a deploy, whose nodes may want the camera for themselves, and before Node-RED ends.
-  RED.events.on('flows:stopping', () => void previews.closeAll());
+  // A node that is deployed may want the camera for itself.
+  beforeFlowsStop(RED, 'previews', () => previews.closeAll());
   return previews;
 }

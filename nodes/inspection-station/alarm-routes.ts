@@ -35,9 +35,13 @@ export function registerAlarmRoutes(RED: NodeAPI): void {
     path,
     permission: 'jidoka.read',
     handle: (request) => {
-      const { alarms } = findStation(request.params['id'] ?? '');
+      const { name, alarms } = findStation(request.params['id'] ?? '');
       const language = languageOf(request);
-      return { summary: alarms.summary(), alarms: alarms.views().map((view) => described(view, language)) };
+      return {
+        station: name,
+        summary: alarms.summary(),
+        alarms: alarms.views().map((view) => described(view, language)),
+      };
     },
   });
   adminRoute(RED, {

@@ -4,6 +4,7 @@ import { Frame } from '../../lib/frame/frame.ts';
 import { regionsOf } from '../../lib/inference/look-at.ts';
 import { ageMs, isInspection, type Inspection } from '../../lib/inspection/inspection.ts';
 import type { Station } from '../../lib/station/types.ts';
+import { alarmsOf } from '../runtime/alarms.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
 import { disarmForDeployed, partOpener, stationOf, type OpenPart } from '../runtime/station.ts';
 import type { Message, NodeAPI, Outputs } from '../runtime/types.ts';
@@ -42,8 +43,8 @@ class InferHandler implements Handlers {
     return [message];
   }
 
-  async close(): Promise<void> {
-    await this.#served.close();
+  async close(removed: boolean): Promise<void> {
+    await this.#served.close(removed);
   }
 
   /** Runs the model, and tells badge and station how that went. */
@@ -57,6 +58,7 @@ class InferHandler implements Handlers {
       const { code, message } = asCodedError(error);
       if (code === 'FRAME_DROPPED') badge.dropped(this.#served.model.info);
       else if (!signal.aborted) badge.failed(code);
+      if (code === 'NO_RESULT') alarmsOf(this.#context.node, this.#station).raise('HOST_RESTARTED', message);
       // A host that keeps crashing inspects nothing more: the station must not go on acting by itself.
       const isLatched = this.#station?.arming().state === 'TRIPPED';
       if (code === 'HOST_TRIPPED' && !isLatched) this.#station?.trip({ code, message });

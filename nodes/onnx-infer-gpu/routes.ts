@@ -12,6 +12,7 @@ import { readModel } from '../../lib/inference/model/model.ts';
 import { openModel } from '../../lib/inference/open-model.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader } from '../runtime/config.ts';
+import { beforeFlowsStop } from '../runtime/stopping.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
 import { modelFile, modelFolder } from '../runtime/model-file.ts';
 import { normalise } from './options.ts';
@@ -206,7 +207,7 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
       return {};
     },
   });
-  // Before a deploy, whose nodes want the memory, and before Node-RED ends.
-  RED.events.on('flows:stopping', () => void trials.closeAll());
+  // A node that is deployed may want the memory.
+  beforeFlowsStop(RED, 'trials', () => trials.closeAll());
   return trials;
 }

@@ -9,7 +9,9 @@ import { readModel, type ModelSource } from '../../lib/inference/model/model.ts'
 import { openModel, type OpenModel } from '../../lib/inference/open-model.ts';
 import type { ModelReference } from '../../lib/inspection/inspection.ts';
 import type { Station } from '../../lib/station/types.ts';
+import { alarmsOf, type NodeAlarms } from '../runtime/alarms.ts';
 import type { NodeContext } from '../runtime/register.ts';
+import { standDownForChanged } from '../runtime/station.ts';
 import { ModelBadge } from './model-badge.ts';
 import { cardOf, type ModelCard } from './model-card.ts';
 import { modelFile, modelFolder } from '../runtime/model-file.ts';
@@ -31,6 +33,7 @@ export class ServedModel {
   readonly badge: ModelBadge;
   readonly #context: NodeContext<Config>;
   readonly #station: Station | undefined;
+  readonly #alarms: NodeAlarms;
   #model: OpenModel | undefined;
   /** Why there is no model yet. */
   #refused: unknown;
@@ -42,6 +45,7 @@ export class ServedModel {
   constructor(context: NodeContext<Config>, station: Station | undefined) {
     this.#context = context;
     this.#station = station;
+    this.#alarms = alarmsOf(context.node, station);
     this.badge = new ModelBadge(context.status, context.config.load.providers);
   }
 
@@ -67,6 +71,7 @@ export class ServedModel {
     try {
       await this.#open(await this.#read());
     } catch (error) {
+      if (!signal.aborted) this.#alarms.raise('MODEL_MISSING', asCodedError(error).message);
       if (followed === undefined || signal.aborted) throw error;
       this.#refuse(error);
     }
@@ -82,11 +87,12 @@ export class ServedModel {
    */
   swap(request: SwapRequest): Promise<Swap> {
     const swapped = this.#turn.then(() => this.#swap(request));
-    this.#turn = swapped.catch(() => undefined);
+    this.#turn = swapped.catch((error: unknown) => standDownForChanged(this.#station, error));
     return swapped;
   }
 
-  async close(): Promise<void> {
+  async close(removed: boolean): Promise<void> {
+    if (removed) this.#alarms.clear('MODEL_MISSING', 'MODEL_STALE');
     this.#watch?.close();
     await this.#turn;
     await this.#model?.close();
@@ -101,6 +107,7 @@ export class ServedModel {
     const { config, signal } = this.#context;
     this.#model = await openModel(source, config.load, { signal });
     this.#card = cardOf(source, this.model);
+    this.#alarms.clear('MODEL_MISSING');
     this.#warn();
     this.badge.ready(this.model.info);
   }
@@ -135,6 +142,7 @@ export class ServedModel {
       }
       const { code, message } = asCodedError(error);
       this.badge.kept(code, this.model.info);
+      this.#alarms.raise('MODEL_STALE', message);
       context.node.warn(context.translate('onnx-infer-gpu.error.kept', { code, message }));
     }
   }
@@ -143,6 +151,7 @@ export class ServedModel {
     const { config, signal } = this.#context;
     const source = await this.#read();
     const before = this.#model?.info.model;
+    this.#alarms.clear('MODEL_STALE');
     if (before !== undefined && source.digest === before.digest) {
       this.badge.restored(this.model.info);
       return { model: before, isNew: false };
@@ -168,6 +177,7 @@ export class ServedModel {
     const station = this.#station;
     if (station === undefined) return;
     const { name, version, digest } = source;
+    if (before !== undefined) this.#alarms.raise('MODEL_CHANGED', `${name} ${version}: ${request.reason}`);
     void station.disarm({ actor: 'system', reason: `MODEL_CHANGED: ${name} ${version} was loaded` });
     try {
       const journal = await station.journal();

@@ -98,6 +98,11 @@ export class PlcEndpoint {
     return this.#transport.link();
   }
 
+  /** The way to look at the PLC through the link in use; undefined while no node uses it. */
+  transportInUse(): Transport | undefined {
+    return this.#open ? this.#transport : undefined;
+  }
+
   describe(tag: string): Promise<TagDescription> {
     return this.#transport.describe(tag);
   }

@@ -2,6 +2,7 @@
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
 import { registerNode, type NodeContext } from '../runtime/register.ts';
 import type { NodeAPI } from '../runtime/types.ts';
+import { browseRoutes } from './browse-routes.ts';
 import { addressOf, CREDENTIALS, normaliseConnection, transportOf, type Connection } from './connection.ts';
 import { PlcEndpoint } from './endpoint.ts';
 
@@ -66,6 +67,7 @@ function toldOnce({ fail }: Pick<NodeContext<Config>, 'fail'>): (error: Error | 
 }
 
 export default function register(RED: NodeAPI): void {
+  browseRoutes(RED);
   registerNode<Config>(RED, {
     type: 'plc-endpoint',
     credentials: CREDENTIALS,

@@ -27,6 +27,7 @@ const HTTP_STATUS: Readonly<Record<string, number>> = {
   IDEMPOTENCY_KEY_REUSED: 422,
   NOT_FOUND: 404,
   PREVIEW_LIMIT: 429,
+  BROWSE_LIMIT: 429,
   TRIAL_LIMIT: 429,
   UNEXPECTED: 500,
 };

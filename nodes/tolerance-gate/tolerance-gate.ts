@@ -3,6 +3,7 @@ import { DOUBTS } from '../../lib/gate/gate.ts';
 import type { Tolerance } from '../../lib/gate/limits.ts';
 import { ageMs, isInspection, type VerdictSection } from '../../lib/inspection/inspection.ts';
 import type { Adjustable, AdjustableSettings, Station } from '../../lib/station/types.ts';
+import { alarmsOf, type NodeAlarms } from '../runtime/alarms.ts';
 import { propertyOf } from '../runtime/message.ts';
 import { registerNode, type Handlers, type NodeContext } from '../runtime/register.ts';
 import { disarmForDeployed, partOpener, recordPart, stationOf, type OpenPart } from '../runtime/station.ts';
@@ -12,6 +13,13 @@ import { GateKeeper } from './keeper.ts';
 import { GateMemory } from './memory.ts';
 import { announceGate, registerGateRoutes } from './panel.ts';
 
+/** How a promised false-reject rate fails to hold. */
+const BROKEN = {
+  over: 'more good parts are rejected than promised',
+  under: 'fewer good parts are rejected than the calibration foretells: defects may pass',
+  void: 'the station has doubts of its own: the promise is not kept count of',
+} as const;
+
 class GateHandler implements Handlers, Adjustable {
   readonly name: string;
   readonly id: string;
@@ -20,6 +28,7 @@ class GateHandler implements Handlers, Adjustable {
   readonly #keeper: GateKeeper;
   readonly #memory: GateMemory;
   readonly #station: Station | undefined;
+  readonly #alarms: NodeAlarms;
   readonly #open: OpenPart;
   readonly #withdraw: (() => void)[];
 
@@ -30,6 +39,7 @@ class GateHandler implements Handlers, Adjustable {
     this.#context = context;
     this.#station = config.stationId === undefined ? undefined : stationOf(RED, config.stationId);
     const station = this.#station;
+    this.#alarms = alarmsOf(node, station);
     this.#memory = new GateMemory(station, node.id, (error) => context.fail(error));
     this.#keeper = new GateKeeper(config, station, this.#memory);
     const keeper = this.#keeper;
@@ -64,13 +74,15 @@ class GateHandler implements Handlers, Adjustable {
     inspection.timings['age'] = ageMs(inspection);
     message.payload = verdict.decision;
     this.#show(verdict);
+    this.#tell(verdict);
     // The record follows the verdict; whatever acts on it writes its own intent first.
     recordPart(this.#context, this.#station, { ...message, inspection });
     return ['accept', 'review', 'reject'].map((port) => (port === verdict.decision ? message : null));
   }
 
-  async close(): Promise<void> {
+  async close(removed: boolean): Promise<void> {
     for (const withdraw of this.#withdraw) withdraw();
+    if (removed) this.#alarms.clear('GATE_ADVISES', 'PROMISE_VOID');
     await this.#memory.settled();
   }
 
@@ -81,6 +93,14 @@ class GateHandler implements Handlers, Adjustable {
   /** Called by the station, which has checked the person and written the ledger. */
   setTolerance(threshold: number, by: { actor: string; reason: string }): Promise<void> {
     return this.#keeper.moveThreshold(threshold, by);
+  }
+
+  #tell({ reason }: VerdictSection): void {
+    const { missing } = this.#keeper.goodParts;
+    this.#alarms.set('GATE_ADVISES', reason === 'advise', `${missing} more good parts are needed`);
+    const state = this.#keeper.realised()?.state;
+    const isVoid = state === 'over' || state === 'under' || state === 'void';
+    this.#alarms.set('PROMISE_VOID', isVoid, isVoid ? BROKEN[state] : '');
   }
 
   #show({ decision, reason, score }: VerdictSection): void {

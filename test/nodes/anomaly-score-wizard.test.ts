@@ -99,7 +99,7 @@ describe('the teach wizard of anomaly-score', function () {
     }
     await putTaughtModel(parts, join(folder, 'models'));
     await deploy({ keepVersions: 0 });
-    const before = view().model?.digest;
+    const before = (await until(({ model }) => model !== undefined)).model?.digest;
     await wizard().fromFolder('good', BY);
     const looking = await until(({ lesson, work }) => lesson?.phase === 'looking' && work === undefined);
     assert.equal(looking.lesson?.collected, 13);
@@ -114,9 +114,10 @@ describe('the teach wizard of anomaly-score', function () {
 
     await wizard().teach(BY);
     const { candidate, model } = await until((now) => now.candidate !== undefined && now.work === undefined);
+    assert.ok(candidate !== undefined);
     assert.equal(model?.digest, before);
     assert.deepEqual(
-      candidate?.promises.map(({ needed, missing, gates }) => [needed, missing, gates]),
+      candidate.promises.map(({ needed, missing, gates }) => [needed, missing, gates]),
       [
         [59, 47, []],
         [299, 287, []],
@@ -125,7 +126,7 @@ describe('the teach wizard of anomaly-score', function () {
 
     await wizard().startShadow({ parts: 2, minutes: 0 }, BY);
     await assert.rejects(wizard().startShadow({ parts: 2, minutes: 0 }, BY), { code: 'SHADOW_RUNNING' });
-    const calibrations = station.calibrationFor(candidate?.digest ?? '');
+    const calibrations = station.calibrationFor(candidate.digest);
     assert.equal(calibrations, undefined, 'no gate hears of it');
     while (view().shadow?.ended === null) {
       const { inspection } = await scored(parts.good[0]);
@@ -140,9 +141,9 @@ describe('the teach wizard of anomaly-score', function () {
 
     await wizard().serve(BY);
     const after = view();
-    assert.deepEqual([after.model?.version, after.model?.digest], [2, candidate?.digest]);
+    assert.deepEqual([after.model?.version, after.model?.digest], [2, candidate.digest]);
     assert.deepEqual([after.candidate, after.lesson, after.shadow], [undefined, undefined, undefined]);
-    assert.equal((await scored(parts.good[0])).inspection?.anomaly?.model.digest, candidate?.digest);
+    assert.equal((await scored(parts.good[0])).inspection?.anomaly?.model.digest, candidate.digest);
 
     await panel().rollback(1, BY);
     await panel().rollback(2, BY);

@@ -2,13 +2,17 @@
 import { once, type EventEmitter } from 'node:events';
 import { createRequire } from 'node:module';
 import helper from 'node-red-node-test-helper';
+import { systemClock } from '../../lib/clock.ts';
+import { AlarmList } from '../../lib/station/alarms/alarm-list.ts';
 import type { Station } from '../../lib/station/types.ts';
 import type { Message, NodeAPI } from '../../nodes/runtime/types.ts';
 
 type Register = (RED: NodeAPI) => void;
 
 const require = createRequire(import.meta.url);
-helper.init(require.resolve('node-red'));
+// The MES of a test runs beside it.
+const settings = { jidokaAllowedHosts: ['localhost', '*'] };
+helper.init(require.resolve('node-red'), settings as unknown as Parameters<typeof helper.init>[1]);
 
 // Node-RED's own nodes ship without types, and belong to whichever release of Node-RED is installed.
 const catchNode = createRequire(require.resolve('node-red'))(
@@ -76,11 +80,14 @@ export function codeOf(message: Message): string | undefined {
   return (message['error'] as { code?: string }).code;
 }
 
-/** Registers the type `inspection-station` with a given service object, for nodes under test alone. */
+/** Registers the type `inspection-station` with a given service object, for nodes under test alone; its alarms are real. */
 export function stationStandIn(station: Partial<Station>): Register {
+  const journal = (): Promise<never> => Promise.reject(new Error('this station has no journal'));
+  const alarms = new AlarmList({ station: { id: 'station', name: 'stand-in' }, clock: systemClock, journal });
   return (RED) => {
     RED.nodes.registerType('inspection-station', function (this: object, config) {
       RED.nodes.createNode(this as Parameters<typeof RED.nodes.createNode>[0], config);
+      Object.assign(station, { alarms: station.alarms ?? alarms });
       Object.assign(this, { station });
     });
   };

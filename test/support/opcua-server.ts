@@ -13,7 +13,9 @@ import {
   StatusCodes,
   Variant,
   type ServerSession,
+  type Namespace,
   type StatusCode,
+  type UAObject,
 } from 'node-opcua';
 
 setLogLevel(LogLevel.Critic);
@@ -97,6 +99,7 @@ export async function startOpcUaServer({
   user,
   maxSessions = 10,
   numbers = 0,
+  extend,
   onWrite,
 }: {
   port?: number;
@@ -104,6 +107,8 @@ export async function startOpcUaServer({
   maxSessions?: number;
   /** Further tags `Number0`, `Number1`, …, for tests that write many at the same time. */
   numbers?: number;
+  /** Adds what else a test wants to find at the server, before it starts. */
+  extend?: (space: Namespace, device: UAObject) => void;
   /** Told of every write at the moment the server applies it. */
   onWrite?: (tag: string, value: boolean | number) => void;
 } = {}): Promise<TestServer> {
@@ -188,6 +193,7 @@ export async function startOpcUaServer({
     } else if (range === undefined) space.addVariable(options);
     else space.addAnalogDataItem({ ...options, engineeringUnitsRange: range });
   }
+  extend?.(space, device);
   await server.start();
   const address = server.endpoints[0]?.port ?? 0;
   return {

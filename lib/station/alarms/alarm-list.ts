@@ -6,10 +6,13 @@
 import type { Clock } from '../../clock.ts';
 import type { Journal } from '../../journal/types.ts';
 import { AlarmRecord } from './alarm-record.ts';
-import { keptAlarm, keyOf, readKeptAlarms, restoredAlarm, type Alarm } from './alarm.ts';
-import { definitionOf, OFF_DELAY_MS, PRIORITIES, shelveMinutes, type AlarmCode } from './catalogue.ts';
+import { alarmSummary, alarmView, byUrgency } from './alarm-view.ts';
+import { afterRestart, keptAlarm, keyOf, readKeptAlarms, restoredAlarm, type Alarm } from './alarm.ts';
+import { definitionOf, OFF_DELAY_MS, shelveMinutes, type AlarmCode } from './catalogue.ts';
+import { detailOf, RECORDED } from './entries.ts';
 import { AlarmError } from './errors.ts';
-import { FloodMeter, HOURLY_BUDGET } from './flood.ts';
+import { explainerOf } from './explaining.ts';
+import { FloodMeter } from './flood.ts';
 import { isHidden, NORMAL, transition, type AlarmEvent, type AlarmState } from './states.ts';
 import type { AlarmReport, AlarmSource, AlarmSummary, AlarmView } from './types.ts';
 
@@ -22,18 +25,6 @@ interface By {
   actor: string;
   reason?: string;
 }
-
-/** Types of ledger records; restarts are no news. */
-const RECORDED: Readonly<Partial<Record<AlarmEvent, string>>> = {
-  raise: 'alarm.raised',
-  clear: 'alarm.cleared',
-  acknowledge: 'alarm.acknowledged',
-  reset: 'alarm.reset',
-  unshelve: 'alarm.unshelved',
-  suppress: 'alarm.suppressed',
-  unsuppress: 'alarm.unsuppressed',
-  'return-to-service': 'alarm.in-service',
-};
 
 export interface AlarmListOptions {
   /** The station itself, as the source of what comes from no node. */
@@ -143,39 +134,14 @@ export class AlarmList {
   }
 
   summary(): AlarmSummary {
-    const views = this.views();
-    const shown = views.filter(({ state }) => !isHidden(state));
-    const now = this.#clock.now();
-    return {
-      unacknowledged: shown.filter(({ state }) => NEEDS_EYES.includes(state)).length,
-      active: shown.filter(({ active }) => active !== false).length,
-      shelved: views.filter(({ state }) => state === 'shelved' || state === 'out-of-service').length,
-      worst: shown[0]?.priority ?? null,
-      inFlood: shown.filter(({ inFlood }) => inFlood).length,
-      lastHour: this.#flood.lastHour(now),
-      hourlyBudget: HOURLY_BUDGET,
-    };
+    return alarmSummary(this.views(), this.#flood.lastHour(this.#clock.now()));
   }
 
   /** Takes what was kept over a restart, below what has happened since. Who raised it may be gone: that is doubt. */
   restore(kept: unknown): void {
     const [now, wallNow] = [this.#clock.now(), this.#clock.wallNow()];
     for (const one of readKeptAlarms(kept)) {
-      const alarm = restoredAlarm(one, now, wallNow);
-      const since = this.#alarms.get(alarm.key);
-      const isLatching = definitionOf(alarm.code).isLatching === true;
-      alarm.isDoubtful = one.condition === 'active' || (one.condition === 'held' && !isLatching);
-      alarm.standing = transition(alarm.standing, 'lose', isLatching);
-      if (since?.standing.condition === 'active') {
-        const { message, source, due } = since;
-        Object.assign(alarm, { message, source, due, isDoubtful: false });
-        alarm.standing = transition(
-          alarm.standing,
-          one.condition === 'active' ? 'confirm' : 'raise',
-          isLatching,
-        );
-      }
-      this.#alarms.set(alarm.key, alarm);
+      this.#alarms.set(one.key, afterRestart(restoredAlarm(one, now, wallNow), this.#alarms.get(one.key)));
     }
     this.#explain();
   }
@@ -351,15 +317,8 @@ export class AlarmList {
     this.#note('alarm.suppressed', alarm, { ...SYSTEM, reason });
   }
 
-  /** An alarm that people can see and whose cause says why this one is there. */
-  #explainer({ code, source }: Alarm): Alarm | undefined {
-    return [...this.#alarms.values()].find((other) => {
-      const { state } = other.standing;
-      if (state !== 'unacknowledged' && state !== 'acknowledged') return false;
-      const scope = definitionOf(other.code).explains?.[code];
-      if (scope === 'station') return true;
-      return scope === 'source' && (other.source.id === source.id || other.source.id === source.within);
-    });
+  #explainer(alarm: Alarm): Alarm | undefined {
+    return explainerOf(alarm, this.#alarms.values());
   }
 
   #note(type: string, alarm: Alarm, by: By): void {
@@ -383,58 +342,13 @@ export class AlarmList {
   }
 
   #view(alarm: Alarm): AlarmView {
-    const { key, code, source, message, standing, isDoubtful, count, acknowledged, hidden } = alarm;
-    const { priority } = definitionOf(code);
     const now = this.#clock.now();
-    const floodSince = this.#flood.since(now);
-    return {
-      ...{ key, code, priority, state: standing.state, message, count },
-      active: isDoubtful ? null : standing.condition === 'active',
-      source: { id: source.id, name: source.name },
-      raisedAt: iso(alarm.raisedAt),
-      changedAt: iso(alarm.changedAt),
-      acknowledged: acknowledged === null ? null : { actor: acknowledged.actor, at: iso(acknowledged.at) },
-      hidden:
-        hidden === null
-          ? null
-          : {
-              ...{ actor: hidden.actor, reason: hidden.reason, at: iso(hidden.at) },
-              leftMs: hidden.until === null ? null : Math.max(0, hidden.until - now),
-            },
-      // What is critical is never put together with anything.
-      inFlood:
-        floodSince !== null && alarm.toldAt !== null && alarm.toldAt >= floodSince && priority !== 'critical',
-      shelveMinutes: shelveMinutes(code),
-    };
+    return alarmView(alarm, now, this.#flood.since(now));
   }
-}
-
-const NEEDS_EYES: readonly AlarmState[] = ['unacknowledged', 'returned', 'latched'];
-const STATE_ORDER: readonly AlarmState[] = [
-  ...(['unacknowledged', 'latched', 'returned', 'acknowledged', 'latched-acknowledged'] as const),
-  ...(['suppressed', 'shelved', 'out-of-service', 'normal'] as const),
-];
-
-function byUrgency(one: AlarmView, other: AlarmView): number {
-  return (
-    Number(isHidden(one.state)) - Number(isHidden(other.state)) ||
-    PRIORITIES.indexOf(one.priority) - PRIORITIES.indexOf(other.priority) ||
-    STATE_ORDER.indexOf(one.state) - STATE_ORDER.indexOf(other.state) ||
-    Date.parse(other.raisedAt) - Date.parse(one.raisedAt)
-  );
-}
-
-function detailOf({ key, code, source, message, count }: Alarm): Record<string, unknown> {
-  const { priority } = definitionOf(code);
-  return { key, code, priority, source: source.name, sourceId: source.id, message, count };
 }
 
 function hiddenAlready({ key, standing }: Alarm): AlarmError {
   return new AlarmError('ALARM_STATE', `${key} is ${standing.state} already`, {
     hint: 'Show it again first.',
   });
-}
-
-function iso(wallMs: number): string {
-  return new Date(wallMs).toISOString();
 }

@@ -1,6 +1,6 @@
 /** One alarm as the list keeps it, and the plain JSON it is kept as over a restart. */
-import { isAlarmCode, shelveMinutes, type AlarmCode } from './catalogue.ts';
-import { isHidden, type Standing } from './states.ts';
+import { definitionOf, isAlarmCode, shelveMinutes, type AlarmCode } from './catalogue.ts';
+import { isHidden, transition, type Standing } from './states.ts';
 import type { AlarmSource } from './types.ts';
 
 const MINUTE_MS = 60_000;
@@ -69,6 +69,22 @@ export function restoredAlarm(kept: KeptAlarm, nowMs: number, wallNowMs: number)
     hidden: hidden === null ? null : { ...hidden, until },
     ...{ isDoubtful: false, unrecorded: 0, due: null, toldAt: null },
   };
+}
+
+/** A kept alarm as it is now, below what has happened `since`. Who raised it may be gone: that is doubt. */
+export function afterRestart(alarm: Alarm, since: Alarm | undefined): Alarm {
+  const { isLatching = false } = definitionOf(alarm.code);
+  const { condition } = alarm.standing;
+  alarm.isDoubtful = condition === 'active' || (condition === 'held' && !isLatching);
+  alarm.standing = transition(alarm.standing, 'lose', isLatching);
+  if (since === undefined) return alarm;
+  const { message, source } = since;
+  // Said to stand, though not for long enough for somebody who does not know of it yet.
+  const isWaiting = since.due?.event === 'raise';
+  if (since.standing.condition !== 'active' && !isWaiting) return alarm;
+  const due = isWaiting ? null : since.due;
+  const standing = transition(alarm.standing, condition === 'active' ? 'confirm' : 'raise', isLatching);
+  return Object.assign(alarm, { message, source, due, standing, isDoubtful: false });
 }
 
 /** What can be read of what was kept. */

@@ -1,7 +1,7 @@
 /**
  * Every alarm there is: how urgent it is, how it behaves, and what it means to the person in front of the
  * machine. The one source of these texts: the admin routes send them, so that the side bar and the pages show
- * them, and the guide's table is made of them. The German ones are in `catalogue-de.ts`.
+ * them, and `docs/reference/alarms.md` is made of them. The German ones are in `catalogue-de.ts`.
  */
 
 /** Most urgent first (ISA-18.2 asks for three or four). */
@@ -58,7 +58,7 @@ export const CATALOGUE = {
     priority: 'high',
     kind: 'state',
     offDelayMs: 0,
-    explains: { STATION_DEGRADED: 'station' },
+    explains: { STATION_DEGRADED: 'station', PROMISE_VOID: 'station' },
     title: 'Station has stopped itself',
     cause: 'The station no longer trusts its own judgement at all: the message names why.',
     consequence: 'Every part goes to the fallback decision; nothing is written to the PLC.',
@@ -68,6 +68,7 @@ export const CATALOGUE = {
     priority: 'medium',
     kind: 'state',
     offDelayMs: 0,
+    explains: { PROMISE_VOID: 'station' },
     title: 'Station works with less trust',
     cause: 'The station has stepped down its ladder: the message names why.',
     consequence: 'More parts go to review; promised rates do not hold.',
@@ -224,11 +225,21 @@ export const CATALOGUE = {
   MES_UNREACHABLE: {
     priority: 'medium',
     kind: 'state',
+    // A restart of an MES is no business of the line's.
+    onDelayMs: 300 * SECOND,
     explains: { JOURNAL_PRESSURE: 'station' },
     title: 'MES not reachable',
     cause: 'The MES has not taken tickets for some time.',
     consequence: 'Tickets wait in the journal and go out in order when it answers.',
     action: 'Check network, address and sign-in of the MES.',
+  },
+  TICKET_STRANDED: {
+    priority: 'medium',
+    kind: 'state',
+    title: 'Tickets without an MES',
+    cause: 'The MES they were meant for was deleted from the flow, or made anew by an import.',
+    consequence: 'Nobody delivers them.',
+    action: 'Hand them over to the MES that took its place, or set them aside, in the ticket node.',
   },
   TICKET_DEAD: {
     priority: 'medium',
