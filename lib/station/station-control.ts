@@ -6,7 +6,6 @@ import type { Approval, ApprovalRequest } from './approvals.ts';
 import type { LabelProposal } from './labels.ts';
 import type { By } from './arming.ts';
 import type { ToleranceView } from './gates.ts';
-import type { LabelProposal } from './labels.ts';
 import type { CommandAnswer, CommandOrder } from './requests.ts';
 import type { ArmingPolicy, ArmingView, Autonomy, Station } from './types.ts';
 
