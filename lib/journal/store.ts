@@ -8,8 +8,11 @@ import type { Inspection } from '../inspection/inspection.ts';
 import { Bounds } from './bounds.ts';
 import { Commands, otherThanName } from './commands.ts';
 import { readEvidence } from './evidence.ts';
+import { FigureReader, type FigureRow, type LabelFigureRow } from './figures.ts';
 import { JournalError } from './journal-error.ts';
 import {
+  COUNT_WAITING,
+  HAS_SCORE,
   INSERT_LABEL,
   IS_UNLABELLED,
   labelCondition,
@@ -75,6 +78,7 @@ export class Store {
   readonly #commands: Commands;
   readonly #outbox: Outbox;
   readonly #bounds: Bounds;
+  readonly #figures: FigureReader;
   readonly #folder: string;
   readonly #now: () => Date;
   readonly #monotonicNow: () => number;
@@ -91,6 +95,7 @@ export class Store {
     }: StoreOptions,
   ) {
     this.#tables = new Tables(database);
+    this.#figures = new FigureReader(this.#tables);
     this.#folder = folder;
     this.#now = now;
     this.#monotonicNow = monotonicNow;
@@ -123,9 +128,13 @@ export class Store {
   }
 
   /** Newest last; without `after`, the newest `limit` parts. */
-  parts({ limit, decision, after, unlabelled = false }: PartQuery): PartRecord[] {
+  parts({ limit, decision, after, unlabelled = false, scored }: PartQuery): PartRecord[] {
     const decided = decision === undefined ? '? IS NULL' : 'decision = ?';
-    const where = unlabelled ? `${decided} AND ${IS_UNLABELLED}` : decided;
+    const where = [
+      decided,
+      ...(unlabelled ? [IS_UNLABELLED] : []),
+      ...(scored === undefined ? [] : [scored ? HAS_SCORE : `NOT (${HAS_SCORE})`]),
+    ].join(' AND ');
     const rows = this.#tables.page<{ row_id: number; inspection: string }>(
       'SELECT row_id, inspection FROM parts',
       where,
@@ -203,12 +212,17 @@ export class Store {
     const [stored] = this.#tables.all<LabelRow>(INSERT_LABEL, ...values);
     if (stored === undefined) throw new JournalError('JOURNAL_NOT_FOUND', 'the label was not stored');
     const { partId, truth, decision, score } = labelRecord(stored);
+    const { defectClass, proposedBy } = label;
     this.#chain({
       type: 'gate.label',
       actor: label.actor,
       object: label.station,
       reason: label.reason,
-      detail: { partId, truth, decision, score },
+      detail: {
+        ...{ partId, truth, decision, score },
+        ...(defectClass === undefined ? {} : { defectClass }),
+        ...(proposedBy === undefined ? {} : { proposedBy }),
+      },
     });
     return labelRecord(stored);
   }
@@ -224,6 +238,24 @@ export class Store {
         query.sinceSequence ?? 0,
       )
       .map(labelRecord);
+  }
+
+  firstSince(since: string): number {
+    return this.#figures.firstSince(since);
+  }
+
+  figureRows(from: number): FigureRow[] {
+    return this.#figures.rows(from);
+  }
+
+  labelFigures(from: number): LabelFigureRow[] {
+    return this.#figures.labels(from);
+  }
+
+  waitingForReview(): { scored: number; unscored: number } {
+    const [found] = this.#tables.all<{ count: number; scored: number }>(COUNT_WAITING);
+    const { count = 0, scored = 0 } = found ?? {};
+    return { scored, unscored: count - scored };
   }
 
   appendLedger(json: string): LedgerRecord {

@@ -3,6 +3,7 @@
  * whatever resolves here has been committed with `synchronous=FULL`.
  */
 import type { CommandOutcome, Decision, Inspection } from '../inspection/inspection.ts';
+import type { ShiftFigures } from './figures.ts';
 
 /** One line of the ledger: who or what did which thing to which object, and why. */
 export interface LedgerEntry {
@@ -170,13 +171,19 @@ export type Truth = 'good' | 'defect';
 export interface NewLabel {
   partId: string;
   truth: Truth;
+  /** What is wrong with it, in the plant's own words. */
+  defectClass?: string;
   actor: string;
+  /** Who had found the same before, where two have to agree. */
+  proposedBy?: string;
   reason: string;
   /** The station, as the ledger names it. */
   station: string;
 }
 
-export interface Label extends Omit<NewLabel, 'station'> {
+export interface Label extends Omit<NewLabel, 'station' | 'defectClass' | 'proposedBy'> {
+  defectClass: string | null;
+  proposedBy: string | null;
   /** Order of arrival in this journal. */
   rowId: number;
   /** Of the inspection it is about: a part may be inspected again. */
@@ -206,6 +213,8 @@ export interface PartQuery {
   decision?: Decision;
   /** Only parts whose inspection on record nobody has labelled. */
   unlabelled?: boolean;
+  /** Only parts that were judged by a score, or only those without one. */
+  scored?: boolean;
   /** Only parts journalled after the one with this sequence in the journal. */
   after?: number;
 }
@@ -290,6 +299,10 @@ export interface Journal {
   recordLabel(label: NewLabel): Promise<Label>;
   /** Newest last; one of every inspection, unless the history is asked for. */
   labels(query?: LabelQuery): Promise<Label[]>;
+  /** What has been since a moment, in ISO 8601; asking again for the same moment reads only what came since. */
+  figures(since: string): Promise<ShiftFigures>;
+  /** How many of the newest 5 000 parts that were sent to a person wait for one. */
+  waitingForReview(): Promise<{ scored: number; unscored: number }>;
 
   appendLedger(entry: LedgerEntry): Promise<LedgerRecord>;
   ledger(query?: { limit?: number; after?: number }): Promise<LedgerRecord[]>;

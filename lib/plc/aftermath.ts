@@ -8,6 +8,7 @@ import type { CommandNumber } from '../journal/types.ts';
 import type { Authority } from './authority.ts';
 import type { Command } from './types.ts';
 import type { Outcome } from './outcome.ts';
+import type { PlcAlarms } from './plc-alarms.ts';
 import type { Settling } from './settling.ts';
 import { plainValue } from './tag-type.ts';
 
@@ -22,6 +23,7 @@ type Given = Pick<
 export class Aftermath {
   readonly #endpoint: string;
   readonly #settling: Settling;
+  readonly #alarms: PlcAlarms;
   readonly #linkUp: () => boolean;
   readonly #track: (work: Promise<unknown>) => void;
   readonly #unknownInARow = new WeakMap<Authority, number>();
@@ -29,11 +31,13 @@ export class Aftermath {
   constructor(
     endpoint: string,
     settling: Settling,
+    alarms: PlcAlarms,
     linkUp: () => boolean,
     track: (work: Promise<unknown>) => void,
   ) {
     this.#endpoint = endpoint;
     this.#settling = settling;
+    this.#alarms = alarms;
     this.#linkUp = linkUp;
     this.#track = track;
   }
@@ -51,6 +55,7 @@ export class Aftermath {
       authority.trip({ code: 'CLAMPED', message });
     }
     if (outcome !== 'unknown') return;
+    this.#alarms.unknownOutcome(authority, `${tag}: ${detail ?? ''}`);
     const open = { id, number, tag, value: plainValue(value), settleMs, tolerance, timeoutMs, handshake };
     this.#settling.add(open, authority);
     // Where the link is still up nobody tells us that it is.

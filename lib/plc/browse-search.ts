@@ -49,11 +49,20 @@ export async function search(
   const known = new Set<string>(SKIPPED);
   let level: Place[] = [{ id: undefined, path: [] }];
   for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth >= limits.depth) return end(state, 'depth');
+    if (depth >= limits.depth) {
+      end(state, 'depth');
+      return;
+    }
     const next: Place[] = [];
     for (let at = 0; at < level.length; at += NODES_AT_ONCE) {
-      if (signal.aborted) return end(state, 'cancel');
-      if (performance.now() - startedAt > limits.milliseconds) return end(state, 'time');
+      if (signal.aborted) {
+        end(state, 'cancel');
+        return;
+      }
+      if (performance.now() - startedAt > limits.milliseconds) {
+        end(state, 'time');
+        return;
+      }
       const places = level.slice(at, at + NODES_AT_ONCE);
       const found = await browser.steps(
         places.map(({ id }) => id),
@@ -73,8 +82,14 @@ export async function search(
       }
       const room = limits.found - state.found.length;
       state.found.push(...(await described(browser, hits.slice(0, room), signal)));
-      if (hits.length > room) return end(state, 'found');
-      if (state.seen >= limits.nodes) return end(state, 'nodes');
+      if (hits.length > room) {
+        end(state, 'found');
+        return;
+      }
+      if (state.seen >= limits.nodes) {
+        end(state, 'nodes');
+        return;
+      }
     }
     level = next;
   }

@@ -5,18 +5,19 @@
  * An unknown outcome is never sent again: it is settled by reading. A newer command for a tag takes the
  * place of one that waits; nothing waits for a link.
  */
-import { asCodedError } from '../errors.ts';
 import type { CommandNumber } from '../journal/types.ts';
-import { Aftermath, unwritten } from './aftermath.ts';
+import { Aftermath } from './aftermath.ts';
 import type { Authority, By, Cause } from './authority.ts';
 import { Clearance, type Admitted } from './clearance.ts';
 import { endedOrAfter, within } from './ending.ts';
 import { ChangeFence, RateFence, rangeOf } from './fence.ts';
 import { HandshakeProfile } from './handshake-profile.ts';
+import { Intents } from './intent.ts';
 import { Lane } from './lane.ts';
 import { ManualBit } from './manual-bit.ts';
 import { refused, unknown, type Outcome, type Verdict } from './outcome.ts';
 import { writePlain, type Sending } from './plain-profile.ts';
+import { PlcAlarms } from './plc-alarms.ts';
 import { preflight, type Checked, type MachineTags } from './preflight.ts';
 import { Recoveries } from './recovery.ts';
 import { Settling } from './settling.ts';
@@ -62,7 +63,9 @@ export class CommandEngine {
   readonly #clearance: Clearance;
   readonly #settling: Settling;
   readonly #aftermath: Aftermath;
+  readonly #alarms: PlcAlarms;
   readonly #recoveries: Recoveries;
+  readonly #intents: Intents;
   readonly #targets = new Map<string, Target>();
   /** By what may be written one at a time: a tag, or the block with its one number. */
   readonly #lanes = new Map<string, Lane>();
@@ -96,11 +99,14 @@ export class CommandEngine {
     const now = (this.#now = monotonicNow ?? ((): number => performance.now()));
     const track = <Result>(work: Promise<Result>): Promise<Result> => this.#track(work);
     this.#handshake = new HandshakeProfile(transport, now);
+    this.#alarms = new PlcAlarms({ id, name: endpoint });
+    this.#alarms.link(transport.link());
     this.#clearance = new Clearance(endpoint, transport, () => this.#manual?.on === true, now);
     this.#settling = new Settling(this, transport, this.#handshake, (round) => void track(round));
     this.#aftermath = new Aftermath(
       endpoint,
       this.#settling,
+      this.#alarms,
       () => transport.linkUp(),
       (work) => {
         void track(work);
@@ -113,8 +119,10 @@ export class CommandEngine {
       inFlight: this.#inFlight,
       track,
     });
-    this.#stopListening = transport.onLink(({ state }) => {
-      if (state === 'up') void this.#track(this.#settling.settle());
+    this.#intents = new Intents(this, this.#recoveries, this.#handshake, this.#clearance);
+    this.#stopListening = transport.onLink((link) => {
+      this.#alarms.link(link);
+      if (link.state === 'up') void this.#track(this.#settling.settle());
     });
   }
 
@@ -131,6 +139,7 @@ export class CommandEngine {
    */
   join(authority: Authority): () => void {
     const leave = this.#manual?.join(authority);
+    this.#alarms.join(authority);
     this.#joined.set(authority, (this.#joined.get(authority) ?? 0) + 1);
     let joined = true;
     return () => {
@@ -141,6 +150,7 @@ export class CommandEngine {
       if (others > 0) this.#joined.set(authority, others);
       else {
         this.#joined.delete(authority);
+        this.#alarms.leave(authority);
         void this.#track(this.#forget(authority));
       }
     };
@@ -159,11 +169,13 @@ export class CommandEngine {
    */
   suspend(cause: Cause): void {
     this.#clearance.suspend(cause);
+    this.#alarms.heartLost(cause);
     for (const authority of this.#joined.keys()) authority.standDown(cause);
   }
 
   resume(code: string): void {
     this.#clearance.resume(code);
+    this.#alarms.heartFound(code);
   }
 
   /**
@@ -212,37 +224,10 @@ export class CommandEngine {
   }
 
   async #run(course: Course): Promise<Verdict> {
-    const given = await this.#recordIntent(course);
+    const given = await this.#intents.record(course);
     if ('outcome' in given) return given;
     course.given = given;
     return this.#decide(course, given);
-  }
-
-  /** The one durable write before anything is sent. */
-  async #recordIntent(course: Course): Promise<Verdict | CommandNumber> {
-    const { command, authority } = course;
-    const { id, partId, tag, value, actor, purpose = 'decision' } = command;
-    try {
-      // What was left open is known before anything is added to it.
-      await this.#recoveries.of(authority).recalled;
-      const above = await this.#newestNumber(course);
-      const journal = await authority.journal();
-      const { endpoint, id: endpointId } = this;
-      const intent = { id, partId, endpoint, endpointId, tag, value: plainValue(value), actor, purpose };
-      return await journal.recordCommand({ ...intent, ...(above === undefined ? {} : { above }) });
-    } catch (error) {
-      const { code, message } = asCodedError(error);
-      if (code === 'JOURNAL_DUPLICATE') return refused('DUPLICATE', `command ${id} was given before`);
-      await unwritten(error, authority);
-      return refused('JOURNAL', message);
-    }
-  }
-
-  /** What the block has seen, of a journal that this endpoint did not have then; its number goes on above it. */
-  async #newestNumber(course: Course): Promise<number | undefined> {
-    const { handshake, timeoutMs } = course.command;
-    if (handshake === undefined || this.#clearance.objection(course) !== undefined) return undefined;
-    return this.#handshake.newestNumber(handshake, timeoutMs);
   }
 
   async #decide(course: Course, given: CommandNumber): Promise<Verdict> {

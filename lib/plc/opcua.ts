@@ -7,8 +7,7 @@
  * and when that expires the socket is reset and the client disconnected: neither what the kernel
  * still holds nor what the library holds can arrive later. A new client follows with backoff.
  */
-import { Socket } from 'node:net';
-import type { ClientSecureChannelLayer, ClientSession, OPCUAClient, StatusCode } from 'node-opcua-client';
+import type { ClientSecureChannelLayer, ClientSession, OPCUAClient } from 'node-opcua-client';
 import { Backoff } from '../backoff.ts';
 import { asCodedError } from '../errors.ts';
 import { OpcUaBrowser } from './browse-opcua.ts';
@@ -22,7 +21,9 @@ import {
   type Library,
   type OpcUaOptions,
 } from './opcua-sign-in.ts';
-import { describe, nodeIdOf, readingOf, type Asked } from './opcua-reading.ts';
+import { answerOf, GOOD } from './opcua-answer.ts';
+import { endClient, endSession, isUp, resetSocket, type Connection } from './opcua-connection.ts';
+import { describe, nodeIdOf, readingOf } from './opcua-reading.ts';
 import { OpcUaSubscriptions } from './opcua-subscriptions.ts';
 import { lost, PlcError } from './plc-error.ts';
 import type { TagType, TagValue } from './tag-type.ts';
@@ -46,34 +47,6 @@ import {
 const CONNECT_TIMEOUT_MS = 15_000;
 const CLOSE_TIMEOUT_MS = 2000;
 const DESCRIBE_TIMEOUT_MS = 5000;
-
-const GOOD = 0;
-const GOOD_CLAMPED = 0x0030_0000;
-/** Service results with which a server says that it has not written. Any other error leaves the effect open. */
-const REFUSALS = new Set([
-  'BadTypeMismatch',
-  'BadOutOfRange',
-  'BadNotWritable',
-  'BadWriteNotSupported',
-  'BadUserAccessDenied',
-  'BadNodeIdUnknown',
-  'BadNodeIdInvalid',
-  'BadAttributeIdInvalid',
-  'BadIndexRangeInvalid',
-  'BadIndexRangeNoData',
-  'BadNotSupported',
-  'BadNotImplemented',
-  'BadInvalidState',
-  'BadInvalidArgument',
-  'BadLocked',
-]);
-
-interface Connection extends Asked {
-  client: OPCUAClient;
-  /** The channel in use; every reconnection makes another. */
-  channel: () => ClientSecureChannelLayer | undefined;
-  descriptions: Map<string, Promise<TagDescription>>;
-}
 
 export class OpcUaTransport implements Transport {
   readonly #options: OpcUaOptions;
@@ -331,46 +304,4 @@ function namespacesOf(session: ClientSession): Promise<readonly string[]> {
   return withDeadline(session.readNamespaceArray(), DESCRIBE_TIMEOUT_MS, 'read the namespaces').catch(
     () => [],
   );
-}
-
-/** In every session of the library, though its public interface leaves it out. */
-type CheckedSession = ClientSession & { isChannelValid(): boolean };
-
-function isUp({ client, session }: Connection): boolean {
-  return (session as CheckedSession).isChannelValid() && !client.isReconnecting && !session.isReconnecting;
-}
-
-/** Public in the library's TCP transport, though the interface that a channel shows leaves it out. */
-type TcpTransport = ReturnType<ClientSecureChannelLayer['getTransport']> & { _socket?: unknown };
-
-/** A plain close leaves what the server has not acknowledged with the kernel, which sends it when the cable is back. */
-function resetSocket({ channel }: Connection): void {
-  const socket = (channel()?.getTransport() as TcpTransport | undefined)?._socket;
-  if (socket instanceof Socket) socket.resetAndDestroy();
-}
-
-async function endSession(connection: Connection | undefined): Promise<void> {
-  if (connection === undefined) return;
-  if (isUp(connection)) await connection.session.close(true).catch(() => undefined);
-  await endClient(connection.client);
-}
-
-/** In every client of the library, though its public interface leaves it out. */
-type ClockedClient = OPCUAClient & { _clockAdjuster?: { dispose(): void } | undefined };
-
-/**
- * A client whose reconnection ends while it is told to disconnect is taken for disconnected already, and goes on
- * setting its clock every 3 s, which keeps the process alive (node-opcua 2.186).
- */
-async function endClient(client: ClockedClient): Promise<void> {
-  await client.disconnect();
-  client._clockAdjuster?.dispose();
-  client._clockAdjuster = undefined;
-}
-
-function answerOf(statusCode: StatusCode): WriteAnswer {
-  const status = statusCode.name;
-  if (statusCode.value === GOOD_CLAMPED) return { result: 'clamped', status };
-  if (statusCode.isGoodish()) return { result: 'pending', status };
-  return { result: REFUSALS.has(status) ? 'refused' : 'doubtful', status };
 }

@@ -5,6 +5,7 @@
  * What is open is kept in the journal too, so that a later process settles what this one could not.
  */
 import { asCodedError } from '../errors.ts';
+import type { CommandOutcome } from '../inspection/inspection.ts';
 import type { CommandRecord, Journal } from '../journal/types.ts';
 import type { HandshakeProfile, HandshakeTags } from './handshake-profile.ts';
 import type { Verdict } from './outcome.ts';
@@ -22,6 +23,17 @@ export interface Owner {
   journal(): Promise<Journal>;
   disarm(by: { actor: string; reason: string }): Promise<unknown>;
   trip(cause: { code: string; message: string }): void;
+  /** What reading has shown of a command whose outcome was unknown. */
+  settled(commandId: string, finding: Finding): void;
+}
+
+/** What the PLC holds now, and whether that is what the command asked for. */
+export interface Finding {
+  holds: TagValue | null;
+  matches: boolean;
+  /** Where the PLC itself says what it did with the command: a function block does, a plain tag does not. */
+  outcome?: CommandOutcome;
+  reason?: string;
 }
 
 export interface OpenCommand {
@@ -154,7 +166,7 @@ export class Settling {
   async #look(open: Open): Promise<void> {
     const { command } = open;
     if (!this.#open.has(command.id)) return;
-    let finding: Record<string, unknown> | undefined;
+    let finding: (Finding & Record<string, unknown>) | undefined;
     try {
       finding = await this.#find(open);
     } catch {
@@ -176,7 +188,8 @@ export class Settling {
       this.#failed(open);
       return;
     }
-    if (finding['outcome'] === 'clamped') {
+    owner.settled(commandId, finding);
+    if (finding.outcome === 'clamped') {
       const message = `${tag} was given ${requested} and holds ${String(finding['holds'])}`;
       owner.trip({ code: 'CLAMPED', message });
     }
@@ -185,7 +198,12 @@ export class Settling {
   }
 
   /** Undefined while an acknowledgement, or the value, may still come. */
-  async #find({ command, looks, waitedMs, isLast }: Open): Promise<Record<string, unknown> | undefined> {
+  async #find({
+    command,
+    looks,
+    waitedMs,
+    isLast,
+  }: Open): Promise<(Finding & Record<string, unknown>) | undefined> {
     const { tag, value, tolerance, timeoutMs, number, handshake } = command;
     if (handshake === undefined || value === null) {
       const { dataType } = await this.#transport.describe(tag);
@@ -244,7 +262,7 @@ export function openOf(
   return { id, number, tag, value: plainValue(value), settleMs, tolerance, timeoutMs, handshake };
 }
 
-function findingOf(said: Verdict | undefined): Record<string, unknown> {
+function findingOf(said: Verdict | undefined): Finding {
   if (said === undefined) return { outcome: 'unknown', holds: null, matches: false };
   const { outcome, reason, readBack: holds } = said;
   return { outcome, ...(reason === undefined ? {} : { reason }), holds, matches: outcome === 'confirmed' };

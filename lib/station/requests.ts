@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import type { CommandRecord, Journal } from '../journal/types.ts';
 import type { Outcome } from '../plc/outcome.ts';
+import type { Finding } from '../plc/settling.ts';
 import { StationError } from './errors.ts';
 import type { By } from './arming.ts';
 import type { StationRecord } from './record.ts';
@@ -20,6 +21,8 @@ const KEY = /^[\x21-\x7e]{1,128}$/;
  * had it can then no longer be told from a misused one, and is refused. Bounds what is kept to about 16 MB.
  */
 const PLACES = 65_536;
+/** Of the id of a command that was asked for from outside. */
+const PREFIX = 'request-';
 /** Outcomes that are remembered here until the journal surely has them. */
 const REMEMBERED = 64;
 
@@ -35,11 +38,17 @@ export type CommandAnswer = Outcome & {
   id: string;
   /** The key was known: this is what became of the command then. */
   repeated: boolean;
+  /** Of an outcome that was unknown: what reading has shown since. */
+  settled?: Finding;
 };
+
+/** What is remembered of a command, here or in the journal. */
+type Remembered = Outcome & Pick<CommandAnswer, 'settled'>;
 
 interface KeptRequest {
   id: string;
   request: string;
+  settled?: Finding;
 }
 
 export class Requests {
@@ -48,7 +57,7 @@ export class Requests {
   readonly #record: StationRecord;
   readonly #commandables = new Set<Commandable>();
   readonly #underWay = new Set<string>();
-  readonly #lately = new Map<string, Outcome>();
+  readonly #lately = new Map<string, Remembered>();
 
   constructor(station: string, journal: () => Promise<Journal>, record: StationRecord) {
     this.#station = station;
@@ -87,7 +96,7 @@ export class Requests {
         },
       );
     }
-    const id = `request-${sha256(`${this.#station}\n${actor}\n${idempotencyKey}`).slice(0, 32)}`;
+    const id = `${PREFIX}${sha256(`${this.#station}\n${actor}\n${idempotencyKey}`).slice(0, 32)}`;
     if (this.#underWay.has(id)) throw underWay(id);
     this.#underWay.add(id);
     try {
@@ -106,6 +115,26 @@ export class Requests {
     }
   }
 
+  /** Kept beside what its key was first used for, as long as that has its place. */
+  settled(id: string, finding: Finding): void {
+    if (!id.startsWith(PREFIX)) return;
+    const lately = this.#lately.get(id);
+    if (lately !== undefined) this.#lately.set(id, { ...lately, settled: finding });
+    // It is in the ledger, whatever becomes of this.
+    this.#keepSettled(id, finding).catch(() => undefined);
+  }
+
+  async #keepSettled(id: string, settled: Finding): Promise<void> {
+    const journal = await this.#journal();
+    const place = this.#placeOf(id);
+    const kept = (await journal.getValue(place)) as KeptRequest | undefined;
+    if (kept?.id === id) await journal.setValue(place, { ...kept, settled } satisfies KeptRequest);
+  }
+
+  #placeOf(id: string): string {
+    return this.#record.keyOf(`request:${Number.parseInt(id.slice(-8), 16) % PLACES}`);
+  }
+
   /** By id; throws `NOT_FOUND`. */
   async get(id: string): Promise<CommandRecord> {
     const record = await (await this.#journal()).command(id);
@@ -114,10 +143,10 @@ export class Requests {
   }
 
   /** What became of it; undefined for a key that is new, which is then kept. */
-  async #known(id: string, request: string): Promise<Outcome | undefined> {
+  async #known(id: string, request: string): Promise<Remembered | undefined> {
     const journal = await this.#journal();
     const record = await journal.command(id);
-    const place = this.#record.keyOf(`request:${Number.parseInt(id.slice(-8), 16) % PLACES}`);
+    const place = this.#placeOf(id);
     const kept = (await journal.getValue(place)) as KeptRequest | undefined;
     const isSame = kept?.id === id && kept.request === request;
     const lately = this.#lately.get(id);
@@ -135,6 +164,7 @@ export class Requests {
       ...(record.reason === null ? {} : { reason: record.reason as NonNullable<Outcome['reason']> }),
       readBack: (record.readBack ?? null) as Outcome['readBack'],
       ms: record.ms ?? 0,
+      ...(kept.settled === undefined ? {} : { settled: kept.settled }),
     };
   }
 

@@ -7,10 +7,10 @@
  * has just been created is DISARMED, tripped if it was, and in the mode it had.
  */
 import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
-import { openInspection } from '../inspection/inspection.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { asCodedError } from '../errors.ts';
-import type { CommandRecord, Journal, Label, NewLabel } from '../journal/types.ts';
+import type { Finding } from '../plc/settling.ts';
+import type { CommandRecord, Journal, Label } from '../journal/types.ts';
 import { AlarmList } from './alarms/alarm-list.ts';
 import { StationAlarms } from './alarms/station-alarms.ts';
 import { Approvals, type Approval, type ApprovalRequest } from './approvals.ts';
@@ -19,11 +19,13 @@ import { ArmingControl } from './arming-control.ts';
 import { Calibrations } from './calibrations.ts';
 import { StationError } from './errors.ts';
 import { Gates, type ToleranceView } from './gates.ts';
-import { Labels } from './labels.ts';
+import { Labels, type LabelAnswer, type LabelProposal, type LabelRequest } from './labels.ts';
 import { Listeners } from './listeners.ts';
 import { StationMemory } from './memory.ts';
 import { Overrides } from './overrides.ts';
+import { Parts } from './parts.ts';
 import { StationRecord } from './record.ts';
+import type { StationControl, StationOptions } from './station-control.ts';
 import { Requests, type CommandAnswer, type CommandOrder } from './requests.ts';
 import type {
   Adjustable,
@@ -35,57 +37,12 @@ import type {
   Commandable,
   Override,
   Releasable,
-  Station,
 } from './types.ts';
 
 /** A second is short against a shift and long against the work of the check. */
 const TICK_MS = 1000;
 
-export interface StationOptions {
-  id: string;
-  name: string;
-  line: string;
-  /** Absolute; made when first needed. */
-  folder: string;
-  defaultDeadlineMs: number;
-  autonomy: Autonomy;
-  /** How many persons have to agree to arming; one unless told. */
-  arming?: ArmingPolicy;
-  /** How long an arming lasts where the person does not say; at most one shift. */
-  leaseMs?: number;
-  openJournal: (options: { folder: string }) => Promise<Journal>;
-  clock?: Clock;
-}
-
-/** The station together with what only its owner and the person in front of it may do. */
-export interface StationControl extends Station {
-  readonly armingPolicy: ArmingPolicy;
-  readonly leaseMs: number;
-  /** A second person agrees. Rejects with `SAME_PERSON`, `NOT_FOUND` or `ARM_REFUSED`. */
-  approveArming(request: By): Promise<ArmingView>;
-  /** Rejects with `NOT_FOUND` where nobody has asked. */
-  withdrawArming(request: By): Promise<ArmingView>;
-  /** Moves the threshold of every gate, within their bounds; disarms. */
-  setTolerance(request: By & { threshold: number }): Promise<ArmingView>;
-  tolerances(): ToleranceView[];
-  /** Changes settings of one gate, by its id or name, within their bounds; disarms. */
-  setGate(request: By & { gate: string; change: Readonly<Record<string, number>> }): Promise<ArmingView>;
-  /** What a person or a program asks for from outside of the flow; see `requests.ts`. */
-  command(order: CommandOrder): Promise<CommandAnswer>;
-  /** What can be commanded. */
-  targets(): { id: string; name: string }[];
-  /** By id, whoever asked for it; rejects with `NOT_FOUND`. */
-  commandRecord(id: string): Promise<CommandRecord>;
-  /** Resolves when a person has said yes, or to undefined when nobody did before `signal` was aborted. */
-  requestApproval(request: ApprovalRequest, signal: AbortSignal): Promise<Approval | undefined>;
-  /** Rejects with `NOT_FOUND` when the command is not waiting. */
-  approve(commandId: string, by: By): Promise<void>;
-  approvals(): ApprovalRequest[];
-  /** Keeps the journal open until the returned function is called: nodes are closed in any order. */
-  hold(): () => void;
-  /** Disarms, stops the clock, waits for who holds the station and closes the journal. */
-  close(): Promise<void>;
-}
+export type { StationControl, StationOptions } from './station-control.ts';
 
 export function createStation(options: StationOptions): StationControl {
   return new LocalStation(options);
@@ -99,6 +56,7 @@ class LocalStation implements StationControl {
   readonly defaultDeadlineMs: number;
   readonly autonomy: Autonomy;
   readonly armingPolicy: ArmingPolicy;
+  readonly labelling: ArmingPolicy;
   readonly leaseMs: number;
   readonly alarms: AlarmList;
   readonly #clock: Clock;
@@ -115,7 +73,7 @@ class LocalStation implements StationControl {
   readonly #approvals = new Approvals(() => this.#listeners.tell());
   readonly #releasables = new Set<Releasable>();
   readonly #listeners = new Listeners<void>();
-  #sequence: number | undefined;
+  readonly #parts: Parts;
 
   constructor(options: StationOptions) {
     this.id = options.id;
@@ -125,6 +83,7 @@ class LocalStation implements StationControl {
     this.defaultDeadlineMs = options.defaultDeadlineMs;
     this.autonomy = options.autonomy;
     this.armingPolicy = options.arming ?? 'single';
+    this.labelling = options.labelling ?? 'single';
     this.leaseMs = options.leaseMs ?? MAX_LEASE_MS;
     this.#clock = options.clock ?? systemClock;
     this.alarms = new AlarmList({
@@ -154,7 +113,18 @@ class LocalStation implements StationControl {
       onChange: () => this.#changed(),
       onClockStep: (message) => this.alarms.raise({ code: 'CLOCK_STEPPED', message }),
     });
-    this.#labels = new Labels(this.name, this.#memory);
+    this.#parts = new Parts(
+      { station: this.name, deadlineMs: this.defaultDeadlineMs },
+      this.#memory,
+      this.#clock,
+    );
+    this.#labels = new Labels({
+      station: this.name,
+      memory: this.#memory,
+      record: this.#record,
+      people: this.labelling === 'dual' ? 2 : 1,
+      now: () => new Date(),
+    });
     this.#overrides = new Overrides(this.#record);
     this.#requests = new Requests(this.name, () => this.journal(), this.#record);
     this.#stopTicking = this.#clock.every(TICK_MS, () => {
@@ -171,24 +141,8 @@ class LocalStation implements StationControl {
     return this.#memory.journal();
   }
 
-  async nextPart(part: Partial<Pick<NewPart, 'id' | 'deadlineMs'>> = {}): Promise<Inspection> {
-    // Taken before anything is awaited: the part's time runs from its trigger.
-    const monotonicNow = this.#clock.now();
-    const now = new Date(this.#clock.wallNow());
-    if (this.#sequence === undefined) {
-      const last = await (await this.journal()).lastSequence();
-      // Several parts may have waited for the same answer.
-      this.#sequence ??= last;
-    }
-    this.#sequence += 1;
-    return openInspection({
-      station: this.name,
-      sequence: this.#sequence,
-      deadlineMs: part.deadlineMs ?? this.defaultDeadlineMs,
-      ...(part.id === undefined ? {} : { id: part.id }),
-      now,
-      monotonicNow,
-    });
+  nextPart(part: Partial<Pick<NewPart, 'id' | 'deadlineMs'>> = {}): Promise<Inspection> {
+    return this.#parts.next(part);
   }
 
   arming(): ArmingView {
@@ -321,6 +275,10 @@ class LocalStation implements StationControl {
     return this.arming();
   }
 
+  settled(commandId: string, finding: Finding): void {
+    this.#requests.settled(commandId, finding);
+  }
+
   command(order: CommandOrder): Promise<CommandAnswer> {
     return this.#requests.command(order);
   }
@@ -348,8 +306,12 @@ class LocalStation implements StationControl {
     return this.#approvals.waiting();
   }
 
-  label(request: Omit<NewLabel, 'station'>): Promise<Label> {
+  label(request: LabelRequest): Promise<LabelAnswer> {
     return this.#labels.record(request);
+  }
+
+  labelProposals(): Promise<LabelProposal[]> {
+    return this.#labels.proposals();
   }
 
   onLabel(listener: (label: Label) => void): () => void {

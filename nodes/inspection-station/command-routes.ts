@@ -4,6 +4,7 @@
  * success. Asking again with the same key never writes again, so a client or a proxy may repeat what timed out.
  */
 import type { CommandOutcome } from '../../lib/inspection/inspection.ts';
+import type { CommandAnswer } from '../../lib/station/requests.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import type { NodeAPI } from '../runtime/types.ts';
 import { findStation } from './lookup.ts';
@@ -16,6 +17,11 @@ const STATUS: Readonly<Record<CommandOutcome, number>> = {
   clamped: 502,
   unknown: 504,
 };
+
+/** Of an outcome that was unknown what reading has shown since, where that says it: a tag that shows the value has it. */
+function statusOf({ outcome, settled }: Pick<CommandAnswer, 'outcome' | 'settled'>): number {
+  return STATUS[settled?.outcome ?? (settled?.matches === true ? 'confirmed' : outcome)];
+}
 
 interface Order {
   target: string;
@@ -51,7 +57,7 @@ export function registerCommandRoutes(RED: NodeAPI): void {
         signal: gone.signal,
       });
       if (repeated) response.set('Idempotency-Replayed', 'true');
-      response.status(STATUS[answer.outcome]).json(answer);
+      response.status(statusOf(answer)).json(answer);
     },
   });
   adminRoute(RED, {

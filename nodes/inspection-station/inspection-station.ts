@@ -33,6 +33,7 @@ interface InspectionStationConfig {
   defaultDeadlineMs: number;
   autonomy: Autonomy;
   arming: ArmingPolicy;
+  labelling: ArmingPolicy;
   leaseMs: number;
   /** What is thrown away, and when; what has no figure is kept for good. */
   retention: NonNullable<JournalOptions['retention']>;
@@ -57,6 +58,7 @@ function normalise(config: ConfigReader): InspectionStationConfig {
     defaultDeadlineMs: config.number('deadlineMs', { fallback: 900, min: 1, max: 600_000 }),
     autonomy: config.choice('autonomy', AUTONOMIES, 'act'),
     arming: config.choice('arming', POLICIES, 'single'),
+    labelling: config.choice('labelling', POLICIES, 'single'),
     leaseMs: config.number('leaseHours', { fallback: 8, min: 0.01, max: MAX_LEASE_MS / HOUR_MS }) * HOUR_MS,
     retention: retentionOf(config),
   };
@@ -95,6 +97,7 @@ export default function register(RED: NodeAPI): void {
         defaultDeadlineMs: config.defaultDeadlineMs,
         autonomy: config.autonomy,
         arming: config.arming,
+        labelling: config.labelling,
         leaseMs: config.leaseMs,
         openJournal: (options) =>
           openJournal({

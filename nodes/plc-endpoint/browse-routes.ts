@@ -34,6 +34,7 @@ const openSchema = {
   properties: {
     dialog: { type: 'string', pattern: '^[\\w-]{1,40}$' },
     nodeId: { type: 'string', pattern: '^[\\w.-]{1,80}$' },
+    protocol: { type: 'string', maxLength: 20 },
     ...Object.fromEntries(SECRETS.map((name) => [name, secret])),
   },
   required: ['dialog', 'nodeId', 'protocol'],
@@ -104,8 +105,8 @@ function linkInUse(
 }
 
 function lookingWith(RED: NodeAPI, request: OpenRequest): Looking {
-  const { dialog: _dialog, nodeId, user, password, userCertificate, userKey, ...settings } = request;
-  const connection = connectionOf(settings);
+  const { nodeId, user, password, userCertificate, userKey } = request;
+  const connection = connectionOf(request);
   const stored = storedOf(RED, nodeId);
   const credentials = credentialsOf(stored, { user, password, userCertificate, userKey });
   if (connection.protocol === 'mqtt') {

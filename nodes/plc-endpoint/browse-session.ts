@@ -35,6 +35,7 @@ export class BrowseSession {
   readonly #looking: Looking;
   readonly #closed = new AbortController();
   #mqtt: Promise<MqttBrowser> | undefined;
+  #made: TagBrowser | undefined;
   #search: { abort: AbortController; state: SearchState } | undefined;
 
   constructor(looking: Looking) {
@@ -109,8 +110,9 @@ export class BrowseSession {
       this.#mqtt.catch(() => (this.#mqtt = undefined));
       return this.#mqtt;
     }
-    const browser = (await this.#up())?.browser?.();
-    if (browser !== undefined) return browser;
+    const link = await this.#up();
+    this.#made ??= link?.browser?.();
+    if (this.#made !== undefined) return this.#made;
     throw new BrowseSessionError('NOT_BROWSABLE', 'this protocol tells nothing about what there is', {
       hint: 'Write the tag as the program of the PLC has it.',
     });
@@ -130,7 +132,7 @@ export class BrowseSession {
 /** Resolves when the link is up, says what it is down for, or says nothing for long. */
 async function linkTold(link: Transport, signal: AbortSignal): Promise<void> {
   const present = link.link();
-  if ('error' in present && present.error !== undefined) return;
+  if ('error' in present) return;
   await new Promise<void>((resolve) => {
     const finish = (): void => {
       leave();
@@ -139,7 +141,7 @@ async function linkTold(link: Transport, signal: AbortSignal): Promise<void> {
       resolve();
     };
     const leave = link.onLink((now) => {
-      if (now.state === 'up' || ('error' in now && now.error !== undefined)) finish();
+      if (now.state === 'up' || 'error' in now) finish();
     });
     const timer = setTimeout(finish, LINK_WAIT_MS);
     signal.addEventListener('abort', finish);

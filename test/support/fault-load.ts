@@ -72,11 +72,13 @@ export function withoutLockout(station: StationControl): Authority {
   return {
     autonomy: station.autonomy,
     mode: station.mode,
+    alarms: station.alarms,
     journal: () => station.journal(),
     arming: () => station.arming(),
     trip: ({ code, message }) => void station.disarm({ actor: 'system', reason: `${code}: ${message}` }),
     disarm: (by) => station.disarm(by),
     standDown: (cause) => station.standDown(cause),
+    settled: (id, finding) => station.settled(id, finding),
     override: (seen) => station.override(seen),
     requestApproval: (request, signal) => station.requestApproval(request, signal),
   };

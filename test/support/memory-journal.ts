@@ -100,6 +100,8 @@ export class MemoryJournal implements Journal {
   }
 
   recordLabel = notHere;
+  figures = notHere;
+  waitingForReview = notHere;
   labels = notHere;
   acceptOutbox = notHere;
   dueOutbox = notHere;

@@ -205,7 +205,7 @@ describe('looking through a flow', () => {
   });
 
   describe('that is shipped', () => {
-    const folders = ['examples', 'flows/pilot-station'];
+    const folders = ['examples', 'flows/pilot-station', 'flows/two-stations'];
     for (const folder of folders) {
       it(`finds nothing in ${folder}`, async () => {
         const files = (await readdir(join(repositoryRoot, folder))).filter((name) => name.endsWith('.json'));

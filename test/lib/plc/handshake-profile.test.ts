@@ -318,7 +318,7 @@ for (const [protocol, tags] of [
     it('never lends its time to live to an earlier number that lies there too old', async () => {
       const acks: unknown[] = [];
       plc.torque.on('ack', (ack) => acks.push(ack));
-      await unseen(100);
+      await unseen(500);
       plc.torque.command.TtlMs = 60_000;
       const next = give(46, { settleMs: 0, deadlineMs: 3000 });
       // As the block sees it between the two writes: the value of the next, the number of the one before.

@@ -68,6 +68,33 @@ describe('commands from outside of the flow', () => {
   const ask = (idempotencyKey: string, changes: Partial<typeof order> = {}) =>
     station.command({ ...order, ...changes, idempotencyKey });
 
+  for (const [when, between] of [
+    ['in the same process', () => Promise.resolve()],
+    [
+      'after a restart',
+      async () => {
+        await station.close();
+        start();
+      },
+    ],
+  ] as const) {
+    it(`answers with what reading has shown of an outcome that was unknown, ${when}`, async () => {
+      outcome = { outcome: 'unknown', reason: 'TIMEOUT', readBack: null, ms: 4 };
+      const { id } = await ask('k-1');
+      station.settled(id, { holds: true, matches: true, outcome: 'confirmed' });
+      station.settled('request-of-nobody', { holds: true, matches: true });
+      // Behind what it has kept.
+      await (await station.journal()).lastSequence();
+      await between();
+      const again = await ask('k-1');
+      assert.deepEqual(
+        [again.repeated, again.outcome, again.settled?.outcome],
+        [true, 'unknown', 'confirmed'],
+      );
+      assert.equal(effects.length, 1);
+    });
+  }
+
   it('answers with the outcome, and the ledger knows who and why before anything takes effect', async () => {
     hold = async () => {
       const entries = await (await station.journal()).ledger();
