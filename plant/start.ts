@@ -141,6 +141,8 @@ function writeSettings(
     telemetry: { enabled: false, updateNotification: false },
     editorTheme: { tours: false, page: { title: 'Jidoka' }, header: { title: 'Jidoka pilot station' } },
     functionTimeout: 5,
+    // The MES of the plant runs on this machine; any other may take its place.
+    jidokaAllowedHosts: ['localhost', '*'],
     logging: { console: { level: 'warn', metrics: false, audit: false } },
   };
   const file = join(dataFolder, 'settings.cjs');

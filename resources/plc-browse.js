@@ -159,7 +159,10 @@
           return this.#look(`${place},${type.val()}${byte.val()}${suffix}`);
         });
       } else {
-        const words = $('<input>', { type: 'search', autocomplete: 'off', class: 'jidoka-browse-search' });
+        const words = $('<input>', { type: 'search', class: 'jidoka-browse-search' }).attr(
+          'autocomplete',
+          'off',
+        );
         labelled('search', words).addClass('jidoka-wide-tool');
         words.on('keydown', (event) => {
           if (event.key === 'Enter') void this.#search(String(words.val()).trim());

@@ -1,6 +1,6 @@
 /*
  * The side-bar tab “Stations”: what each deployed station is doing, live while the tab is shown, with its last
- * parts, a way to its nodes, and what a person may do with it (station-acting.js).
+ * parts, a way to its nodes, its alarms (station-alarms.js), and what a person may do with it (station-acting.js).
  */
 (function () {
   'use strict';
@@ -59,6 +59,7 @@
     #lamp = $('<span>', { class: 'jidoka-lamp', role: 'img' });
     #arming = $('<p>', { class: 'jidoka-arming' });
     #acting;
+    #alarms;
     #counts = $('<dl>');
     #concerns = $('<ul>', { class: 'jidoka-concerns' });
     #pictures = $('<div>', { class: 'jidoka-thumbnails' });
@@ -72,10 +73,12 @@
         id,
         () => void this.refresh(this.#summary).catch((problem) => this.fail(problem)),
       );
+      this.#alarms = new Jidoka.StationAlarms(id);
       this.element.append(
         this.#head,
         this.#arming,
         this.#acting.element,
+        this.#alarms.element,
         this.#concerns,
         this.#counts,
         this.#pictures,
@@ -87,6 +90,7 @@
       this.#summary = summary;
       const details = await get(`jidoka/stations/${encodeURIComponent(this.#id)}`);
       this.#draw({ ...summary, ...details });
+      await this.#alarms.refresh();
       await this.#drawPictures();
     }
 

@@ -11,7 +11,9 @@ const state = context.get('state') ?? {
   rejects: [],
 };
 
+/** As a browser can show it; raw pixels it cannot. */
 async function picture(frame) {
+  if (!frame || ['rgb', 'gray', 'tiff'].includes(frame.format)) return null;
   const bytes = await frame.read();
   return `data:image/${frame.format};base64,${bytes.toString('base64')}`;
 }
@@ -81,6 +83,8 @@ else if (msg.error && ACTING.includes(msg.error.source?.type)) {
     threshold,
     reason,
     calibration,
+    boxes: inspection.anomaly?.boxes ?? [],
+    size: inspection.frame ? { width: inspection.frame.width, height: inspection.frame.height } : null,
     health: inspection.frame?.health ?? null,
     source: inspection.frame?.source ?? null,
     command: null,
@@ -95,11 +99,13 @@ else return null;
 context.set('state', state);
 
 function page() {
+  const live = context.get('live') ?? { picture: null, heat: null };
   const ages = [...state.ages].sort((a, b) => a - b);
   const { counts, last, teaching, model, line, link, alarms, rejects } = state;
   return {
     payload: {
       station: env.get('STATION'),
+      shifts: env.get('SHIFTS'),
       counts,
       last,
       teaching,
@@ -108,19 +114,19 @@ function page() {
       link,
       alarms,
       rejects,
-      picture: context.get('live') ?? null,
+      picture: live.picture,
+      heat: live.heat,
       latency: { p50: quantile(ages, 0.5), p99: quantile(ages, 0.99), parts: ages.length },
     },
   };
 }
 
 // The heatmap is made after the part has gone on: the page is told once more when it is there.
-const frame = msg.heatmap ?? msg.frame;
-if (judged && frame) {
-  picture(frame).then((live) => {
+if (judged && (msg.heatmap || msg.frame)) {
+  Promise.all([picture(msg.frame), picture(msg.heatmap)]).then(([plain, heat]) => {
     const entry = state.rejects.find((item) => item.id === judged);
-    if (entry) entry.picture = live;
-    context.set('live', live);
+    if (entry) entry.picture = heat ?? plain;
+    context.set('live', { picture: plain, heat });
     node.send(page());
   }, node.warn);
 }

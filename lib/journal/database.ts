@@ -147,6 +147,8 @@ export const MIGRATIONS: Migrations = [
    CREATE INDEX outbox_open ON outbox (address, row_id) WHERE state = 'delivered' AND receiver_state IS NOT 'closed';
    CREATE INDEX outbox_ticket ON outbox (address, ticket_id, row_id) WHERE state = 'delivered';
    CREATE INDEX outbox_left ON outbox (state, address, row_id) WHERE state <> 'delivered';`,
+  `ALTER TABLE labels ADD COLUMN defect_class TEXT;
+   ALTER TABLE labels ADD COLUMN proposed_by TEXT;`,
 ];
 
 /** The write-ahead log is cut back to this after a checkpoint; it grew to gigabytes elsewhere. */

@@ -26,6 +26,7 @@ const READS: ReadonlySet<StoreMethod> = new Set([
   'outbox',
   'outboxEntry',
   'openOutbox',
+  'undelivered',
   'deliveredAs',
   'attachment',
   'getValue',

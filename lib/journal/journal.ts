@@ -7,6 +7,7 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { asJournalError, JournalError } from './journal-error.ts';
+import { ShiftCounter, type FigureSource } from './figures.ts';
 import { FIRST_PREVIOUS_HASH } from './ledger.ts';
 import type { Failure, FromWorker, JournalState, Request, StoreMethod, WorkerOptions } from './protocol.ts';
 import type { Store } from './store.ts';
@@ -21,6 +22,8 @@ const MAX_PENDING = 20_000;
 const VERIFY_STRETCH = 1000;
 /** What may wait of tickets unless told: an MES that is down for days must not fill the disk unseen. */
 const TICKETS: StreamBound = { kind: 'mes', maxRows: 100_000, maxBytes: 4e9, onFull: 'reject' };
+/** Shifts whose figures are kept at hand. */
+const MAX_SHIFTS = 8;
 const MAX_RECORD_CHARACTERS = 16 * 1024 * 1024;
 /** SQLite reads JSON of up to 1000 levels; an outbox with a deeper entry could not be read any more. */
 const MAX_RECORD_DEPTH = 500;
@@ -192,6 +195,12 @@ async function realFolder(folder: string): Promise<string> {
 
 function journalOn(thread: JournalThread, release: () => Promise<void>): Journal {
   let closed: Promise<void> | undefined;
+  const shifts = new Map<string, ShiftCounter>();
+  const source: FigureSource = {
+    firstSince: (since) => call('firstSince', [since]),
+    rows: (from) => call('figureRows', [from]),
+    labels: (from) => call('labelFigures', [from]),
+  };
 
   async function call<Method extends StoreMethod>(
     method: Method,
@@ -210,6 +219,15 @@ function journalOn(thread: JournalThread, release: () => Promise<void>): Journal
 
     recordLabel: async (label) => call('recordLabel', [toJson(label)]),
     labels: (query = {}) => call('labels', [query]),
+    figures: (since) => {
+      const counter = shifts.get(since) ?? new ShiftCounter(since, source);
+      shifts.delete(since);
+      shifts.set(since, counter);
+      const [oldest] = shifts.keys();
+      if (shifts.size > MAX_SHIFTS && oldest !== undefined) shifts.delete(oldest);
+      return counter.read();
+    },
+    waitingForReview: () => call('waitingForReview', []),
 
     appendLedger: async (entry: LedgerEntry) => call('appendLedger', [toJson(entry)]),
     ledger: (query = {}) => call('ledger', [query]),
@@ -244,8 +262,12 @@ function journalOn(thread: JournalThread, release: () => Promise<void>): Journal
     outboxEntry: (key) => call('outboxEntry', [key]),
     requeueOutbox: (key, by) => call('requeueOutbox', [key, by]),
     noteReceiver: (key, state, actor) => call('noteReceiver', [key, state, actor]),
-    deliveredAs: (streamPrefix, ticketId) => call('deliveredAs', [streamPrefix, ticketId]),
-    openOutbox: (streamPrefix, query) => call('openOutbox', [streamPrefix, query]),
+    undelivered: () => call('undelivered', []),
+    requeueAllOutbox: (address, by) => call('requeueAllOutbox', [address, by]),
+    readdressOutbox: (address, to, by) => call('readdressOutbox', [address, to, by]),
+    setAsideOutbox: (address, by) => call('setAsideOutbox', [address, by]),
+    deliveredAs: (address, ticketId) => call('deliveredAs', [address, ticketId]),
+    openOutbox: (address, query) => call('openOutbox', [address, query]),
     attachment: async (sha256) => {
       const bytes: Uint8Array = await call('attachment', [sha256]);
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

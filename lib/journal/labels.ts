@@ -18,15 +18,25 @@ export interface LabelRow {
   actor: string;
   reason: string;
   at: string;
+  defect_class: string | null;
+  proposed_by: string | null;
 }
 
 export const INSERT_LABEL = `INSERT INTO labels
-  (part_id, sequence, truth, decision, verdict_reason, score, model_digest, actor, reason, at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`;
+  (part_id, sequence, truth, decision, verdict_reason, score, model_digest, actor, reason, at, defect_class, proposed_by)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`;
 
 /** Holds for parts whose inspection on record nobody has labelled. */
 export const IS_UNLABELLED = `NOT EXISTS
   (SELECT 1 FROM labels WHERE labels.part_id = parts.id AND labels.sequence = parts.sequence)`;
+
+/** Holds for parts that have a score to be judged by. */
+export const HAS_SCORE = `json_extract(parts.inspection, '$.verdict.score') IS NOT NULL`;
+
+/** Parts that wait for a person, with and without a score, among the newest that were sent to one. */
+export const COUNT_WAITING = `SELECT COUNT(*) AS count, COUNT(*) FILTER (WHERE ${HAS_SCORE}) AS scored
+  FROM (SELECT id, sequence, inspection FROM parts WHERE decision = 'review' ORDER BY row_id DESC LIMIT 5000) AS parts
+  WHERE ${IS_UNLABELLED}`;
 
 /** Of the model whose score a part is judged by. */
 export function judgedModel({ anomaly, inference }: Inspection): string | null {
@@ -47,6 +57,8 @@ export function labelValues(inspection: Inspection, label: NewLabel, at: string)
     label.actor,
     label.reason,
     at,
+    label.defectClass ?? null,
+    label.proposedBy ?? null,
   ];
 }
 
@@ -70,5 +82,7 @@ export function labelRecord(row: LabelRow): Label {
     actor: row.actor,
     reason: row.reason,
     at: row.at,
+    defectClass: row.defect_class,
+    proposedBy: row.proposed_by,
   };
 }

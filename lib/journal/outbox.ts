@@ -14,10 +14,13 @@ import type {
   OutboxRecord,
   ReceiverState,
   StoredAttachment,
+  Undelivered,
 } from './types.ts';
 
 /** Streams offered for delivery at once. */
 const MAX_DUE = 64;
+/** Entries changed in one commit: about 20 ms. */
+const MAX_CHANGED = 1000;
 
 export interface OutboxOptions {
   folder: string;
@@ -26,6 +29,24 @@ export interface OutboxOptions {
   admit: (stream: string, bytes: number) => void;
   monotonicNow: () => number;
   now: () => Date;
+}
+
+/** The indexes that serve them are made for these very conditions. */
+export const QUERIES = {
+  deliveredAs: `SELECT * FROM outbox WHERE state = 'delivered' AND address = ? AND ticket_id = ?
+    ORDER BY row_id DESC LIMIT 1`,
+  open: `SELECT * FROM outbox WHERE state = 'delivered' AND receiver_state IS NOT 'closed' AND address = ?
+    AND row_id > IFNULL((SELECT row_id FROM outbox WHERE key = ?), 0) ORDER BY row_id LIMIT ?`,
+  undelivered: `SELECT address, state, COUNT(*) AS count FROM outbox WHERE state <> 'delivered'
+    GROUP BY state, address`,
+} as const;
+
+/** What was done to several entries at once. */
+interface Changed {
+  tickets: number;
+  /** Keys, in the order in which they were accepted. */
+  first: string | null;
+  last: string | null;
 }
 
 interface OutboxRow {
@@ -162,11 +183,11 @@ export class Outbox {
   }
 
   /** Newest last. */
-  list({ limit, state, streamPrefix }: OutboxQuery): OutboxRecord[] {
+  list({ limit, state, streamPrefix, after }: OutboxQuery): OutboxRecord[] {
     const stated = state === undefined ? '1' : `state = '${state}'`;
     const where = `${stated} AND instr(stream, IFNULL(?, '')) = 1`;
     return this.#tables
-      .page<OutboxRow>('SELECT * FROM outbox', where, 'row_id', { limit }, streamPrefix ?? null)
+      .page<OutboxRow>('SELECT * FROM outbox', where, 'row_id', { limit, after }, streamPrefix ?? null)
       .map(outboxRecord);
   }
 
@@ -192,6 +213,28 @@ export class Outbox {
     return outboxRecord(row);
   }
 
+  /** The oldest first, so that what goes together later is behind what went before. */
+  #change(
+    address: string,
+    states: readonly OutboxRecord['state'][],
+    change: string,
+    parameters: readonly unknown[] = [],
+  ): Changed {
+    const rows = this.#tables.all<{ row_id: number; key: string }>(
+      `SELECT row_id, key FROM outbox WHERE address = ? AND state <> 'delivered'
+         AND state IN (SELECT value FROM json_each(?)) ORDER BY row_id LIMIT ?`,
+      address,
+      JSON.stringify(states),
+      MAX_CHANGED,
+    );
+    for (const { row_id: rowId, key } of rows) {
+      this.#tables.run(`UPDATE outbox SET ${change} WHERE row_id = ?`, ...parameters, rowId);
+      this.#dueAt.delete(key);
+    }
+    this.#waiting = undefined;
+    return { tickets: rows.length, first: rows[0]?.key ?? null, last: rows.at(-1)?.key ?? null };
+  }
+
   /** The entry whose receiver has changed; undefined when it says what it said before. */
   noteReceiver(key: string, receiver: ReceiverState): OutboxRecord | undefined {
     const row = this.#row(key);
@@ -204,30 +247,49 @@ export class Outbox {
     return { ...outboxRecord(row), receiver };
   }
 
-  deliveredAs(streamPrefix: string, ticketId: string): OutboxRecord | undefined {
-    return this.#tables
-      .all<OutboxRow>(
-        `SELECT * FROM outbox WHERE state = 'delivered' AND stream >= ? AND stream < ?
-           AND json_extract(answer, '$.ticketId') = ? ORDER BY row_id DESC LIMIT 1`,
-        streamPrefix,
-        endOf(streamPrefix),
-        ticketId,
-      )
-      .map(outboxRecord)[0];
+  deliveredAs(address: string, ticketId: string): OutboxRecord | undefined {
+    return this.#tables.all<OutboxRow>(QUERIES.deliveredAs, address, ticketId).map(outboxRecord)[0];
   }
 
-  open(streamPrefix: string, { limit, after }: { limit: number; after: string | null }): OutboxRecord[] {
-    return this.#tables
-      .all<OutboxRow>(
-        `SELECT * FROM outbox WHERE state = 'delivered' AND stream >= ? AND stream < ?
-           AND row_id > IFNULL((SELECT row_id FROM outbox WHERE key = ?), 0)
-           AND json_extract(receiver, '$.state') IS NOT 'closed' ORDER BY row_id LIMIT ?`,
-        streamPrefix,
-        endOf(streamPrefix),
-        after,
-        limit,
-      )
-      .map(outboxRecord);
+  open(address: string, { limit, after }: { limit: number; after: string | null }): OutboxRecord[] {
+    return this.#tables.all<OutboxRow>(QUERIES.open, address, after, limit).map(outboxRecord);
+  }
+
+  undelivered(): Undelivered[] {
+    const found = new Map<string, Undelivered>();
+    for (const { address, state, count } of this.#tables.all<{
+      address: string;
+      state: 'waiting' | 'dead';
+      count: number;
+    }>(QUERIES.undelivered)) {
+      const entry = found.get(address) ?? { address, waiting: 0, dead: 0 };
+      entry[state] = count;
+      found.set(address, entry);
+    }
+    return [...found.values()];
+  }
+
+  requeueAll(address: string): Changed {
+    return this.#change(address, ['dead'], `state = 'waiting', attempts = 1, delay_ms = 0`);
+  }
+
+  /** As tried once at least: the other receiver is asked first. */
+  readdress(address: string, to: string): Changed {
+    return this.#change(
+      address,
+      ['waiting', 'dead'],
+      'stream = ? || substr(stream, ?), attempts = max(attempts, 1), delay_ms = 0',
+      [to, address.length + 1],
+    );
+  }
+
+  setAside(address: string, answer: unknown): Changed {
+    return this.#change(
+      address,
+      ['waiting'],
+      `state = 'dead', delay_ms = 0, answer = json_patch(answer, ?)`,
+      [JSON.stringify(answer)],
+    );
   }
 
   /** What was counted in memory may be wrong after a rollback. */
@@ -266,6 +328,7 @@ function endOf(streamPrefix: string): string {
 
 function outboxRecord(row: OutboxRow): OutboxRecord {
   return {
+    rowId: row.row_id,
     key: row.key,
     stream: row.stream,
     partId: row.part_id,

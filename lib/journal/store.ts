@@ -8,8 +8,11 @@ import type { Inspection } from '../inspection/inspection.ts';
 import { Bounds } from './bounds.ts';
 import { Commands, otherThanName } from './commands.ts';
 import { readEvidence } from './evidence.ts';
+import { FigureReader, type FigureRow, type LabelFigureRow } from './figures.ts';
 import { JournalError } from './journal-error.ts';
 import {
+  COUNT_WAITING,
+  HAS_SCORE,
   INSERT_LABEL,
   IS_UNLABELLED,
   labelCondition,
@@ -41,6 +44,7 @@ import type {
   PartRecord,
   StreamBound,
   ReceiverState,
+  Undelivered,
 } from './types.ts';
 
 /** Counting that takes less is done each time. */
@@ -61,6 +65,12 @@ export interface Tail extends Pick<LedgerRow, 'sequence' | 'hash'> {
   commits: number;
 }
 
+/** Who asks for a change, and why. */
+interface Because {
+  actor: string;
+  reason: string;
+}
+
 type ChainRow = Omit<LedgerRow, 'previousHash'> & { previous_hash: string };
 
 export class Store {
@@ -68,6 +78,7 @@ export class Store {
   readonly #commands: Commands;
   readonly #outbox: Outbox;
   readonly #bounds: Bounds;
+  readonly #figures: FigureReader;
   readonly #folder: string;
   readonly #now: () => Date;
   readonly #monotonicNow: () => number;
@@ -84,6 +95,7 @@ export class Store {
     }: StoreOptions,
   ) {
     this.#tables = new Tables(database);
+    this.#figures = new FigureReader(this.#tables);
     this.#folder = folder;
     this.#now = now;
     this.#monotonicNow = monotonicNow;
@@ -116,9 +128,13 @@ export class Store {
   }
 
   /** Newest last; without `after`, the newest `limit` parts. */
-  parts({ limit, decision, after, unlabelled = false }: PartQuery): PartRecord[] {
+  parts({ limit, decision, after, unlabelled = false, scored }: PartQuery): PartRecord[] {
     const decided = decision === undefined ? '? IS NULL' : 'decision = ?';
-    const where = unlabelled ? `${decided} AND ${IS_UNLABELLED}` : decided;
+    const where = [
+      decided,
+      ...(unlabelled ? [IS_UNLABELLED] : []),
+      ...(scored === undefined ? [] : [scored ? HAS_SCORE : `NOT (${HAS_SCORE})`]),
+    ].join(' AND ');
     const rows = this.#tables.page<{ row_id: number; inspection: string }>(
       'SELECT row_id, inspection FROM parts',
       where,
@@ -196,12 +212,17 @@ export class Store {
     const [stored] = this.#tables.all<LabelRow>(INSERT_LABEL, ...values);
     if (stored === undefined) throw new JournalError('JOURNAL_NOT_FOUND', 'the label was not stored');
     const { partId, truth, decision, score } = labelRecord(stored);
+    const { defectClass, proposedBy } = label;
     this.#chain({
       type: 'gate.label',
       actor: label.actor,
       object: label.station,
       reason: label.reason,
-      detail: { partId, truth, decision, score },
+      detail: {
+        ...{ partId, truth, decision, score },
+        ...(defectClass === undefined ? {} : { defectClass }),
+        ...(proposedBy === undefined ? {} : { proposedBy }),
+      },
     });
     return labelRecord(stored);
   }
@@ -217,6 +238,24 @@ export class Store {
         query.sinceSequence ?? 0,
       )
       .map(labelRecord);
+  }
+
+  firstSince(since: string): number {
+    return this.#figures.firstSince(since);
+  }
+
+  figureRows(from: number): FigureRow[] {
+    return this.#figures.rows(from);
+  }
+
+  labelFigures(from: number): LabelFigureRow[] {
+    return this.#figures.labels(from);
+  }
+
+  waitingForReview(): { scored: number; unscored: number } {
+    const [found] = this.#tables.all<{ count: number; scored: number }>(COUNT_WAITING);
+    const { count = 0, scored = 0 } = found ?? {};
+    return { scored, unscored: count - scored };
   }
 
   appendLedger(json: string): LedgerRecord {
@@ -343,6 +382,35 @@ export class Store {
     this.#chain({ type: 'ticket.requeue', actor, object: key, reason, detail: { partId, answer } });
   }
 
+  undelivered(): Undelivered[] {
+    return this.#outbox.undelivered();
+  }
+
+  requeueAllOutbox(address: string, { actor, reason }: Because): number {
+    const changed = this.#outbox.requeueAll(address);
+    return this.#noteChange('ticket.requeue', address, { ...changed }, { actor, reason });
+  }
+
+  readdressOutbox(address: string, to: string, by: Because): number {
+    const changed = this.#outbox.readdress(address, to);
+    return this.#noteChange('ticket.handover', address, { ...changed, to }, by);
+  }
+
+  setAsideOutbox(address: string, by: Because): number {
+    const error = { code: 'MES_GONE', message: by.reason };
+    return this.#noteChange('ticket.aside', address, { ...this.#outbox.setAside(address, { error }) }, by);
+  }
+
+  #noteChange(
+    type: string,
+    object: string,
+    detail: { tickets: number; [name: string]: unknown },
+    by: Because,
+  ): number {
+    if (detail.tickets > 0) this.#chain({ type, object, ...by, detail });
+    return detail.tickets;
+  }
+
   noteReceiver(key: string, receiver: ReceiverState, actor: string): boolean {
     const entry = this.#outbox.noteReceiver(key, receiver);
     if (entry === undefined) return false;
@@ -360,12 +428,12 @@ export class Store {
     return true;
   }
 
-  deliveredAs(streamPrefix: string, ticketId: string): OutboxRecord | undefined {
-    return this.#outbox.deliveredAs(streamPrefix, ticketId);
+  deliveredAs(address: string, ticketId: string): OutboxRecord | undefined {
+    return this.#outbox.deliveredAs(address, ticketId);
   }
 
-  openOutbox(streamPrefix: string, query: { limit: number; after: string | null }): OutboxRecord[] {
-    return this.#outbox.open(streamPrefix, query);
+  openOutbox(address: string, query: { limit: number; after: string | null }): OutboxRecord[] {
+    return this.#outbox.open(address, query);
   }
 
   /** Bytes of their own, so that they can be handed to another thread. */

@@ -3,6 +3,7 @@
  * whatever resolves here has been committed with `synchronous=FULL`.
  */
 import type { CommandOutcome, Decision, Inspection } from '../inspection/inspection.ts';
+import type { ShiftFigures } from './figures.ts';
 
 /** One line of the ledger: who or what did which thing to which object, and why. */
 export interface LedgerEntry {
@@ -113,9 +114,21 @@ export interface OutboxQuery {
   state?: OutboxRecord['state'];
   /** Only entries whose stream starts with it. */
   streamPrefix?: string;
+  /** Only entries accepted after the one with this `rowId`, oldest first. */
+  after?: number;
+}
+
+/** What is not delivered of the entries with one address: a stream's name up to its second colon. */
+export interface Undelivered {
+  address: string;
+  waiting: number;
+  /** Set aside. */
+  dead: number;
 }
 
 export interface OutboxRecord {
+  /** Order of arrival in this journal. */
+  rowId: number;
   key: string;
   stream: string;
   partId: string | null;
@@ -158,13 +171,19 @@ export type Truth = 'good' | 'defect';
 export interface NewLabel {
   partId: string;
   truth: Truth;
+  /** What is wrong with it, in the plant's own words. */
+  defectClass?: string;
   actor: string;
+  /** Who had found the same before, where two have to agree. */
+  proposedBy?: string;
   reason: string;
   /** The station, as the ledger names it. */
   station: string;
 }
 
-export interface Label extends Omit<NewLabel, 'station'> {
+export interface Label extends Omit<NewLabel, 'station' | 'defectClass' | 'proposedBy'> {
+  defectClass: string | null;
+  proposedBy: string | null;
   /** Order of arrival in this journal. */
   rowId: number;
   /** Of the inspection it is about: a part may be inspected again. */
@@ -194,6 +213,8 @@ export interface PartQuery {
   decision?: Decision;
   /** Only parts whose inspection on record nobody has labelled. */
   unlabelled?: boolean;
+  /** Only parts that were judged by a score, or only those without one. */
+  scored?: boolean;
   /** Only parts journalled after the one with this sequence in the journal. */
   after?: number;
 }
@@ -278,6 +299,10 @@ export interface Journal {
   recordLabel(label: NewLabel): Promise<Label>;
   /** Newest last; one of every inspection, unless the history is asked for. */
   labels(query?: LabelQuery): Promise<Label[]>;
+  /** What has been since a moment, in ISO 8601; asking again for the same moment reads only what came since. */
+  figures(since: string): Promise<ShiftFigures>;
+  /** How many of the newest 5 000 parts that were sent to a person wait for one. */
+  waitingForReview(): Promise<{ scored: number; unscored: number }>;
 
   appendLedger(entry: LedgerEntry): Promise<LedgerRecord>;
   ledger(query?: { limit?: number; after?: number }): Promise<LedgerRecord[]>;
@@ -309,15 +334,29 @@ export interface Journal {
    * ledger (`ticket.requeue`). Rejects with `JOURNAL_NOT_FOUND` for an entry that is not set aside.
    */
   requeueOutbox(key: string, by: { actor: string; reason: string }): Promise<void>;
+  /** By address; none where all is delivered. */
+  undelivered(): Promise<Undelivered[]>;
+  /**
+   * Puts back what was set aside of an address, the oldest first, up to a thousand at a time; one record in the ledger
+   * (`ticket.requeue`). Resolves to how many it were.
+   */
+  requeueAllOutbox(address: string, by: { actor: string; reason: string }): Promise<number>;
+  /**
+   * Gives what is not delivered of one address to another, in its order and as it stands, up to a thousand at a time, with a
+   * record in the ledger (`ticket.handover`): its receiver is no longer there. Resolves to how many it were.
+   */
+  readdressOutbox(address: string, to: string, by: { actor: string; reason: string }): Promise<number>;
+  /** Sets aside what waits of an address, up to a thousand at a time, with a record in the ledger (`ticket.aside`). */
+  setAsideOutbox(address: string, by: { actor: string; reason: string }): Promise<number>;
   /**
    * What the receiver says of a delivered entry: kept with it, on the part's record and in the ledger
    * (`ticket.state`), in one commit. Resolves to false when it says what it said before.
    */
   noteReceiver(key: string, state: ReceiverState, actor: string): Promise<boolean>;
-  /** The newest delivered entry of these streams to which the receiver gave this number (`answer.ticketId`). */
-  deliveredAs(streamPrefix: string, ticketId: string): Promise<OutboxRecord | undefined>;
-  /** Delivered entries the receiver has not closed, oldest first, after the one with this key. */
-  openOutbox(streamPrefix: string, query: { limit: number; after: string | null }): Promise<OutboxRecord[]>;
+  /** The newest delivered entry of this address to which the receiver gave this number (`answer.ticketId`). */
+  deliveredAs(address: string, ticketId: string): Promise<OutboxRecord | undefined>;
+  /** Delivered entries of this address the receiver has not closed, oldest first, after the one with this key. */
+  openOutbox(address: string, query: { limit: number; after: string | null }): Promise<OutboxRecord[]>;
   attachment(sha256: string): Promise<Buffer>;
 
   /** Small durable values: the sequence counter, a gate's tolerance. */

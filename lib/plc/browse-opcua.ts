@@ -44,6 +44,8 @@ interface Child {
 
 export class OpcUaBrowser implements TagBrowser {
   readonly #up: () => Asked;
+  /** Of the node that is read page by page, so that its thousand children are not asked for with each page. */
+  #paged: { session: Asked['session']; parent: string; found: Found } | undefined;
 
   /** @param up the session in use; throws `PLC_LINK_DOWN` */
   constructor(up: () => Asked) {
@@ -53,7 +55,12 @@ export class OpcUaBrowser implements TagBrowser {
   async children(node: string | undefined, { from, limit, signal }: PageRequest): Promise<BrowsePage> {
     const asked = this.#up();
     const parent = nodeIdOf(asked, node ?? OBJECTS_FOLDER);
-    const { children, isCut } = await childrenOf(asked, parent, signal);
+    const known = this.#paged;
+    const isKnown =
+      from > 0 && known?.session === asked.session && known.parent === parent.toString() && known.found;
+    const found = isKnown || (await childrenOf(asked, parent, signal));
+    this.#paged = { session: asked.session, parent: parent.toString(), found };
+    const { children, isCut } = found;
     const shown = children.slice(from, from + limit);
     return { entries: await this.#described(asked, shown, signal), total: children.length, isCut };
   }
@@ -146,11 +153,12 @@ const REFERENCES: Description = {
   nodeClassMask: OBJECT_OR_VARIABLE,
 };
 
-async function childrenOf(
-  asked: Asked,
-  parent: NodeId,
-  signal: AbortSignal,
-): Promise<{ children: Child[]; isCut: boolean }> {
+interface Found {
+  children: Child[];
+  isCut: boolean;
+}
+
+async function childrenOf(asked: Asked, parent: NodeId, signal: AbortSignal): Promise<Found> {
   const [first] = await browseAll(asked, [parent], REFERENCES, signal, true);
   if (first === undefined) return { children: [], isCut: false };
   if (first.statusCode.value !== 0) {

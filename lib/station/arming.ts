@@ -258,7 +258,7 @@ function assertKnown(actor: string): void {
 }
 
 /** Spelled otherwise it is the same person: whoever adds users does not mean to tell them apart by that. */
-function samePerson(one: string, other: string): boolean {
+export function samePerson(one: string, other: string): boolean {
   const plain = (name: string): string => name.normalize('NFKC').trim().toLowerCase();
   return plain(one) === plain(other);
 }

@@ -5,6 +5,7 @@ import type { Finding } from '../plc/settling.ts';
 import type { Approval, ApprovalRequest } from './approvals.ts';
 import type { By } from './arming.ts';
 import type { ToleranceView } from './gates.ts';
+import type { LabelProposal } from './labels.ts';
 import type { CommandAnswer, CommandOrder } from './requests.ts';
 import type { ArmingPolicy, ArmingView, Autonomy, Station } from './types.ts';
 
@@ -18,6 +19,8 @@ export interface StationOptions {
   autonomy: Autonomy;
   /** How many persons have to agree to arming; one unless told. */
   arming?: ArmingPolicy;
+  /** How many persons have to find the same of a part; one unless told. */
+  labelling?: ArmingPolicy;
   /** How long an arming lasts where the person does not say; at most one shift. */
   leaseMs?: number;
   openJournal: (options: { folder: string }) => Promise<Journal>;
@@ -27,7 +30,10 @@ export interface StationOptions {
 /** The station together with what only its owner and the person in front of it may do. */
 export interface StationControl extends Station {
   readonly armingPolicy: ArmingPolicy;
+  readonly labelling: ArmingPolicy;
   readonly leaseMs: number;
+  /** What one person found and a second has to, oldest first; empty where one is enough. */
+  labelProposals(): Promise<LabelProposal[]>;
   /** A second person agrees. Rejects with `SAME_PERSON`, `NOT_FOUND` or `ARM_REFUSED`. */
   approveArming(request: By): Promise<ArmingView>;
   /** Rejects with `NOT_FOUND` where nobody has asked. */

@@ -10,7 +10,7 @@ import type { Inspection, Mode, NewPart } from '../inspection/inspection.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { asCodedError } from '../errors.ts';
 import type { Finding } from '../plc/settling.ts';
-import type { CommandRecord, Journal, Label, NewLabel } from '../journal/types.ts';
+import type { CommandRecord, Journal, Label } from '../journal/types.ts';
 import { AlarmList } from './alarms/alarm-list.ts';
 import { StationAlarms } from './alarms/station-alarms.ts';
 import { Approvals, type Approval, type ApprovalRequest } from './approvals.ts';
@@ -19,7 +19,7 @@ import { ArmingControl } from './arming-control.ts';
 import { Calibrations } from './calibrations.ts';
 import { StationError } from './errors.ts';
 import { Gates, type ToleranceView } from './gates.ts';
-import { Labels } from './labels.ts';
+import { Labels, type LabelAnswer, type LabelProposal, type LabelRequest } from './labels.ts';
 import { Listeners } from './listeners.ts';
 import { StationMemory } from './memory.ts';
 import { Overrides } from './overrides.ts';
@@ -56,6 +56,7 @@ class LocalStation implements StationControl {
   readonly defaultDeadlineMs: number;
   readonly autonomy: Autonomy;
   readonly armingPolicy: ArmingPolicy;
+  readonly labelling: ArmingPolicy;
   readonly leaseMs: number;
   readonly alarms: AlarmList;
   readonly #clock: Clock;
@@ -82,6 +83,7 @@ class LocalStation implements StationControl {
     this.defaultDeadlineMs = options.defaultDeadlineMs;
     this.autonomy = options.autonomy;
     this.armingPolicy = options.arming ?? 'single';
+    this.labelling = options.labelling ?? 'single';
     this.leaseMs = options.leaseMs ?? MAX_LEASE_MS;
     this.#clock = options.clock ?? systemClock;
     this.alarms = new AlarmList({
@@ -111,12 +113,18 @@ class LocalStation implements StationControl {
       onChange: () => this.#changed(),
       onClockStep: (message) => this.alarms.raise({ code: 'CLOCK_STEPPED', message }),
     });
-    this.#labels = new Labels(this.name, this.#memory);
     this.#parts = new Parts(
       { station: this.name, deadlineMs: this.defaultDeadlineMs },
       this.#memory,
       this.#clock,
     );
+    this.#labels = new Labels({
+      station: this.name,
+      memory: this.#memory,
+      record: this.#record,
+      people: this.labelling === 'dual' ? 2 : 1,
+      now: () => new Date(),
+    });
     this.#overrides = new Overrides(this.#record);
     this.#requests = new Requests(this.name, () => this.journal(), this.#record);
     this.#stopTicking = this.#clock.every(TICK_MS, () => {
@@ -298,8 +306,12 @@ class LocalStation implements StationControl {
     return this.#approvals.waiting();
   }
 
-  label(request: Omit<NewLabel, 'station'>): Promise<Label> {
+  label(request: LabelRequest): Promise<LabelAnswer> {
     return this.#labels.record(request);
+  }
+
+  labelProposals(): Promise<LabelProposal[]> {
+    return this.#labels.proposals();
   }
 
   onLabel(listener: (label: Label) => void): () => void {

@@ -1,6 +1,7 @@
 /** What the nodes of a station share: its memory, its mode, its alarms and whether it may act. */
-import type { Journal, Label, NewLabel } from '../journal/types.ts';
+import type { Journal, Label } from '../journal/types.ts';
 import type { Inspection, Mode, ModelReference, NewPart } from '../inspection/inspection.ts';
+import type { LabelAnswer, LabelRequest } from './labels.ts';
 import type { Outcome } from '../plc/outcome.ts';
 import type { AlarmList } from './alarms/alarm-list.ts';
 
@@ -152,11 +153,11 @@ export interface Station {
   release(request: { actor: string; reason: string; threshold?: number }): Promise<ArmingView>;
 
   /**
-   * Keeps what a person found a part to be, then tells those who listen.
+   * Keeps what a person found a part to be, then tells those who listen; where two have to agree, only after the second.
    * Rejects with `NOT_FOUND` for a part that is not on record, with the journal's error when it
    * cannot be kept; nobody hears of a label then.
    */
-  label(request: Omit<NewLabel, 'station'>): Promise<Label>;
+  label(request: LabelRequest): Promise<LabelAnswer>;
   /** Called with every label after it is durable; returns the way to stop listening. */
   onLabel(listener: (label: Label) => void): () => void;
 

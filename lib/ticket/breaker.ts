@@ -11,6 +11,8 @@ const PARALLEL = 4;
 const OFFLINE_AFTER = 3;
 /** Failures in a row after which one request at a time finds out whether it is back. */
 const PAUSE_AFTER = 5;
+/** Nobody has asked for so long: what had waited while the MES was away has gone. */
+const DRAINED_AFTER_MS = 2000;
 /** Accounts are locked after a few wrong passwords; somebody deploys when the credentials are right again. */
 const REFUSED_RETRY_MS = 300_000;
 
@@ -18,6 +20,8 @@ export interface BreakerOptions {
   random?: (() => number) | undefined;
   monotonicNow?: (() => number) | undefined;
   refusedRetryMs?: number | undefined;
+  /** How many deliveries a second may begin after the MES was away, until the queue has gone; 0: no limit. */
+  perSecond?: number | undefined;
 }
 
 export class Breaker {
@@ -29,9 +33,13 @@ export class Breaker {
   #refused = false;
   #successes = 0;
   #taken = 0;
+  readonly #perSecond: number;
+  /** When the next delivery may begin, and the last one did, while the queue of an outage drains. */
+  #draining: { nextAt: number; lastAt: number } | undefined;
   readonly #waiting = new Set<() => void>();
 
-  constructor({ random, monotonicNow, refusedRetryMs }: BreakerOptions = {}) {
+  constructor({ random, monotonicNow, refusedRetryMs, perSecond = 0 }: BreakerOptions = {}) {
+    this.#perSecond = perSecond;
     this.#random = random ?? Math.random;
     this.#now = monotonicNow ?? (() => performance.now());
     this.#refusedRetryMs = refusedRetryMs ?? REFUSED_RETRY_MS;
@@ -55,16 +63,36 @@ export class Breaker {
     for (;;) {
       if (signal.aborted) return undefined;
       const places = this.#refused || this.#failuresInARow >= PAUSE_AFTER ? 1 : PARALLEL;
-      const pausedMs = this.#pausedUntil - this.#now();
+      const pausedMs = Math.max(this.#pausedUntil, this.#drainsAt()) - this.#now();
       if (this.#taken >= places) await this.#changed(signal);
       else if (pausedMs > 0) await this.#changed(signal, pausedMs);
       else break;
     }
     this.#taken += 1;
+    this.#space();
     return () => {
       this.#taken -= 1;
       this.#wake();
     };
+  }
+
+  /** When the next one may begin; 0 for at once. */
+  #drainsAt(): number {
+    const draining = this.#draining;
+    if (draining === undefined) return 0;
+    if (this.online && this.#now() - Math.max(draining.lastAt, draining.nextAt) > DRAINED_AFTER_MS) {
+      this.#draining = undefined;
+      return 0;
+    }
+    return draining.nextAt;
+  }
+
+  /** Half to one and a half of the mean distance, so that stations do not keep step. */
+  #space(): void {
+    if (this.#draining === undefined) return;
+    const lastAt = this.#now();
+    const distanceMs = (1000 / this.#perSecond) * (0.5 + this.#random());
+    this.#draining = { lastAt, nextAt: Math.max(lastAt, this.#draining.nextAt) + distanceMs };
   }
 
   #changed(signal: AbortSignal, longestMs?: number): Promise<void> {
@@ -95,6 +123,9 @@ export class Breaker {
 
   failed(): void {
     this.#failuresInARow += 1;
+    if (!this.online && this.#perSecond > 0) {
+      this.#draining ??= { nextAt: this.#now(), lastAt: this.#now() };
+    }
     if (this.#failuresInARow < PAUSE_AFTER) return;
     const attempt = this.#failuresInARow - PAUSE_AFTER + 1;
     this.#pausedUntil = this.#now() + fullJitterMs(attempt, this.#random(), RETRY);

@@ -7,6 +7,7 @@
  * that does: 383 tickets for 300 events without asking, 300 with).
  */
 import { setTimeout as wait } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Inspection } from '../inspection/inspection.ts';
 import { fullJitterMs } from '../backoff.ts';
 import { Breaker } from './breaker.ts';
@@ -26,6 +27,11 @@ const NO_ANSWER: ReadonlySet<number | undefined> = new Set([undefined, 502, 504]
 const POISON_AFTER = 10;
 /** What an MES answers that has failed at what it was asked, and would again. */
 const FAILED_AT: ReadonlySet<number | undefined> = new Set([500, 501]);
+/** Answers of whatever stands before the MES while it is away, and of an address that is wrong: seldom about one ticket. */
+function isAstray({ code, status = 0 }: TicketError): boolean {
+  return code === 'MES_REJECTED' && ((status >= 300 && status < 400) || status === 404 || status === 405);
+}
+
 /** Errors of the journal that are about one entry, and would be the same again. */
 const OF_ENTRY: ReadonlySet<string> = new Set(['JOURNAL_NOT_FOUND', 'JOURNAL_EVIDENCE_UNREADABLE']);
 /** How long to wait for a journal that fails. */
@@ -68,6 +74,8 @@ export interface DeliveryState {
   online: boolean;
   /** False while the MES refuses the credentials. */
   authorised: boolean;
+  /** False while it does not say what has become of tickets. */
+  following: boolean;
 }
 
 /** What the MES says of a ticket it has had for a while. */
@@ -135,9 +143,13 @@ export class Delivery {
   #wake: () => void = () => undefined;
   #woken: Promise<void> = Promise.resolve();
   readonly #breaker: Breaker;
+  /** Tickets the MES has taken completely, in this run. */
+  #completed = 0;
+  /** How many that were when one was given up that the MES failed at: no other is until one more comes through. */
+  #gaveUpAt: number | undefined;
   /** How many deliveries had succeeded when the MES refused this one for who we are. */
   readonly #refusedAt = new Map<string, number>();
-  #state: DeliveryState = { waiting: 0, dead: 0, online: true, authorised: true };
+  #state: DeliveryState = { waiting: 0, dead: 0, online: true, authorised: true, following: true };
   readonly #ended: Promise<void>;
 
   constructor(options: DeliveryOptions) {
@@ -177,6 +189,11 @@ export class Delivery {
   /** Looks at the outbox again: somebody has put an entry back. */
   wake(): void {
     this.#wake();
+  }
+
+  /** Whether the MES says what has become of tickets. */
+  follows(following: boolean): void {
+    this.#show({ ...this.#state, following });
   }
 
   /** Tells the node that sent the ticket. */
@@ -276,6 +293,7 @@ export class Delivery {
       if (!known.complete) {
         await this.#complete(record, known, attempt);
         known.complete = true;
+        this.#completed += 1;
         this.#refusedAt.delete(key);
         this.#reached();
       }
@@ -294,6 +312,7 @@ export class Delivery {
         );
       } else {
         this.#refusedAt.delete(key);
+        if (failsAtIt(error, attempt)) this.#gaveUpAt = this.#completed;
         if (error instanceof TicketError && error.answered) this.#reached();
         await this.#quietly(known, () => this.#settle(record, answer));
       }
@@ -307,10 +326,10 @@ export class Delivery {
   }
 
   /**
-   * False also for what would pass in general: an MES that works and fails at this ticket again and again, or
-   * that lets others in and refuses this one.
+   * False also for what would pass in general: an MES that fails at this ticket again and again, or that lets others
+   * in and refuses this one. An MES that fails at everything costs one ticket its place, and not the whole queue.
    */
-  #mayPass({ key, attempts }: OutboxRecord, error: unknown, { answered }: Attempt): boolean {
+  #mayPass({ key, attempts }: OutboxRecord, error: unknown, attempt: Attempt): boolean {
     if (error instanceof JournalError) return false;
     // Nobody knows what it is, e.g. an answer of a shape no dialect expects: not for ever, and not unseen.
     if (!(error instanceof TicketError)) return attempts + 1 < POISON_AFTER;
@@ -318,7 +337,7 @@ export class Delivery {
       const succeeded = this.#refusedAt.get(key);
       return succeeded === undefined || succeeded === this.#breaker.successes;
     }
-    if (answered && FAILED_AT.has(error.status) && attempts + 1 >= POISON_AFTER) return false;
+    if (failsAtIt(error, attempt)) return attempts + 1 < POISON_AFTER || this.#gaveUpAt === this.#completed;
     return error.passing;
   }
 
@@ -413,12 +432,16 @@ export class Delivery {
   }
 
   #show(state: DeliveryState): void {
-    const { waiting, dead, online, authorised } = this.#state;
-    const same = state.waiting === waiting && state.dead === dead;
-    if (same && state.online === online && state.authorised === authorised) return;
+    if (isDeepStrictEqual(state, this.#state)) return;
     this.#state = state;
     for (const listener of this.#listeners.values()) listener.state(state);
   }
+}
+
+/** Whether it may be about this ticket, though it may as well be about the MES. */
+function failsAtIt(error: unknown, { answered }: Attempt): boolean {
+  if (!(error instanceof TicketError)) return false;
+  return isAstray(error) || (answered && FAILED_AT.has(error.status));
 }
 
 function numberOf({ ticketId }: Known): TicketAnswer {

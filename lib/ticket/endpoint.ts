@@ -9,6 +9,11 @@ import { Delivery, type DeliveryOptions, type Listener, type TicketBody } from '
 import { Follower, type FollowerOptions } from './follower.ts';
 import type { TicketNews } from './hook.ts';
 
+/** What the streams of an endpoint's tickets begin with. */
+export function addressOf(endpoint: string): string {
+  return `mes:${endpoint}:`;
+}
+
 export interface TicketEntry extends Omit<OutboxEntry, 'body'> {
   body: TicketBody;
 }
@@ -33,17 +38,23 @@ export class MesEndpoint {
   readonly #id: string;
   readonly #client: () => TicketClient;
   readonly #pollMs: number;
-  readonly #breaker = new Breaker();
+  readonly #breaker: Breaker;
   readonly #deliveries = new Map<string, Shared>();
 
   /**
    * `client` may throw a TicketError; who joins gets it.
-   * @param pollMs how often the MES is asked what has become of tickets; 0: never
+   * @param options.pollMs how often the MES is asked what has become of tickets; 0: never
+   * @param options.perSecond how many tickets a second go out after it was away; 0: as many as it takes
    */
-  constructor(id: string, client: () => TicketClient, { pollMs = 0 }: { pollMs?: number } = {}) {
+  constructor(
+    id: string,
+    client: () => TicketClient,
+    { pollMs = 0, perSecond = 0 }: { pollMs?: number; perSecond?: number } = {},
+  ) {
     this.#id = id;
     this.#client = client;
     this.#pollMs = pollMs;
+    this.#breaker = new Breaker({ perSecond });
   }
 
   /** Delivery starts at once, with what waits from earlier runs. */
@@ -65,6 +76,11 @@ export class MesEndpoint {
     };
   }
 
+  /** Whether tickets of this station are delivered here. */
+  serves(station: string): boolean {
+    return this.#deliveries.has(station);
+  }
+
   /** Somebody has put a ticket of this station back. */
   wake(station: string): void {
     this.#deliveries.get(station)?.delivery.wake();
@@ -81,7 +97,7 @@ export class MesEndpoint {
   #open(journal: StationJournal): Shared {
     const tickets = this.#client();
     // The journal is the station's own, so its entries for this MES are told by the MES alone.
-    const streamPrefix = `mes:${this.#id}:`;
+    const streamPrefix = addressOf(this.#id);
     const delivery = new Delivery({ journal, streamPrefix, tickets, breaker: this.#breaker });
     const follower = new Follower({
       journal,
@@ -90,6 +106,7 @@ export class MesEndpoint {
       everyMs: this.#pollMs,
       breaker: this.#breaker,
       tell: (change) => delivery.tell(change),
+      follows: (following) => delivery.follows(following),
     });
     return { delivery, follower, members: 0 };
   }

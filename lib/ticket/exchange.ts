@@ -6,7 +6,7 @@ import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { AllowedHosts } from './hosts.ts';
+import { ANY_HOST, type AllowedHosts } from './hosts.ts';
 import { TicketError } from './ticket-error.ts';
 
 /** More than this no ticket's answer needs. */
@@ -27,7 +27,7 @@ const MAX_SOCKETS = 4;
 /**
  * @throws TicketError `MES_URL_INVALID` or `MES_HOST_FORBIDDEN`
  */
-export function mesUrl(baseUrl: string, path = '', hosts = new AllowedHosts()): URL {
+export function mesUrl(baseUrl: string, path = '', hosts = ANY_HOST): URL {
   const url = URL.parse(`${baseUrl.replace(/\/+$/, '')}${path === '' ? '' : `/${path.replace(/^\/+/, '')}`}`);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new TicketError('MES_URL_INVALID', 'the address of the MES is not an http or https address', {
@@ -96,6 +96,7 @@ export interface Observed {
 export interface ExchangerOptions {
   /** For one request, from the first byte sent to the last byte received. */
   timeoutMs: number;
+  /** Any but link-local and metadata ones unless given. */
   hosts?: AllowedHosts | undefined;
   /** PEM certificates that are trusted instead of the public ones. */
   ca?: string | undefined;
@@ -115,7 +116,7 @@ export class Exchanger {
 
   constructor({ timeoutMs, hosts, ca, resolve = lookup, observe }: ExchangerOptions) {
     this.#timeoutMs = timeoutMs;
-    this.#hosts = hosts ?? new AllowedHosts();
+    this.#hosts = hosts ?? ANY_HOST;
     this.#lookup = guardedLookup(resolve, this.#hosts);
     this.#observe = observe;
     const connections = { keepAlive: true, maxSockets: MAX_SOCKETS };

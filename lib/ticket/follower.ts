@@ -11,6 +11,8 @@ import type { TicketAnswer, TicketBody, TicketChange } from './delivery.ts';
 
 /** Tickets asked about in one round. */
 const PER_ROUND = 50;
+/** Rounds that failed one after the other until somebody is told. */
+const FAILING_AFTER = 3;
 
 export interface FollowerOptions {
   journal: Pick<Journal, 'openOutbox' | 'outboxEntry' | 'deliveredAs' | 'noteReceiver'>;
@@ -20,6 +22,8 @@ export interface FollowerOptions {
   everyMs: number;
   tell: (change: TicketChange) => void;
   now?: () => Date;
+  /** Hears when the MES has not said for some rounds what has become of tickets, and when it does again. */
+  follows?: (following: boolean) => void;
   /** What is known of the MES: it is not asked while it is away or refuses who we are. */
   breaker?: Pick<Breaker, 'online' | 'authorised'>;
 }
@@ -30,6 +34,8 @@ export class Follower {
   readonly #ended: Promise<void>;
   /** Where the next round begins, so that each open ticket has its turn. */
   #after: string | null = null;
+  /** Rounds that failed since one did not. */
+  #failing = 0;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -69,9 +75,17 @@ export class Follower {
       if (signal.aborted) return;
       const { online, authorised } = this.#options.breaker ?? { online: true, authorised: true };
       if (!online || !authorised) continue;
-      // An MES that cannot be reached is the delivery's to report; the state is asked for again.
-      await this.#round().catch(() => undefined);
+      await this.#round().then(
+        () => this.#count(0),
+        () => this.#count(this.#failing + 1),
+      );
     }
+  }
+
+  #count(failing: number): void {
+    if (this.#abort.signal.aborted) return;
+    this.#failing = failing;
+    this.#options.follows?.(failing < FAILING_AFTER);
   }
 
   async #round(): Promise<void> {

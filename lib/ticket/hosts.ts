@@ -1,6 +1,7 @@
 /**
- * Which hosts tickets may go to. Link-local and metadata addresses never, and where the owner has listed
- * hosts, no other one: a flow somebody imported cannot send pictures of parts to anywhere it likes.
+ * Which hosts tickets may go to. Link-local and metadata addresses never, this machine where the owner has listed it,
+ * and where the owner has listed hosts, no other one: a flow somebody imported cannot send pictures of parts to anywhere
+ * it likes, nor ask the services of this machine, which trust whoever asks from it.
  */
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { TicketError } from './ticket-error.ts';
@@ -34,8 +35,8 @@ export class AllowedHosts {
   readonly #listed: readonly string[] | undefined;
 
   /**
-   * @param listed host names, addresses, and `*.plant.local` for every name that ends so; undefined: any host
-   *   but link-local and metadata ones
+   * @param listed host names, addresses, `*.plant.local` for every name that ends so, `*` for any; undefined: any host
+   *   but this machine, link-local and metadata ones
    */
   constructor(listed?: readonly string[]) {
     this.#listed = listed?.map((host) =>
@@ -61,12 +62,13 @@ export class AllowedHosts {
       .toLowerCase()
       .replace(/^\[|\]$/g, '')
       .replace(/\.$/, '');
-    if (this.#listed !== undefined && !this.#lists(host)) {
+    if (this.#listed?.includes('*') === false && !this.#lists(host)) {
       throw new TicketError('MES_HOST_FORBIDDEN', `${host} is not among the hosts that are allowed`, {
         hint: 'Add it to jidokaAllowedHosts in settings.js, or choose an MES that is listed.',
       });
     }
     if (isIP(host) !== 0) this.assertAddress(host);
+    else if (host === 'localhost' || host.endsWith('.localhost')) this.assertAddress('127.0.0.1');
   }
 
   /**
@@ -80,10 +82,13 @@ export class AllowedHosts {
       });
     }
     const home = LOOPBACK_NAMES.some((name) => this.#lists(name)) || this.#lists(address);
-    if (this.#listed !== undefined && !home && within(loopback, address)) {
+    if (!home && within(loopback, address)) {
       throw new TicketError('MES_HOST_FORBIDDEN', `${address} is this machine, which is not listed`, {
-        hint: 'Add localhost to jidokaAllowedHosts in settings.js if the MES runs here.',
+        hint: "If the MES runs here, set jidokaAllowedHosts: ['localhost', '*'] in settings.js; without '*' no other host is allowed.",
       });
     }
   }
 }
+
+/** For who uses this library without an owner who has a say: all but link-local and metadata addresses. */
+export const ANY_HOST = new AllowedHosts(['*', 'localhost']);

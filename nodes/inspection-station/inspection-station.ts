@@ -19,6 +19,12 @@ const POLICIES = ['single', 'dual'] as const satisfies readonly ArmingPolicy[];
 const HOUR_MS = 60 * 60 * 1000;
 const GIGABYTE = 1e9;
 
+const PRESSURE = {
+  warn: 'four fifths of the tickets that may wait do so',
+  shed: 'nearly as many tickets wait as may: telemetry is turned away',
+  full: 'as many tickets wait as may: further ones are refused',
+} as const;
+
 interface InspectionStationConfig {
   name: string;
   line: string;
@@ -27,6 +33,7 @@ interface InspectionStationConfig {
   defaultDeadlineMs: number;
   autonomy: Autonomy;
   arming: ArmingPolicy;
+  labelling: ArmingPolicy;
   leaseMs: number;
   /** What is thrown away, and when; what has no figure is kept for good. */
   retention: NonNullable<JournalOptions['retention']>;
@@ -51,6 +58,7 @@ function normalise(config: ConfigReader): InspectionStationConfig {
     defaultDeadlineMs: config.number('deadlineMs', { fallback: 900, min: 1, max: 600_000 }),
     autonomy: config.choice('autonomy', AUTONOMIES, 'act'),
     arming: config.choice('arming', POLICIES, 'single'),
+    labelling: config.choice('labelling', POLICIES, 'single'),
     leaseMs: config.number('leaseHours', { fallback: 8, min: 0.01, max: MAX_LEASE_MS / HOUR_MS }) * HOUR_MS,
     retention: retentionOf(config),
   };
@@ -89,18 +97,20 @@ export default function register(RED: NodeAPI): void {
         defaultDeadlineMs: config.defaultDeadlineMs,
         autonomy: config.autonomy,
         arming: config.arming,
+        labelling: config.labelling,
         leaseMs: config.leaseMs,
         openJournal: (options) =>
           openJournal({
             ...options,
             retention: config.retention,
             onState: (state, pressure) => {
-              if (pressure !== 'normal') {
-                node.warn(
-                  `OUTBOX_${pressure.toUpperCase()}: tickets wait for an MES that does not take them`,
-                );
+              if (pressure === 'normal') station.alarms.clear('JOURNAL_PRESSURE');
+              else station.alarms.raise({ code: 'JOURNAL_PRESSURE', message: PRESSURE[pressure] });
+              if (state === 'ready' || state === 'low') {
+                station.alarms.clear('JOURNAL_FAILING');
+                return;
               }
-              if (state === 'ready' || state === 'low') return;
+              station.alarms.raise({ code: 'JOURNAL_FAILING', message: `the journal is ${state}` });
               void station.disarm({ actor: 'system', reason: `the journal is ${state}` });
             },
           }),

@@ -16,6 +16,7 @@ interface Reason {
 
 export const reason = { type: 'string', minLength: 3, maxLength: 200 } as const;
 const threshold = { type: 'number' } as const;
+const defectClass = { type: 'string', minLength: 1, maxLength: 60 } as const;
 const MAX_ROWS = 500;
 const DECISIONS: readonly Decision[] = ['accept', 'review', 'reject'];
 const TRUTHS: readonly Truth[] = ['good', 'defect'];
@@ -184,12 +185,18 @@ export function registerStationRoutes(RED: NodeAPI): void {
         },
       }),
   );
-  act<Reason & { truth: Truth }>(
+  act<Reason & { truth: Truth; defectClass?: string }>(
     'parts/:partId/label',
     'gate.label',
-    body({ truth: { type: 'string', enum: TRUTHS } }, ['truth']),
-    (station, { truth, actor, reason: why }, params) =>
-      station.label({ partId: params['partId'] ?? '', truth, actor, reason: why }),
+    body({ truth: { type: 'string', enum: TRUTHS }, defectClass }, ['truth']),
+    (station, { truth, defectClass: named, actor, reason: why }, params) =>
+      station.label({
+        partId: params['partId'] ?? '',
+        truth,
+        ...(named === undefined ? {} : { defectClass: named }),
+        actor,
+        reason: why,
+      }),
   );
   act('commands/:commandId/confirm', 'plc.approve', body(), async (station, request, params) => {
     await station.approve(params['commandId'] ?? '', request);

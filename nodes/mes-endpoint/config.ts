@@ -47,6 +47,8 @@ export interface Config {
   /** As typed; empty for the public certificates. */
   caFile: string;
   pollMs: number;
+  /** Tickets a second after the MES was away. */
+  perSecond: number;
   fields: DialectFields;
 }
 
@@ -66,6 +68,7 @@ export function normalise(config: ConfigReader): Config {
     timeoutMs: config.number('timeoutSeconds', { fallback: 10, min: 0.1, max: 300 }) * 1000,
     caFile: config.text('caFile', ''),
     pollMs: config.number('pollMinutes', { fallback: 5, min: 0, max: 1440 }) * MINUTE_MS,
+    perSecond: config.number('drainPerSecond', { fallback: 20, min: 0.1, max: 1000 }),
     fields:
       dialect === 'rest' ? { ...fields, ticketsPath: config.text('ticketsPath', '/api/tickets') } : fields,
   };

@@ -39,7 +39,10 @@ export default function register(RED: NodeAPI): void {
           compile: expressionCompiler(RED, node),
         });
       // Before anything fails: the nodes that use it then report its error with their own inputs.
-      const mes = new MesEndpoint(node.id, tickets, { pollMs: config.pollMs });
+      const mes = new MesEndpoint(node.id, tickets, {
+        pollMs: config.pollMs,
+        perSecond: config.perSecond,
+      });
       (node as Node & { mes?: MesEndpoint }).mes = mes;
       const withdraw = announce({
         id: node.id,

@@ -23,6 +23,8 @@ import { recordPart, serviceOf, stationOf } from '../runtime/station.ts';
 import type { Message, NodeAPI } from '../runtime/types.ts';
 import { changeOutputs, KeptMessages, outputsOf, rebuiltPart } from './kept-messages.ts';
 import { registerTicketRoutes } from './routes.ts';
+import { watchStranded } from './stranded.ts';
+import { mesSource, showDelivery, TicketAlarms } from './ticket-alarms.ts';
 import { normaliseSource, sourceOf, type SourceConfig } from './source.ts';
 
 interface Config extends SourceConfig {
@@ -47,12 +49,14 @@ class TicketHandler implements Handlers, Listener {
   readonly #letGo: () => void;
   readonly #kept = new KeptMessages();
   readonly #entries = new TicketEntries();
+  readonly #alarms: TicketAlarms;
   #membership: Promise<Membership> | undefined;
 
   constructor(context: NodeContext<Config>) {
     this.#context = context;
     this.#station = stationOf(context.RED, context.config.stationId);
     this.#letGo = this.#station.hold();
+    this.#alarms = new TicketAlarms(this.#station.alarms, mesSource(context.RED, context.config.endpointId));
     // What waits from an earlier run goes out without an input; each input reports a failure again.
     this.#joined().catch((error: unknown) => context.fail(error));
   }
@@ -89,13 +93,9 @@ class TicketHandler implements Handlers, Listener {
     this.#context.emit(changeOutputs(change, this.#context.RED.util.generateId()));
   }
 
-  state({ waiting, dead, online, authorised }: DeliveryState): void {
-    const { status } = this.#context;
-    if (!authorised) status.show('failed', 'refused');
-    else if (dead > 0) status.show('failed', 'dead', { count: dead });
-    else if (!online) status.show('degraded', 'offline');
-    else if (waiting > 0) status.show('working', 'waiting', { count: waiting });
-    else status.show('ready', 'ready');
+  state(state: DeliveryState): void {
+    this.#alarms.follow(state);
+    showDelivery(this.#context.status, state);
   }
 
   async close(): Promise<void> {
@@ -138,6 +138,7 @@ class TicketHandler implements Handlers, Listener {
 
 export default function register(RED: NodeAPI): void {
   registerTicketRoutes(RED);
+  watchStranded(RED);
   registerNode<Config>(RED, {
     type: 'mes-ticket',
     migrations: MIGRATIONS,

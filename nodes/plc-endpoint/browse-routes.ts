@@ -34,6 +34,7 @@ const openSchema = {
   properties: {
     dialog: { type: 'string', pattern: '^[\\w-]{1,40}$' },
     nodeId: { type: 'string', pattern: '^[\\w.-]{1,80}$' },
+    protocol: { type: 'string', maxLength: 20 },
     ...Object.fromEntries(SECRETS.map((name) => [name, secret])),
   },
   required: ['dialog', 'nodeId', 'protocol'],

@@ -35,6 +35,7 @@ export class BrowseSession {
   readonly #looking: Looking;
   readonly #closed = new AbortController();
   #mqtt: Promise<MqttBrowser> | undefined;
+  #made: TagBrowser | undefined;
   #search: { abort: AbortController; state: SearchState } | undefined;
 
   constructor(looking: Looking) {
@@ -109,8 +110,9 @@ export class BrowseSession {
       this.#mqtt.catch(() => (this.#mqtt = undefined));
       return this.#mqtt;
     }
-    const browser = (await this.#up())?.browser?.();
-    if (browser !== undefined) return browser;
+    const link = await this.#up();
+    this.#made ??= link?.browser?.();
+    if (this.#made !== undefined) return this.#made;
     throw new BrowseSessionError('NOT_BROWSABLE', 'this protocol tells nothing about what there is', {
       hint: 'Write the tag as the program of the PLC has it.',
     });

@@ -166,3 +166,25 @@ export function duration(ms) {
 export function time(at) {
   return new Date(at).toLocaleTimeString();
 }
+
+export { ParetoChart, TrendChart } from './charts.js';
+export { PartPicture } from './picture.js';
+
+/** When the shift began that a moment is in: `starts` like `06:00,14:00,22:00`, in the time of this browser. */
+export function shiftStart(starts, now = new Date()) {
+  const minutes = String(starts)
+    .split(',')
+    .map((text) => /^\s*(\d{1,2}):(\d{2})\s*$/.exec(text))
+    .filter((match) => match !== null && Number(match[1]) < 24 && Number(match[2]) < 60)
+    .map((match) => Number(match[1]) * 60 + Number(match[2]))
+    .sort((one, other) => one - other);
+  if (minutes.length === 0) minutes.push(0);
+  const passed = now.getHours() * 60 + now.getMinutes();
+  const start = minutes.filter((each) => each <= passed).at(-1);
+  const began = new Date(now);
+  // Before the first start of the day it is still the last shift of yesterday.
+  if (start === undefined) began.setDate(began.getDate() - 1);
+  const at = start ?? minutes.at(-1);
+  began.setHours(Math.floor(at / 60), at % 60, 0, 0);
+  return began;
+}

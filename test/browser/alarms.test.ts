@@ -5,13 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
-import { startNodeRed, type NodeRed } from '../support/node-red.ts';
+import { startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 import { pageFlow, STATION } from '../support/page-flow.ts';
 
 const MARA = { username: 'mara', password: 'stamping-line-2' };
 const LOOKS = { username: 'gast', password: 'looks-on', permissions: ['read', 'jidoka.read'] };
 const MARKUP =
   '<img src=x onerror="window.hacked = true"> upper camera over the second turning unit of press line 4';
+
+const NIGHT = { surface: '#1d2329', bgPage: '#12161a', groupBg: '#1d2329', groupOutline: '#39424b' };
 
 describe('the alarms of a station in the browser', function () {
   this.timeout(120_000);
@@ -24,31 +26,12 @@ describe('the alarms of a station in the browser', function () {
   before(async function () {
     browser = await launchBrowser(this);
     home = mkdtempSync(join(tmpdir(), 'jidoka-alarms-'));
-    const alike = { z: 'page-tab', station: STATION.id, wires: [[], [], []] };
     nodeRed = await startNodeRed({
       version: '5',
       modules: ['@flowfuse/node-red-dashboard'],
       users: [MARA, LOOKS],
       settings: { httpAdminRoot: '/admin/', httpNodeRoot: '/' },
-      flows: [
-        ...pageFlow({ pages: ['alarms'], folder: join(home, 'station') }),
-        {
-          ...{ ...alike, id: 'al-camera', type: 'camera-capture', version: 1, name: MARKUP, x: 300, y: 100 },
-          ...{ source: 'folder', folder: join(home, 'no-such-folder'), trigger: 'interval', intervalMs: 500 },
-        },
-        {
-          ...{
-            ...alike,
-            id: 'al-score',
-            type: 'anomaly-score',
-            version: 2,
-            name: 'Top view',
-            x: 300,
-            y: 200,
-          },
-          ...{ looks: 'pictures', model: 'top', teaching: 'none' },
-        },
-      ],
+      flows: withoutNodes(),
     });
     page = await browser.newPage({ viewport: { width: 1280, height: 800 }, locale: 'en-US' });
     page.setDefaultTimeout(15_000);
@@ -60,6 +43,38 @@ describe('the alarms of a station in the browser', function () {
     rmSync(home, { recursive: true, force: true });
   });
 
+  const withoutNodes = (colors: Record<string, string> = {}): FlowNode[] =>
+    pageFlow({ pages: ['alarms'], folder: join(home, 'station'), colors });
+
+  /** A camera that is not there, and a node without a model. */
+  function faulty(): FlowNode[] {
+    const alike = { z: 'page-tab', station: STATION.id, wires: [[], [], []] };
+    return [
+      {
+        ...{ ...alike, id: 'al-camera', type: 'camera-capture', version: 1, name: MARKUP, x: 300, y: 100 },
+        ...{ source: 'folder', folder: join(home, 'no-such-folder'), trigger: 'interval', intervalMs: 500 },
+      },
+      {
+        ...{ ...alike, id: 'al-score', type: 'anomaly-score', version: 2, name: 'Top view', x: 300, y: 200 },
+        ...{ looks: 'pictures', model: 'top', teaching: 'none' },
+      },
+    ];
+  }
+
+  async function deploy(flows: FlowNode[]): Promise<void> {
+    const headers = { 'content-type': 'application/json' };
+    const asked = { client_id: 'node-red-admin', grant_type: 'password', scope: '*', ...MARA };
+    const answer = await nodeRed.request('/admin/auth/token', {
+      ...{ method: 'POST', headers, body: JSON.stringify(asked) },
+    });
+    const { access_token: token } = (await answer.json()) as { access_token: string };
+    const { ok } = await nodeRed.request('/admin/flows', {
+      ...{ method: 'POST', body: JSON.stringify(flows) },
+      headers: { ...headers, authorization: `Bearer ${token}` },
+    });
+    assert.ok(ok);
+  }
+
   async function signIn({ username, password }: { username: string; password: string }): Promise<void> {
     await page.click('[data-test=sign-in]');
     await page.fill('input[name=user]', username);
@@ -69,10 +84,13 @@ describe('the alarms of a station in the browser', function () {
   }
   const row = (code: string, state: string): string => `[data-alarm=${code}][data-state=${state}]`;
 
-  it('are listed by urgency with cause and what to do, and names are text', async () => {
+  it('are none at first, then listed by urgency with cause and what to do, and names are text', async () => {
     await page.goto(`${nodeRed.url}/dashboard/alarms`);
     await page.waitForSelector('.jidoka[data-state=signed-out]');
     await signIn(MARA);
+    await page.waitForSelector('[data-test=empty]');
+    await screenshot(page, 'alarms-empty');
+    await deploy([...withoutNodes(), ...faulty()]);
     await page.waitForSelector(row('CAMERA_LOST', 'unacknowledged'));
     await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
     const text = (await page.textContent(row('CAMERA_LOST', 'unacknowledged'))) ?? '';
@@ -102,7 +120,13 @@ describe('the alarms of a station in the browser', function () {
     await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
   });
 
-  it('fit a phone, and a control room at night', async () => {
+  it('outlive a deploy with who has seen them, and are read on a phone and at night', async () => {
+    await deploy([...withoutNodes(NIGHT), ...faulty()]);
+    await page.waitForSelector(`${row('CAMERA_LOST', 'acknowledged')}:has-text("seen by mara")`);
+    await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
+    await page.reload();
+    await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
+    await screenshot(page, 'alarms-dark');
     await page.setViewportSize({ width: 390, height: 844 });
     const width = await page.evaluate<[number, number]>(
       '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
@@ -120,6 +144,49 @@ describe('the alarms of a station in the browser', function () {
     await page.click('[data-test=show-history]');
     await page.waitForSelector('[data-test=history-problem]:has-text("not permitted")');
     await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
+  });
+
+  it('are in the side bar of the editor too, for whoever may act and for whoever may only look', async () => {
+    const editor = await browser.newPage({ viewport: { width: 1280, height: 800 }, locale: 'de-DE' });
+    const open = async ({ username, password }: { username: string; password: string }): Promise<void> => {
+      await editor.goto(`${nodeRed.url}/admin/`);
+      await editor.fill('#node-dialog-login-username', username);
+      await editor.fill('#node-dialog-login-password', password);
+      await editor.click('#node-dialog-login-submit');
+      await editor.waitForSelector('.red-ui-flow-node', { timeout: 30_000 });
+      await editor.waitForSelector('#red-ui-loading-progress', { state: 'hidden' });
+      await editor.evaluate(`RED.actions.invoke('jidoka:show-stations-tab')`);
+    };
+    const inBar = (code: string, state: string): string => `.jidoka-alarms ${row(code, state)}`;
+    errors.push(...complaints(editor));
+    await open(MARA);
+    await editor.click(`${inBar('MODEL_MISSING', 'unacknowledged')} [data-act=acknowledge]`);
+    await editor.waitForSelector(`${inBar('MODEL_MISSING', 'acknowledged')}:has-text("quittiert von mara")`);
+    const lost = inBar('CAMERA_LOST', 'acknowledged');
+    assert.ok(((await editor.textContent(lost)) ?? '').includes(MARKUP));
+    await editor.click(`${lost} [data-act=shelve]`);
+    await editor.selectOption('.jidoka-alarms select[name=minutes]', '60');
+    await editor.fill('.jidoka-alarms input[name=reason]', 'Objektiv wird gereinigt');
+    await screenshot(editor, 'alarms-side-bar', '.jidoka-stations');
+    await editor.press('.jidoka-alarms input[name=reason]', 'Enter');
+    await editor.waitForSelector(lost, { state: 'detached' });
+    await editor.waitForSelector('.jidoka-alarms > p:has-text("zurückgestellt: 1")');
+    await editor.click(`${inBar('MODEL_MISSING', 'acknowledged')} summary`);
+    await editor.evaluate("document.documentElement.classList.add('nr-theme-dark')");
+    await screenshot(editor, 'alarms-side-bar-dark', '.jidoka-stations');
+    assert.equal(await editor.evaluate('window.hacked'), undefined);
+    await editor.evaluate('localStorage.clear()');
+    await open(LOOKS);
+    await editor.waitForSelector(inBar('MODEL_MISSING', 'acknowledged'));
+    assert.equal(await editor.$('.jidoka-alarms [data-act]'), null, 'nothing is offered that is refused');
+    await editor.close();
+  });
+
+  it('say so when Node-RED no longer answers, and show what was known last', async () => {
+    await nodeRed.stop();
+    await page.waitForSelector('[data-test=offline]');
+    await page.waitForSelector('[data-alarm=MODEL_MISSING]');
+    await screenshot(page, 'alarms-offline');
   });
 
   it('ran nothing a name holds', async () => {

@@ -7,6 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openJournal } from '../../lib/journal/journal.ts';
 import type { Journal } from '../../lib/journal/types.ts';
 import { ModbusTransport } from '../../lib/plc/modbus.ts';
+import { MqttTransport } from '../../lib/plc/mqtt.ts';
 import { OpcUaTransport } from '../../lib/plc/opcua.ts';
 import type { Transport } from '../../lib/plc/transport.ts';
 import { seededRandom } from '../../lib/statistics/random.ts';
@@ -17,6 +18,8 @@ import { CommandLoad, holdingWrites, keepArmed, type Effect, type Judgement } fr
 import { startFaultProxy, type Direction, type FaultProxy, type Toxic } from '../support/fault-proxy.ts';
 import { blindTickets, judgeTickets, TicketLoad } from '../support/fault-tickets.ts';
 import { startModbusServer } from '../support/modbus-server.ts';
+import { MqttBroker } from '../support/mqtt-broker.ts';
+import { MqttDevice, TOPICS, type DeviceTag } from '../support/mqtt-device.ts';
 import { startOpcUaServer } from '../support/opcua-server.ts';
 import { pause } from '../support/ordeal.ts';
 import { seed } from '../support/properties.ts';
@@ -90,6 +93,32 @@ async function modbusPlc(runs: number): Promise<Plc> {
     tag: (run) => `holding:${run * 2}:float32`,
     sessions: () => server.sockets(),
     stop: () => server.stop(),
+  };
+}
+
+/** The fault is between us and the broker; the device has a link of its own. */
+async function mqttPlc(runs: number): Promise<Plc> {
+  const effects = Array.from({ length: runs }, (): Effect[] => []);
+  const broker = new MqttBroker();
+  await broker.start();
+  const tags = effects.map((_, run): [string, DeviceTag] => [`number${run}`, { value: 0, type: 'Double' }]);
+  const device = new MqttDevice(Object.fromEntries(tags));
+  device.hold = (value, tag) => {
+    effects[Number(tag.replace('number', ''))]?.push({ value: Number(value), at: performance.now() });
+    return value;
+  };
+  await device.connect(broker.url);
+  return {
+    port: broker.port,
+    effects,
+    transport: (port) =>
+      new MqttTransport({ url: `mqtt://127.0.0.1:${port}`, version: '3.1.1', staleMs: 600_000, ...TOPICS }),
+    tag: (run) => `number${run}`,
+    sessions: () => broker.connections - 1,
+    stop: async () => {
+      device.leave();
+      await broker.kill();
+    },
   };
 }
 
@@ -177,6 +206,7 @@ describe('a link that fails', function () {
   const PROTOCOLS = [
     { name: 'OPC UA', start: opcUaPlc },
     { name: 'Modbus', start: modbusPlc },
+    { name: 'MQTT', start: mqttPlc },
   ];
   for (const { name, start } of PROTOCOLS) {
     it(`to ${name} lets no command take effect twice, late, or against its outcome`, async () => {

@@ -10,7 +10,9 @@ import type { Message, NodeAPI } from '../../nodes/runtime/types.ts';
 type Register = (RED: NodeAPI) => void;
 
 const require = createRequire(import.meta.url);
-helper.init(require.resolve('node-red'));
+// The MES of a test runs beside it.
+const settings = { jidokaAllowedHosts: ['localhost', '*'] };
+helper.init(require.resolve('node-red'), settings as unknown as Parameters<typeof helper.init>[1]);
 
 // Node-RED's own nodes ship without types, and belong to whichever release of Node-RED is installed.
 const catchNode = createRequire(require.resolve('node-red'))(

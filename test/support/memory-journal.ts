@@ -100,6 +100,8 @@ export class MemoryJournal implements Journal {
   }
 
   recordLabel = notHere;
+  figures = notHere;
+  waitingForReview = notHere;
   labels = notHere;
   acceptOutbox = notHere;
   dueOutbox = notHere;
@@ -107,6 +109,10 @@ export class MemoryJournal implements Journal {
   outbox = notHere;
   outboxEntry = notHere;
   requeueOutbox = notHere;
+  undelivered = notHere;
+  requeueAllOutbox = notHere;
+  readdressOutbox = notHere;
+  setAsideOutbox = notHere;
   noteReceiver = notHere;
   openOutbox = notHere;
   deliveredAs = notHere;

@@ -22,7 +22,7 @@ export class MqttDevice {
   /** Milliseconds each command said it might still be begun in. */
   readonly ttlsMs: number[] = [];
   /** What it makes of a value it is given. */
-  hold: (value: TagValue) => TagValue = (value) => value;
+  hold: (value: TagValue, tag: string) => TagValue = (value) => value;
   readonly #tags: Map<string, DeviceTag>;
   /** Ids it has carried out. */
   readonly #done = new Set<string>();
@@ -92,7 +92,7 @@ export class MqttDevice {
     else if (known?.writable === false || typeof known?.value !== typeof value) result = 2;
     if (result === 1 && known !== undefined) {
       this.#done.add(id);
-      known.value = this.hold(value);
+      known.value = this.hold(value, tag);
       this.writes.push({ tag, value });
       void this.#publishState(tag);
     }

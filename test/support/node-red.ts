@@ -296,6 +296,16 @@ export class NodeRed {
     await this.#flowsRunning(before);
   }
 
+  /** Ends the process as a crash does, in the middle of whatever it does; what it has told us by then is read. */
+  async kill(): Promise<void> {
+    if (!this.#ended) {
+      const gone = once(this.#child, 'close');
+      this.#child.kill('SIGKILL');
+      await gone;
+    }
+    killGroup(this.#child);
+  }
+
   /** Stops the flows, ends the process and its group. Throws when a message of ours broke the rule of the wire. */
   async stop(): Promise<void> {
     this.#child.ref();
@@ -453,6 +463,8 @@ export async function startNodeRed(options: NodeRedOptions): Promise<NodeRed> {
           telemetry: { enabled: false, updateNotification: false },
           externalModules: { autoInstall: false, palette: { allowInstall: false, allowUpload: false } },
           editorTheme: { tours: false },
+          // The MES of a test runs beside it.
+          jidokaAllowedHosts: ['localhost', '*'],
           ...options.settings,
         },
         users: users.map(({ username, password, permissions = '*' }) => ({

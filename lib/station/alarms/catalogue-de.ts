@@ -146,6 +146,13 @@ export const CATALOGUE_DE: Readonly<Record<AlarmCode, AlarmText>> = {
     consequence: 'Tickets warten im Journal und gehen der Reihe nach hinaus, sobald es antwortet.',
     action: 'Netz, Adresse und Anmeldung des MES prüfen.',
   },
+  TICKET_STRANDED: {
+    title: 'Tickets ohne MES',
+    cause:
+      'Das MES, für das sie bestimmt waren, wurde aus dem Flow gelöscht oder durch einen Import neu angelegt.',
+    consequence: 'Niemand stellt sie zu.',
+    action: 'Im Ticket-Node an das MES übergeben, das an seine Stelle getreten ist, oder zurückstellen.',
+  },
   TICKET_DEAD: {
     title: 'Ticket endgültig abgelehnt',
     cause: 'Das MES hat ein Ticket abgelehnt, oder es wurde zu oft versucht.',

@@ -225,11 +225,21 @@ export const CATALOGUE = {
   MES_UNREACHABLE: {
     priority: 'medium',
     kind: 'state',
+    // A restart of an MES is no business of the line's.
+    onDelayMs: 300 * SECOND,
     explains: { JOURNAL_PRESSURE: 'station' },
     title: 'MES not reachable',
     cause: 'The MES has not taken tickets for some time.',
     consequence: 'Tickets wait in the journal and go out in order when it answers.',
     action: 'Check network, address and sign-in of the MES.',
+  },
+  TICKET_STRANDED: {
+    priority: 'medium',
+    kind: 'state',
+    title: 'Tickets without an MES',
+    cause: 'The MES they were meant for was deleted from the flow, or made anew by an import.',
+    consequence: 'Nobody delivers them.',
+    action: 'Hand them over to the MES that took its place, or set them aside, in the ticket node.',
   },
   TICKET_DEAD: {
     priority: 'medium',

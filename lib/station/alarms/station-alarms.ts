@@ -21,11 +21,16 @@ export class StationAlarms {
   /** Called with every change. */
   follow({ arming, mode, concerns }: Stand): void {
     const { state, reason } = arming;
-    this.#set('LOCKED_OUT', state === 'LOCKED_OUT', reason);
-    this.#set('TRIPPED', state === 'TRIPPED' || state === 'LOCKED_OUT', reason);
     const why = `${mode}: ${concerns.map(({ message }) => message).join('; ')}`;
-    this.#set('STATION_STOPPED', mode === 'STOPPED', why);
-    this.#set('STATION_DEGRADED', mode !== 'NORMAL', why);
+    const found: { code: AlarmCode; isSo: boolean; message: string }[] = [
+      { code: 'LOCKED_OUT', isSo: state === 'LOCKED_OUT', message: reason },
+      { code: 'TRIPPED', isSo: state === 'TRIPPED' || state === 'LOCKED_OUT', message: reason },
+      { code: 'STATION_STOPPED', isSo: mode === 'STOPPED', message: why },
+      { code: 'STATION_DEGRADED', isSo: mode !== 'NORMAL', message: why },
+    ];
+    // What explains another comes before it and goes after it: otherwise the other would be seen for a moment.
+    for (const { code, message, isSo } of found) if (isSo) this.#list.raise({ code, message });
+    for (const { code, isSo } of found.toReversed()) if (!isSo) this.#list.clear(code);
     const codes = concerns.map(({ code }) => code).filter(isAlarmCode);
     // Whoever resets the station says that the causes are gone.
     for (const code of this.#concerns) if (!codes.includes(code)) this.#list.clear(code);
@@ -35,10 +40,5 @@ export class StationAlarms {
   /** What the station was concerned about before a restart it still is. */
   restore({ concerns }: Pick<Stand, 'concerns'>): void {
     for (const { code } of concerns) if (isAlarmCode(code)) this.#list.confirm(code);
-  }
-
-  #set(code: AlarmCode, isSo: boolean, message: string): void {
-    if (isSo) this.#list.raise({ code, message });
-    else this.#list.clear(code);
   }
 }

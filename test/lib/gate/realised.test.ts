@@ -35,6 +35,8 @@ function label(sequence: number, truth: Label['truth'], changes: Partial<Label> 
     score: 4,
     modelDigest: 'sha256:aa',
     actor: 'mara',
+    defectClass: null,
+    proposedBy: null,
     reason: 'looked',
     at: '',
     ...changes,

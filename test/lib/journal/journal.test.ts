@@ -116,6 +116,8 @@ describe('journal', () => {
         verdictReason: 'below-threshold',
         score: 1,
         modelDigest: null,
+        defectClass: null,
+        proposedBy: null,
         actor: 'mara',
         reason: 'looked at it',
         at: kept.at,

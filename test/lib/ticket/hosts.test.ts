@@ -5,11 +5,17 @@ import { AllowedHosts } from '../../../lib/ticket/hosts.ts';
 const REFUSED = { code: 'MES_HOST_FORBIDDEN' };
 
 describe('the hosts tickets may go to', () => {
-  it('are all but link-local and metadata ones where the owner has listed none', () => {
+  it('are all but this machine, link-local and metadata ones where the owner has listed none', () => {
     const hosts = new AllowedHosts();
-    for (const host of ['mes.plant.local', '10.0.0.7', '127.0.0.1', '[::1]', '8.8.8.8'])
-      hosts.assertHost(host);
-    for (const host of ['169.254.169.254', '[fe80::1]', '100.100.100.200']) {
+    for (const host of ['mes.plant.local', '10.0.0.7', '8.8.8.8']) hosts.assertHost(host);
+    for (const host of [
+      '169.254.169.254',
+      '[fe80::1]',
+      '100.100.100.200',
+      '127.0.0.1',
+      '[::1]',
+      'localhost',
+    ]) {
       assert.throws(() => hosts.assertHost(host), REFUSED, host);
     }
   });
@@ -48,6 +54,15 @@ describe('the hosts tickets may go to', () => {
       await assert.rejects(asked, REFUSED, address);
       exchanger.close();
     }
+  });
+
+  it('are any, this machine too, where the owner says so', () => {
+    const hosts = new AllowedHosts(['localhost', '*']);
+    for (const host of ['mes.plant.local', '10.0.0.7', '127.0.0.1', 'localhost']) hosts.assertHost(host);
+    const others = new AllowedHosts(['*']);
+    others.assertHost('mes.plant.local');
+    assert.throws(() => others.assertHost('127.0.0.1'), REFUSED);
+    assert.throws(() => hosts.assertHost('169.254.169.254'), REFUSED);
   });
 
   it('include this machine where it is listed', () => {

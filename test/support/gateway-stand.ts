@@ -1,6 +1,6 @@
 /**
- * A gateway under load that is deployed again and again: cameras and models, commands to three kinds of PLC, tickets
- * to an MES, all of it real, and what the servers have seen of it.
+ * A gateway under load: a camera and a model, commands to three kinds of PLC, tickets to an MES, all of it real, and
+ * what the servers have seen of it.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { testImage } from './camera-server.ts';
 import { startModbusServer, type ModbusServer } from './modbus-server.ts';
 import { MqttBroker } from './mqtt-broker.ts';
 import { MqttDevice, TOPICS } from './mqtt-device.ts';
+import { lackingType } from './lacking-nodes.ts';
 import type { FlowNode } from './node-red.ts';
 import { startOpcUaServer, type TestServer } from './opcua-server.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
@@ -28,7 +29,7 @@ const WATCHED_TAG = 'ns=1;s=Number1';
 
 export type Links = Record<Protocol, number>;
 
-export class RedeployStand {
+export class GatewayStand {
   /** Numbers in the order each PLC took them. */
   readonly effects: Readonly<Record<Protocol, number[]>> = { opcua: [], modbus: [], mqtt: [] };
   readonly mes = new Mes();
@@ -105,12 +106,12 @@ export class RedeployStand {
 
   /**
    * Parts by the camera's own rhythm, each rejected, commanded to each PLC, ticketed.
-   * @param lacking types in whose place one whose close is left out stands
+   * @param lacking types in whose place one stands that lacks a guard
    */
   flow(userDir: string, lacking: readonly string[] = []): FlowNode[] {
     const ours = (id: string, type: string, properties: Record<string, unknown>): FlowNode => ({
       id,
-      type: lacking.includes(type) ? `unclosed-${type}` : type,
+      type: lacking.includes(type) ? lackingType(type) : type,
       version: ['plc-write', 'mes-ticket', 'mes-endpoint'].includes(type) ? 2 : 1,
       ...properties,
     });
@@ -126,7 +127,10 @@ export class RedeployStand {
         maxPerMinute: '60000',
         // A machine that is short of time is no fault of a link: nothing here runs out.
         timeoutMs: '10000',
-        wires: [[next], [next]],
+        wires: [
+          [next, 'commanded'],
+          [next, 'commanded'],
+        ],
       });
     return [
       { id: 'flow', type: 'tab', label: 'Press 4' },
@@ -194,9 +198,13 @@ export class RedeployStand {
         tag: WATCHED_TAG,
         wires: [[]],
       }),
-      { id: 'ticketed', type: 'debug', z: 'flow', x: 100, y: 100, active: true, wires: [] },
-      { id: 'catch', type: 'catch', z: 'flow', x: 100, y: 100, wires: [['caught']] },
-      { id: 'caught', type: 'debug', z: 'flow', x: 100, y: 100, active: true, wires: [] },
+      // What is said, and to whom.
+      { ...placed, id: 'commanded', type: 'debug', active: true, wires: [] },
+      { ...placed, id: 'ticketed', type: 'debug', active: true, wires: [] },
+      { ...placed, id: 'accepts', type: 'complete', scope: ['ticket'], wires: [['accepted']] },
+      { ...placed, id: 'accepted', type: 'debug', active: true, wires: [] },
+      { ...placed, id: 'catch', type: 'catch', wires: [['caught']] },
+      { ...placed, id: 'caught', type: 'debug', active: true, wires: [] },
     ];
   }
 
