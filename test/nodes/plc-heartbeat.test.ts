@@ -53,6 +53,37 @@ describe('the heartbeat of plc-endpoint', function () {
     assert.deepEqual(plc.writes, []);
   });
 
+  for (const [what, stops, code] of [
+    ['the PLC no longer hears it', () => server.close(), 'HEARTBEAT_LOST'],
+    ["the PLC's own stands still", () => plc.torque.stop(), 'PLC_STOPPED'],
+  ] as const) {
+    it(`disarms the station when ${what}, and lets nothing leave until it is back`, async () => {
+      const own = { plcHeartbeatTag: 'ns=1;s=Line.Torque.PlcHeartbeat', beatTimeoutMs: '3000' };
+      flow = await endpoint({
+        ...HEARTBEAT,
+        ...ARM,
+        ...(code === 'PLC_STOPPED' ? own : { beatTimeoutMs: '3000' }),
+      });
+      const { station } = flow;
+      while (fellBack()) await once(plc.torque, 'scan');
+      await station.arm({ actor: 'anna', reason: 'shift start' });
+      const disarmed = new Promise<void>((resolve) => {
+        station.onChange(() => {
+          if (station.arming().state === 'DISARMED') resolve();
+        });
+      });
+      await stops();
+      await disarmed;
+      assert.match(station.arming().reason, new RegExp(`^${code}: Line PLC`));
+      await station.arm({ actor: 'anna', reason: 'again' });
+      const { outcome } = await station.command({
+        ...{ target: 'write', value: 40, actor: 'anna', reason: 'a test', idempotencyKey: 'k-1' },
+        signal: new AbortController().signal,
+      });
+      assert.equal(outcome, 'refused');
+    });
+  }
+
   it('wants a heartbeat with an Arm bit', async () => {
     flow = await endpoint(ARM);
     const status = node('plc') as unknown as { plc?: unknown };
