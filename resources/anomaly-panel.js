@@ -115,6 +115,7 @@
         if (problem) return Jidoka.problemElement(problem);
         return model ? undefined : $('<p>', { class: 'jidoka-hint', text: text('panel.noModel') });
       });
+      this.#draw('lesson', [state.lesson, state.candidate?.digest, Boolean(work)], () => this.#lesson(state));
       this.#part('actions').toggle(deployed);
       this.#part('teach').prop('disabled', Boolean(work));
       this.#part('cancel').toggle(Boolean(work));
@@ -153,6 +154,23 @@
         .find('.jidoka-step')
         .text(text('stage.step', { step: STAGES.indexOf(stage) + 1, steps: STAGES.length }));
       this.#draw('pointed-out', findings, () => findings.length > 0 && this.#findings(findings));
+    }
+
+    // --- a lesson that a person looks through on the dashboard, and the version that came of it
+
+    #lesson({ lesson, candidate, work }) {
+      const text = this.#text;
+      if (!candidate) {
+        return lesson && $('<p>', { class: 'jidoka-hint', text: text('panel.lesson', lesson) });
+      }
+      const button = (verb, question) =>
+        $('<button>', { type: 'button', class: 'red-ui-button', text: text(`panel.${verb}`) })
+          .prop('disabled', Boolean(work))
+          .on('click', () => void this.#confirmed(`candidate/${verb}`, `panel.${question}`, `panel.${verb}`));
+      return [
+        $('<p>', { class: 'jidoka-hint', text: text('panel.candidate', { parts: candidate.parts }) }),
+        $('<div>', { class: 'jidoka-bar' }).append(button('serve', 'askServe'), button('drop', 'askDrop')),
+      ];
     }
 
     // --- the model that serves

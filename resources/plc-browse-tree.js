@@ -89,7 +89,7 @@
       const twisty = $('<i>', { class: 'jidoka-twisty fa', 'aria-hidden': 'true' });
       twisty.addClass(entry.hasChildren ? 'fa-caret-right' : '');
       const icon = { folder: 'fa-folder-o', object: 'fa-cube', variable: 'fa-tag' }[entry.kind];
-      const name = $('<span>', { class: 'jidoka-name', text: entry.name });
+      const name = $('<span>', { class: 'jidoka-name' }).append($('<span>', { text: entry.name }));
       if (entry.path && entry.path.length > 0) {
         $('<small>', { text: `${entry.path.join(' › ')} › ` }).prependTo(name);
       }

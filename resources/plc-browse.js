@@ -86,12 +86,16 @@
     begin() {
       this.#timer = setInterval(() => this.#refresh(), VALUE_MS);
       const { tag } = this.#options;
-      if (this.#protocol === 'modbus' || this.#protocol === 's7') this.#view.first.trigger('focus');
+      this.#view.first.trigger('focus');
       if (this.#protocol === 's7') {
         this.#view.tree.hide();
         this.#view.status.text(text('browse.s7'));
       } else if (this.#protocol === 'modbus') void this.#top();
-      else void this.#top().then(() => this.#tree.focus());
+      else
+        void this.#top().then(() => {
+          // Whoever types a search already is left alone.
+          if (this.#view.first.val() === '') this.#tree.focus();
+        });
       if (tag) void this.#look(tag);
     }
 
@@ -159,7 +163,11 @@
           return this.#look(`${place},${type.val()}${byte.val()}${suffix}`);
         });
       } else {
-        const words = $('<input>', { type: 'search', autocomplete: 'off', class: 'jidoka-browse-search' });
+        const words = $('<input>', { type: 'search', class: 'jidoka-browse-search' }).attr(
+          'autocomplete',
+          'off',
+        );
+        this.#view.first = words;
         labelled('search', words).addClass('jidoka-wide-tool');
         words.on('keydown', (event) => {
           if (event.key === 'Enter') void this.#search(String(words.val()).trim());

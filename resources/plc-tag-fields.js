@@ -33,7 +33,10 @@
   }
 
   function change(label, input, to) {
-    return { label, from: String(input.val() ?? ''), to: String(to), apply: () => set(input, to) };
+    const shown = (value) =>
+      input.is('select') ? input.find(`option[value="${value}"]`).text() || value : value;
+    const from = String(input.val() ?? '');
+    return { label, from: shown(from), to: shown(String(to)), apply: () => set(input, to) };
   }
 
   /** Limits that lie within those that are there: what the engineer has narrowed stays narrow. */

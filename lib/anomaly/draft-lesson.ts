@@ -88,7 +88,7 @@ export class DraftLesson {
   #record: UnfinishedLesson;
   readonly #choices: Map<string, Choice>;
   /** In the order they came. */
-  readonly #lines: Map<string, CollectedLine>;
+  readonly #lines = new Map<string, CollectedLine>();
   #findings: readonly Finding[];
   readonly #waiting: LabelledFrame[] = [];
   #wake: () => void = () => undefined;
@@ -102,8 +102,10 @@ export class DraftLesson {
     this.#record = record;
     this.#choices = choices;
     this.#findings = record.findings ?? [];
-    const kept = record.collected.filter(({ id }) => id !== '');
-    this.#lines = new Map(kept.map((line) => [line.id, line]));
+    // the first of those that are the same
+    for (const line of record.collected) {
+      if (line.id !== '' && !this.#lines.has(line.id)) this.#lines.set(line.id, line);
+    }
   }
 
   /** The draft on disk; undefined where there is none. Throws `MODEL_NAME_INVALID`. */

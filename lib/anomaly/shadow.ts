@@ -47,7 +47,8 @@ export interface ShadowState extends ShadowPair {
   candidateMs: number;
   /** The newest. */
   differing: ShadowPart[];
-  ended: 'parts' | 'time' | 'stopped' | null;
+  /** `failed`: it could not be loaded. */
+  ended: 'parts' | 'time' | 'stopped' | 'failed' | null;
 }
 
 /** Nobody looks through more. */

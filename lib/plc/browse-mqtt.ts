@@ -32,7 +32,8 @@ export class MqttBrowser implements TagBrowser {
   /** Begins to listen. Rejects with `PLC_LINK_LOST`, `PLC_SIGN_IN`, `PLC_CERTIFICATE` or `PLC_LIBRARY_MISSING`. */
   async listen(): Promise<void> {
     // The name of a client belongs to the one that carries commands, which another of the same name would throw out.
-    const { clientId: _taken, ...options } = this.#options;
+    const options = { ...this.#options };
+    delete options.clientId;
     try {
       const { connectAsync } = await loadLibrary();
       const client = await connectAsync({ ...(await clientOptions(options)), manualConnect: false });

@@ -138,8 +138,9 @@ function entryOf(
 ): BrowseEntry {
   if (facts === undefined) return { ...base, hasChildren: true };
   if (canBeText) return { ...base, ...facts };
-  const { tagType: _cannotBeNamed, ...rest } = facts;
-  return { ...base, ...rest, obstacle: 'name' };
+  const entry: BrowseEntry = { ...base, ...facts, obstacle: 'name' };
+  delete entry.tagType;
+  return entry;
 }
 
 export interface Description {
@@ -205,7 +206,7 @@ function childrenIn(references: readonly ReferenceDescription[] | null): Child[]
     const isElsewhere = nodeId.serverIndex !== 0;
     if (isLeftOut || isElsewhere || children.has(key)) continue;
     const isFolder = typeDefinition.namespace === 0 && typeDefinition.value === FOLDER_TYPE;
-    const kind = Number(nodeClass) !== OBJECT ? 'variable' : isFolder ? 'folder' : 'object';
+    const kind = nodeClass !== OBJECT ? 'variable' : isFolder ? 'folder' : 'object';
     children.set(key, { nodeId, kind, name: displayName.text ?? browseName.name ?? key });
   }
   return [...children.values()];

@@ -113,6 +113,11 @@ class LocalStation implements StationControl {
       onChange: () => this.#changed(),
       onClockStep: (message) => this.alarms.raise({ code: 'CLOCK_STEPPED', message }),
     });
+    this.#parts = new Parts(
+      { station: this.name, deadlineMs: this.defaultDeadlineMs },
+      this.#memory,
+      this.#clock,
+    );
     this.#labels = new Labels({
       station: this.name,
       memory: this.#memory,
@@ -120,11 +125,6 @@ class LocalStation implements StationControl {
       people: this.labelling === 'dual' ? 2 : 1,
       now: () => new Date(),
     });
-    this.#parts = new Parts(
-      { station: this.name, deadlineMs: this.defaultDeadlineMs },
-      this.#memory,
-      this.#clock,
-    );
     this.#overrides = new Overrides(this.#record);
     this.#requests = new Requests(this.name, () => this.journal(), this.#record);
     this.#stopTicking = this.#clock.every(TICK_MS, () => {

@@ -17,6 +17,7 @@ import { lessonSettings, lessonSource, type LessonConfig } from './lesson-config
 import { ServedScorer } from './served-scorer.ts';
 import type { SubjectContext } from './subject.ts';
 import { TeachingReport } from './teaching-report.ts';
+import { standDownForChanged } from '../runtime/station.ts';
 
 export interface KeeperOptions extends ScorerOptions, LessonConfig {
   model: string;
@@ -150,6 +151,7 @@ export class ModelKeeper {
       if (model !== undefined) await this.#served.use(model);
     } catch (error) {
       this.#unusable = error;
+      standDownForChanged(this.#station, error);
       throw error;
     }
   }

@@ -48,6 +48,10 @@ export class Shadow {
   #restUntil = 0;
   #running: Promise<void> = Promise.resolve();
   #isBusy = false;
+  /** Ends when the new version is loaded: it is tried first, which takes seconds. */
+  #opening: Promise<void> = Promise.resolve();
+  /** Ends when what was counted is in the ledger. */
+  #ended: Promise<void> = Promise.resolve();
 
   constructor(
     context: SubjectContext,
@@ -67,7 +71,7 @@ export class Shadow {
   }
 
   get isRunning(): boolean {
-    return this.#scorer !== undefined;
+    return this.#state?.ended === null;
   }
 
   /** Goes on with what was begun before a restart, for the candidate that is there. */
@@ -76,10 +80,10 @@ export class Shadow {
     const saved = (await journal.getValue(this.#key)) as ShadowState | undefined | null;
     if (candidate === undefined || saved?.candidate !== candidate.digest) return;
     this.#state = saved;
-    if (saved.ended === null) await this.#run(candidate);
+    if (saved.ended === null) this.#begin(candidate);
   }
 
-  /** Throws `SHADOW_RUNNING`, and as `Scorer.open`. */
+  /** Begins; what cannot run is reported and shows in the state. Throws `SHADOW_RUNNING`. */
   async start(
     { parts, minutes }: ShadowOptions,
     served: AnomalyModel,
@@ -95,7 +99,7 @@ export class Shadow {
     this.#heat.clear();
     this.#by = by;
     this.#state = beginShadow({ served: served.digest, candidate: candidate.digest }, { parts, untilMs });
-    await this.#run(candidate);
+    this.#begin(candidate);
     await this.#record('model.shadow', by, { parts, minutes, candidate: candidate.digest });
     await this.#save();
   }
@@ -153,9 +157,17 @@ export class Shadow {
     if (this.#state !== undefined) await this.#save();
   }
 
+  #begin(candidate: AnomalyModel): void {
+    this.#candidate = candidate;
+    this.#opening = this.#run(candidate).catch((error: unknown) => {
+      if (this.#context.signal.aborted) return;
+      if (this.#state !== undefined) this.#state = { ...this.#state, ended: 'failed' };
+      this.#context.fail(error);
+    });
+  }
+
   async #run(candidate: AnomalyModel): Promise<void> {
     this.#scorer = await Scorer.open(candidate, this.#options, { signal: this.#context.signal });
-    this.#candidate = candidate;
     const { untilMs = null } = this.#state ?? {};
     if (untilMs === null) return;
     this.#timer = setTimeout(
@@ -181,7 +193,7 @@ export class Shadow {
     const { boxes } = scored.section;
     const part = { partId, at, scores, limits, boxes, servedMs: served.ms, candidateMs };
     const { state, differs } = compareShadow(before, part);
-    this.#state = state;
+    this.#state = { ...state, ended: null };
     if (differs) {
       const level = scorer.normalLevel;
       this.#heat.set(partId, { map: scored.map, columns: scored.columns, level });
@@ -192,8 +204,13 @@ export class Shadow {
     else if (state.seen % SAVE_EVERY === 0) await this.#save();
   }
 
-  async #end(how: NonNullable<ShadowState['ended']>, by: By): Promise<void> {
-    if (!this.isRunning || this.#state === undefined) return;
+  #end(how: NonNullable<ShadowState['ended']>, by: By): Promise<void> {
+    if (this.isRunning) this.#ended = this.#close(how, by);
+    return this.#ended;
+  }
+
+  async #close(how: NonNullable<ShadowState['ended']>, by: By): Promise<void> {
+    if (this.#state === undefined) return;
     this.#state = { ...this.#state, ended: how };
     const { seen, skipped, onlyServed, onlyCandidate, bothReject, candidate } = this.#state;
     await this.#release(how === 'parts');
@@ -204,6 +221,7 @@ export class Shadow {
 
   /** The part at hand is waited for, unless it is the one that ended it. */
   async #release(isFromPart = false): Promise<void> {
+    await this.#opening;
     clearTimeout(this.#timer);
     const scorer = this.#scorer;
     this.#scorer = undefined;

@@ -196,20 +196,19 @@ export class TeachWizard {
     await this.#shadow.stop(by);
   }
 
-  /** The new version gets its number and serves. */
-  async serve(by: By): Promise<unknown> {
+  /** Begins to put the new version into service: it gets its number, is tried and loaded. */
+  async serve(by: By): Promise<void> {
     await this.#ready;
     this.#needCandidate();
-    const { keeper } = this.#parts;
-    const model = await keeper.change('serve', by, async () => {
+    this.#assertFree();
+    const served = this.#parts.keeper.change('serve', by, async () => {
       await this.#shadow.stop(by);
       const published = await publishCandidate(this.#place);
       this.#draft = undefined;
       this.#candidate = undefined;
       return published;
     });
-    await this.#shadow.clear(by);
-    return cardOf(model);
+    this.#goOn(served.then(() => this.#shadow.clear(by)));
   }
 
   /** The new version is gone; what it was taught from stays, so that a person can go back. */

@@ -11,6 +11,7 @@ import type { ModelReference } from '../../lib/inspection/inspection.ts';
 import type { Station } from '../../lib/station/types.ts';
 import { alarmsOf, type NodeAlarms } from '../runtime/alarms.ts';
 import type { NodeContext } from '../runtime/register.ts';
+import { standDownForChanged } from '../runtime/station.ts';
 import { ModelBadge } from './model-badge.ts';
 import { cardOf, type ModelCard } from './model-card.ts';
 import { modelFile, modelFolder } from '../runtime/model-file.ts';
@@ -86,7 +87,7 @@ export class ServedModel {
    */
   swap(request: SwapRequest): Promise<Swap> {
     const swapped = this.#turn.then(() => this.#swap(request));
-    this.#turn = swapped.catch(() => undefined);
+    this.#turn = swapped.catch((error: unknown) => standDownForChanged(this.#station, error));
     return swapped;
   }
 

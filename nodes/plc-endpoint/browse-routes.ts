@@ -105,8 +105,8 @@ function linkInUse(
 }
 
 function lookingWith(RED: NodeAPI, request: OpenRequest): Looking {
-  const { dialog: _dialog, nodeId, user, password, userCertificate, userKey, ...settings } = request;
-  const connection = connectionOf(settings);
+  const { nodeId, user, password, userCertificate, userKey } = request;
+  const connection = connectionOf(request);
   const stored = storedOf(RED, nodeId);
   const credentials = credentialsOf(stored, { user, password, userCertificate, userKey });
   if (connection.protocol === 'mqtt') {

@@ -132,7 +132,7 @@ export class BrowseSession {
 /** Resolves when the link is up, says what it is down for, or says nothing for long. */
 async function linkTold(link: Transport, signal: AbortSignal): Promise<void> {
   const present = link.link();
-  if ('error' in present && present.error !== undefined) return;
+  if ('error' in present) return;
   await new Promise<void>((resolve) => {
     const finish = (): void => {
       leave();
@@ -141,7 +141,7 @@ async function linkTold(link: Transport, signal: AbortSignal): Promise<void> {
       resolve();
     };
     const leave = link.onLink((now) => {
-      if (now.state === 'up' || ('error' in now && now.error !== undefined)) finish();
+      if (now.state === 'up' || 'error' in now) finish();
     });
     const timer = setTimeout(finish, LINK_WAIT_MS);
     signal.addEventListener('abort', finish);

@@ -1,4 +1,5 @@
 /** What the nodes of a station do alike: find it, open a part, put the part on record. */
+import { asCodedError } from '../../lib/errors.ts';
 import { openInspection, type Inspection, type NewPart } from '../../lib/inspection/inspection.ts';
 import type { StationControl } from '../../lib/station/station.ts';
 import type { Station } from '../../lib/station/types.ts';
@@ -22,6 +23,15 @@ export function stationOf(RED: NodeAPI, id: string): StationControl {
 export function disarmForDeployed(name: string, station: Station | undefined): void {
   // Also while it is disarmed: somebody may be arming it at this moment.
   void station?.disarm({ actor: 'system', reason: `${name} was deployed` });
+}
+
+/** What a model says that is not what it was packed or taught as: somebody or something has changed it. */
+const CHANGED = new Set(['MODEL_DIGEST_MISMATCH', 'BUNDLE_INVALID']);
+
+/** A model whose digest does not hold: nobody acts on what judges beside it until a person has looked. */
+export function standDownForChanged(station: Station | undefined, error: unknown): void {
+  const { code, message } = asCodedError(error);
+  if (CHANGED.has(code)) station?.standDown({ code, message });
 }
 
 export type OpenPart = (part?: Partial<Pick<NewPart, 'id' | 'deadlineMs'>>) => Promise<Inspection>;

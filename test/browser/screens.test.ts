@@ -12,6 +12,8 @@ import { closeDialog, openDialog, openEditor, setDark, shownNode } from '../supp
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
 
 const TRAY = '.red-ui-tray';
+/** Header, buttons, tabs and footer around the form of a dialog. */
+const CHROME_PX = 250;
 
 describe('the screens in the editor', function () {
   this.timeout(120_000);
@@ -27,7 +29,6 @@ describe('the screens in the editor', function () {
       modules: ['@flowfuse/node-red-dashboard'],
     });
     ({ page } = await openEditor(browser, nodeRed));
-    await page.setViewportSize({ width: 1440, height: 1600 });
   });
   after(async () => {
     await browser.close();
@@ -46,9 +47,18 @@ describe('the screens in the editor', function () {
     return barriers;
   }
 
+  /** Makes the window as high as the dialog needs. */
+  async function fit(): Promise<void> {
+    const height = await page.evaluate<number>(
+      `Math.max(...[...document.querySelectorAll('${TRAY} form')].map((form) => form.scrollHeight)) + ${CHROME_PX}`,
+    );
+    await page.setViewportSize({ width: 1440, height: Math.min(Math.max(height, 500), 2000) });
+  }
+
   for (const type of ourNodeTypes()) {
     it(`bars nobody from the dialog of ${type}`, async () => {
       await openDialog(page, shownNode(type), type);
+      await fit();
       const barriers = await look(`dialog-${type}`, TRAY, `${TRAY} form`);
       await closeDialog(page, type);
       assert.deepEqual(barriers, []);

@@ -93,7 +93,7 @@ describe('the first ten minutes in an empty editor', function () {
   const ids: Record<string, string> = {};
 
   it('lets a person sign in and shows an empty tab', async () => {
-    await page.goto(nodeRed.url);
+    await page.goto(nodeRed.url, { timeout: 30_000 });
     await page.waitForSelector('#node-dialog-login-username');
     await hand.type(PERSON.username);
     await hand.press('Tab');

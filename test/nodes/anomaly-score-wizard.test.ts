@@ -140,7 +140,7 @@ describe('the teach wizard of anomaly-score', function () {
     assert.equal(differing.length, onlyServed + onlyCandidate);
 
     await wizard().serve(BY);
-    const after = view();
+    const after = await until((now) => now.model?.version === 2 && now.shadow === undefined);
     assert.deepEqual([after.model?.version, after.model?.digest], [2, candidate.digest]);
     assert.deepEqual([after.candidate, after.lesson, after.shadow], [undefined, undefined, undefined]);
     assert.equal((await scored(parts.good[0])).inspection?.anomaly?.model.digest, candidate.digest);

@@ -1,18 +1,9 @@
 /** Every flow we ship can be deployed as it is, in Node-RED 4.1 and 5. */
 import assert from 'node:assert/strict';
 import { partsNeeded } from '../../lib/gate/budget.ts';
-import {
-  LOG_LEVEL,
-  nodeRedVersions,
-  startNodeRed,
-  type FlowNode,
-  type NodeRed,
-} from '../support/node-red.ts';
+import { nodeRedVersions, startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
+import { faultsIn } from './flow-faults.ts';
 import { flowOf, ourNodeTypes, packageJson, shippedFlows, textOf } from './package-files.ts';
-
-/** A camera or a PLC that is not there is no fault of the flow; these are. */
-const FAULTS =
-  /TypeError|ReferenceError|SyntaxError|RangeError|UNEXPECTED|CONFIG_INVALID|missing types|Error loading|\n\s+at /i;
 
 const MODULES = ['@flowfuse/node-red-dashboard', 'node-red-contrib-opcua'];
 
@@ -30,6 +21,18 @@ function textOfNode(node: Record<string, unknown>): string {
 describe('the shipped flows', () => {
   it('are there', () => {
     assert.ok(shippedFlows().length > 0, 'examples/ and flows/ are empty');
+  });
+
+  it('can stand side by side: no id is in two of them', () => {
+    const owners = new Map<unknown, string>();
+    const taken = shippedFlows().flatMap((path) =>
+      flowOf(path).flatMap(({ id }) => {
+        const owner = owners.get(id);
+        owners.set(id, path);
+        return owner === undefined ? [] : [`${String(id)} of ${path} is in ${owner}`];
+      }),
+    );
+    assert.deepEqual(taken, []);
   });
 
   for (const path of shippedFlows()) {
@@ -111,13 +114,7 @@ describe('the shipped flows', () => {
 
       after(() => nodeRed.stop());
 
-      function faultsSince(first: number): string[] {
-        return nodeRed
-          .logs()
-          .slice(first)
-          .filter(({ level, text }) => level <= LOG_LEVEL.warn && FAULTS.test(text))
-          .map(({ text }) => text);
-      }
+      const faultsSince = (first: number): string[] => faultsIn(nodeRed.logs().slice(first));
 
       for (const path of shippedFlows()) {
         it(`${path} starts without a fault`, async () => {

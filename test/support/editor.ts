@@ -22,7 +22,7 @@ export async function openEditor(browser: Browser, nodeRed: NodeRed, locale = 'e
     const text = message.text();
     if (message.type() === 'error' || /Definition error|Validation error/.test(text)) errors.push(text);
   });
-  await page.goto(nodeRed.url);
+  await page.goto(nodeRed.url, { timeout: 30_000 });
   await page.waitForSelector('.red-ui-flow-node', { timeout: 30_000 });
   await page.waitForSelector('#red-ui-loading-progress', { state: 'hidden' });
   return { page, errors };

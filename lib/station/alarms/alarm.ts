@@ -77,8 +77,12 @@ export function afterRestart(alarm: Alarm, since: Alarm | undefined): Alarm {
   const { condition } = alarm.standing;
   alarm.isDoubtful = condition === 'active' || (condition === 'held' && !isLatching);
   alarm.standing = transition(alarm.standing, 'lose', isLatching);
-  if (since?.standing.condition !== 'active') return alarm;
-  const { message, source, due } = since;
+  if (since === undefined) return alarm;
+  const { message, source } = since;
+  // Said to stand, though not for long enough for somebody who does not know of it yet.
+  const isWaiting = since.due?.event === 'raise';
+  if (since.standing.condition !== 'active' && !isWaiting) return alarm;
+  const due = isWaiting ? null : since.due;
   const standing = transition(alarm.standing, condition === 'active' ? 'confirm' : 'raise', isLatching);
   return Object.assign(alarm, { message, source, due, standing, isDoubtful: false });
 }

@@ -575,6 +575,43 @@ describe('the delivery of tickets', () => {
     assert.equal(creates, 10);
   });
 
+  it('sets aside one ticket an MES fails at, and not the whole queue where it fails at everything', async () => {
+    let failing = true;
+    server.options.manner = ({ method }) => (failing && method === 'POST' ? 'fail' : 'good');
+    const delivery = deliver(client(), () => 0);
+    const dead = outcomes(delivery, 1);
+    for (let number = 1; number <= 3; number += 1) await accept(delivery, number);
+    const [first] = await dead;
+    assert.equal(first?.error?.code, 'MES_BUSY');
+    const attempts = async (): Promise<number> =>
+      Math.min(...(await journal.outbox({ state: 'waiting' })).map((record) => record.attempts));
+    while ((await attempts()) < 12) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal((await journal.outbox({ state: 'dead' })).length, 1, 'the others keep waiting');
+    const delivered = outcomes(delivery, 2);
+    failing = false;
+    assert.deepEqual(
+      (await delivered).map(({ error }) => error),
+      [undefined, undefined],
+    );
+  });
+
+  it('tries a ticket again where nothing, or another place, was found: what stands before an MES says so too', async () => {
+    let refusals = 0;
+    const tickets = client();
+    const create = tickets.create.bind(tickets);
+    tickets.create = async (event, signal) => {
+      refusals += 1;
+      if (refusals > 4) return create(event, signal);
+      const status = [404, 405, 302, 307][refusals - 1] ?? 404;
+      throw new TicketError('MES_REJECTED', `the MES answered ${status}`, { status });
+    };
+    const delivery = deliver(tickets);
+    const done = outcomes(delivery, 1);
+    await accept(delivery, 1);
+    assert.equal((await done)[0]?.error, undefined);
+    assert.equal(refusals, 5);
+  });
+
   it('delivers what was set aside once somebody has put it back', async () => {
     server.options = { manner: ({ method }) => (method === 'POST' ? 'reject' : 'good') };
     const delivery = deliver();

@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import redUtil from '@node-red/util';
+import { CodedError } from '../../../lib/errors.ts';
 import { openInspection, type Inspection } from '../../../lib/inspection/inspection.ts';
 import type { Journal } from '../../../lib/journal/types.ts';
 import type { Station } from '../../../lib/station/types.ts';
 import { ConfigError } from '../../../nodes/runtime/config.ts';
 import { propertyOf } from '../../../nodes/runtime/message.ts';
-import { partOpener, recordPart, serviceOf, stationOf } from '../../../nodes/runtime/station.ts';
+import {
+  partOpener,
+  recordPart,
+  serviceOf,
+  standDownForChanged,
+  stationOf,
+} from '../../../nodes/runtime/station.ts';
 import type { Message, NodeAPI } from '../../../nodes/runtime/types.ts';
 
 function runtimeWith(nodes: Record<string, object>): NodeAPI {
@@ -128,4 +135,20 @@ describe('reading a property of a message that anybody may have built', () => {
     }
     assert.equal(propertyOf(RED, { payload: null }, 'payload.a'), undefined);
   });
+});
+
+describe('a model that cannot be used', () => {
+  for (const [code, disarms] of [
+    ['MODEL_DIGEST_MISMATCH', true],
+    ['BUNDLE_INVALID', true],
+    ['MODEL_NOT_FOUND', false],
+  ] as const) {
+    it(`${disarms ? 'disarms' : 'does not disarm'} the station with ${code}`, () => {
+      const causes: string[] = [];
+      const station = stationThat({ standDown: (cause) => causes.push(cause.code) });
+      standDownForChanged(station, new CodedError(code, 'a test'));
+      standDownForChanged(undefined, new CodedError(code, 'a test'));
+      assert.deepEqual(causes, disarms ? [code] : []);
+    });
+  }
 });

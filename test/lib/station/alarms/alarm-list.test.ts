@@ -378,6 +378,17 @@ describe('the alarms of a station', () => {
       assert.deepEqual(states(), ['DRIFT unacknowledged', 'CAMERA_LOST acknowledged']);
     });
 
+    it('are known to stand where that was said before the journal was open, but not for long', async () => {
+      loseCamera();
+      list.acknowledge(LOST, anna);
+      await settled();
+      const kept = structuredClone(journal.values.get(list.recordKey));
+      list = made();
+      list.raise({ code: 'CAMERA_LOST', message: 'still', source: CAMERA });
+      list.restore(kept);
+      assert.deepEqual([only().state, only().active], ['acknowledged', true]);
+    });
+
     it('are none where what was kept cannot be read', () => {
       const alarm = { key: LOST, code: 'CAMERA_LOST', source: CAMERA, message: 'x', state: 'acknowledged' };
       const rest = {
