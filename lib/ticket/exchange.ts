@@ -89,6 +89,8 @@ export interface Observed {
   path: string;
   status: number;
   ms: number;
+  /** What answered, by its own word, where it says so: often with its version. */
+  server: string;
   /** The beginning of the answer. */
   answer: string;
 }
@@ -104,6 +106,13 @@ export interface ExchangerOptions {
   resolve?: Resolve | undefined;
   /** Hears of every answer. */
   observe?: ((observed: Observed) => void) | undefined;
+}
+
+const MAX_SERVER = 100;
+
+function serverOf({ headers }: Answer): string {
+  const told = headers.server ?? headers['x-powered-by'] ?? '';
+  return (Array.isArray(told) ? told.join(' ') : told).slice(0, MAX_SERVER);
 }
 
 /** A client with its own connections. */
@@ -171,6 +180,7 @@ export class Exchanger {
         path: `${url.pathname}${url.search}`,
         status: answer.status,
         ms: performance.now() - startedAt,
+        server: serverOf(answer),
         answer: answer.body.slice(0, MAX_OBSERVED),
       });
       return answer;

@@ -9,6 +9,9 @@ export interface RunningEndpoint {
   id: string;
   mes: MesEndpoint;
   hook: Hook;
+  /** As deployed. */
+  baseUrl: string;
+  credentials: Readonly<Record<string, string | undefined>>;
   /** A client of its own, whose answers are shown. */
   tickets(observe: (observed: Observed) => void): TicketClient;
 }

@@ -1,15 +1,12 @@
 /** mes-endpoint: the MES of a plant, shared by the nodes that send tickets to it. */
 import type { TicketClient } from '../../lib/ticket/client.ts';
-import { ticketsOf } from '../../lib/ticket/dialects.ts';
 import { MesEndpoint } from '../../lib/ticket/endpoint.ts';
 import type { Observed } from '../../lib/ticket/exchange.ts';
 import { Hook } from '../../lib/ticket/hook.ts';
-import { AllowedHosts } from '../../lib/ticket/hosts.ts';
 import { registerNode } from '../runtime/register.ts';
 import type { Node, NodeAPI } from '../runtime/types.ts';
-import { certificates } from '../runtime/certificates.ts';
-import { authenticationOf, listedHosts, MIGRATIONS, normalise, type Config } from './config.ts';
-import { expressionCompiler } from './expression.ts';
+import { clientOf } from './client.ts';
+import { MIGRATIONS, normalise, type Config } from './config.ts';
 import { announce } from './lookup.ts';
 import { registerEndpointRoutes } from './routes.ts';
 
@@ -27,17 +24,7 @@ export default function register(RED: NodeAPI): void {
     normalise,
     start({ node, config, credentials }) {
       const tickets = (observe?: (observed: Observed) => void): TicketClient =>
-        ticketsOf({
-          dialect: config.dialect,
-          baseUrl: config.baseUrl,
-          authentication: authenticationOf(config, credentials),
-          fields: config.fields,
-          timeoutMs: config.timeoutMs,
-          hosts: new AllowedHosts(listedHosts(RED.settings)),
-          ca: certificates(config.caFile, RED.settings.userDir ?? process.cwd()),
-          observe,
-          compile: expressionCompiler(RED, node),
-        });
+        clientOf(RED, node, config, credentials, observe);
       // Before anything fails: the nodes that use it then report its error with their own inputs.
       const mes = new MesEndpoint(node.id, tickets, {
         pollMs: config.pollMs,
@@ -47,6 +34,8 @@ export default function register(RED: NodeAPI): void {
       const withdraw = announce({
         id: node.id,
         mes,
+        baseUrl: config.baseUrl,
+        credentials,
         tickets,
         hook: new Hook(credentials['hookSecret'] ?? ''),
       });

@@ -2,36 +2,14 @@
  * Trying out an MES from its dialog, and the door at which an MES tells what has become of a ticket. The door is
  * beside Node-RED's own HTTP nodes, not among the admin routes: a machine knocks, and shows a signature.
  */
-import { randomUUID } from 'node:crypto';
 import type { Request, RequestHandler } from 'express';
 import { asCodedError } from '../../lib/errors.ts';
-import type { Observed } from '../../lib/ticket/exchange.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import type { NodeAPI } from '../runtime/types.ts';
 import { findEndpoint } from './lookup.ts';
+import { tryLookUp, tryTicket, type Trial } from './trial.ts';
 
 const MAX_NEWS_BYTES = 16 * 1024;
-/** A look-up that takes longer than any timeout of an endpoint is given up with it. */
-const TEST_MS = 310_000;
-
-/** Looks for a ticket that cannot be there: creates nothing, and shows what came back. */
-async function test(id: string): Promise<unknown> {
-  const exchanges: Observed[] = [];
-  const endpoint = findEndpoint(id);
-  try {
-    const tickets = endpoint.tickets((observed) => exchanges.push(observed));
-    try {
-      const found = await tickets.find(`test-${randomUUID()}`, AbortSignal.timeout(TEST_MS));
-      return { ok: true, found: found ?? null, exchanges };
-    } finally {
-      tickets.close();
-    }
-  } catch (error) {
-    const { code, message, hint } = asCodedError(error) as { code: string; message: string; hint?: string };
-    return { ok: false, code, message, hint, exchanges };
-  }
-}
-
 /**
  * The body as it was sent; where Node-RED's editor is served under the same path as HTTP nodes, it has read a body of
  * JSON already, and what was sent without spaces between its parts can be written again.
@@ -75,13 +53,42 @@ const hook: RequestHandler = (request, response) => {
   });
 };
 
+const MAX_FIELD = 20_000;
+const SCALAR = { anyOf: [{ type: 'string', maxLength: MAX_FIELD }, { type: 'number' }, { type: 'boolean' }] };
+const TRIAL = {
+  type: 'object',
+  properties: {
+    config: {
+      type: 'object',
+      propertyNames: { pattern: '^[A-Za-z]{1,40}$' },
+      additionalProperties: SCALAR,
+    },
+    credentials: {
+      type: 'object',
+      properties: Object.fromEntries(
+        ['token', 'user', 'password'].map((name) => [name, { type: 'string', maxLength: MAX_FIELD }]),
+      ),
+      additionalProperties: false,
+    },
+  },
+  additionalProperties: false,
+};
+
 export function registerEndpointRoutes(RED: NodeAPI): void {
-  adminRoute<object>(RED, {
-    method: 'post',
+  const route = { method: 'post', permission: 'ticket.test', schema: TRIAL } as const;
+  adminRoute<Trial>(RED, {
+    ...route,
+    summary:
+      'Looks for a ticket that cannot be there, as typed in the dialog or as deployed: nothing is created',
     path: '/jidoka/tickets/endpoints/:id/test',
-    permission: 'ticket.test',
-    schema: { type: 'object', properties: {}, additionalProperties: false },
-    handle: ({ params }) => test(params['id'] ?? ''),
+    handle: ({ params, body }) => tryLookUp(RED, params['id'] ?? '', body),
+  });
+  adminRoute<Trial>(RED, {
+    ...route,
+    requiresPerson: true,
+    summary: 'Opens a ticket that says of itself that it is a test',
+    path: '/jidoka/tickets/endpoints/:id/test-ticket',
+    handle: ({ params, body, actor }) => tryTicket(RED, params['id'] ?? '', body, actor),
   });
   RED.httpNode.post('/jidoka/tickets/hook/:id', hook);
 }

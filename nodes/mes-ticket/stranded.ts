@@ -25,12 +25,12 @@ function endpointOf(address: string): string {
 /** An endpoint is there for a station while a node of the flow sends tickets of that station to it. */
 function isServed(RED: NodeAPI, station: string, endpoint: string): boolean {
   if (runningEndpoints().some(({ id, mes }) => id === endpoint && mes.serves(station))) return true;
-  let isInFlow = false;
+  const senders: string[] = [];
   RED.nodes.eachNode((node) => {
-    const { type, station: its, endpoint: to, d } = node as unknown as Record<string, unknown>;
-    if (type === 'mes-ticket' && its === station && to === endpoint && d !== true) isInFlow = true;
+    const { id, type, station: its, endpoint: to, d } = node as unknown as Record<string, unknown>;
+    if (type === 'mes-ticket' && its === station && to === endpoint && d !== true) senders.push(String(id));
   });
-  return isInFlow && runningEndpoints().some(({ id }) => id === endpoint);
+  return senders.length > 0 && runningEndpoints().some(({ id }) => id === endpoint);
 }
 
 export async function undeliveredOf(RED: NodeAPI, station: StationControl): Promise<TicketsOfAddress[]> {

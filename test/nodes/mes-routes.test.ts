@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { signatureOf } from '../../lib/ticket/hook.ts';
 import { MesServer } from '../support/mes-server.ts';
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
+import { makeCertificate } from '../support/tls-certificate.ts';
 
 const PERSON = { username: 'ann', password: 'for tests only' };
 const SECRET = 'a secret of the plant';
@@ -14,6 +18,7 @@ describe('mes-endpoint and mes-ticket in Node-RED', function () {
   let nodeRed: NodeRed;
   let mes: MesServer;
   let folder: string;
+  let url: string;
 
   async function post(
     path: string,
@@ -30,7 +35,7 @@ describe('mes-endpoint and mes-ticket in Node-RED', function () {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'jidoka-mes-routes-'));
     mes = new MesServer();
-    const url = await mes.start();
+    url = await mes.start();
     nodeRed = await startNodeRed({
       version: '5',
       users: [PERSON],
@@ -112,6 +117,61 @@ describe('mes-endpoint and mes-ticket in Node-RED', function () {
     assert.equal(mes.tickets.length, 0);
   });
 
+  it('tries out what is typed and not deployed, and says in a word what came of it', async () => {
+    const config = { version: 2, dialect: 'rest', baseUrl: url, authentication: 'none', timeoutSeconds: '2' };
+    const finding = async (change: object, credentials = {}): Promise<unknown> => {
+      const body = { config: { ...config, ...change }, credentials };
+      const { said } = await post('/jidoka/tickets/endpoints/not-deployed/test', body);
+      return said['finding'];
+    };
+    assert.equal(await finding({}), 'ok');
+    assert.equal(await finding({ baseUrl: nodeRed.url }), 'noLookUp');
+    assert.equal(await finding({ baseUrl: 'http://127.0.0.1:1' }), 'refused');
+    assert.equal(await finding({ baseUrl: 'http://10.9.8.7' }), 'host');
+    assert.equal(await finding({ dialect: 'jira' }), 'settings');
+    mes.options = { manner: () => 'forbid' };
+    assert.equal(await finding({}), 'signIn');
+    mes.options = { manner: () => 'slow' };
+    assert.equal(await finding({ timeoutSeconds: '0.1' }), 'timeout');
+    mes.options = {};
+    assert.equal(mes.tickets.length, 0);
+    const kept = { authentication: 'bearer', baseUrl: 'http://127.0.0.1:1' };
+    const { said } = await post('/jidoka/tickets/endpoints/mes/test', {
+      config: { ...config, ...kept },
+      credentials: { token: '__PWRD__' },
+    });
+    assert.match(String(said['message']), /the secret is known for the deployed address alone/);
+  });
+
+  it('tells a certificate nobody trusts from one of the own authority', async () => {
+    const certificate = await makeCertificate(folder);
+    const server = createServer(certificate, (_request, response) => {
+      response.writeHead(200, { server: 'plant-mes/4.2', 'content-type': 'application/json' }).end('[]');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const { port } = server.address() as AddressInfo;
+      const config = { version: 2, dialect: 'rest', baseUrl: `https://127.0.0.1:${port}`, caFile: '' };
+      const asked = async (change: object): Promise<Record<string, unknown>> =>
+        (await post('/jidoka/tickets/endpoints/x/test', { config: { ...config, ...change } })).said;
+      assert.equal((await asked({}))['finding'], 'tls');
+      const trusted = await asked({ caFile: certificate.certFile });
+      assert.equal(trusted['finding'], 'ok');
+      assert.equal((trusted['exchanges'] as { server: string }[])[0]?.server, 'plant-mes/4.2');
+    } finally {
+      server.close();
+    }
+  });
+
+  it('opens a test ticket only where it is asked for, and says in it that it is one', async () => {
+    const config = { version: 2, dialect: 'rest', baseUrl: url };
+    const { said } = await post('/jidoka/tickets/endpoints/mes/test-ticket', { config });
+    assert.deepEqual([said['finding'], typeof said['ticketId']], ['ticket', 'string']);
+    const [ticket] = mes.tickets.splice(0);
+    assert.match(ticket?.externalId ?? '', /^test-/);
+  });
+
   it('gives up on an expression that never ends', async () => {
     const { said } = await post('/jidoka/tickets/endpoints/endless/test', {});
     assert.deepEqual([said['ok'], said['code']], [false, 'MES_TEMPLATE_FAILED']);
@@ -169,5 +229,25 @@ describe('mes-endpoint and mes-ticket in Node-RED', function () {
     assert.deepEqual([heard.status, await heard.json()], [200, { changed: true }]);
     await changed;
     assert.equal((await knock(signatureOf(SECRET, timestamp, body))).status, 403, 'the same message again');
+  });
+
+  it('puts everything back at once, and says for whom tickets wait', async () => {
+    mes.options = { manner: ({ method }) => (method === 'POST' ? 'reject' : 'good') };
+    for (const id of ['all-1', 'all-2']) {
+      send(id);
+      await nodeRed.nextMessage('failed');
+    }
+    const waiting = async (): Promise<unknown[]> =>
+      (await (await nodeRed.request('/jidoka/tickets/station/undelivered')).json()) as unknown[];
+    const before = mes.tickets.length;
+    const address = { address: 'mes:mes:', endpoint: 'mes', served: true };
+    assert.deepEqual(await waiting(), [{ ...address, waiting: 0, dead: 2 }]);
+    const reason = 'they know the class now';
+    const aside = await post('/jidoka/tickets/station/aside', { reason, from: 'mes' });
+    assert.equal(aside.status, 400, 'not while its endpoint is in the flow');
+    mes.options = {};
+    assert.deepEqual((await post('/jidoka/tickets/station/requeue', { reason })).said, { requeued: 2 });
+    while ((await waiting()).length > 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(mes.tickets.length, before + 2);
   });
 });
