@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
+import { HOSTILE_MARK, HOSTILE_TEXTS } from '../support/hostile-texts.ts';
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
 import { pageFlow, STATION } from '../support/page-flow.ts';
 import { ordinaryParts, seedJournal } from '../support/page-journal.ts';
 
 const MARA = { username: 'mara', password: 'stamping-line-2' };
 const BEN = { username: 'ben', password: 'stamping-line-3' };
-const HOSTILE = '<img src=x onerror="window.ran=1">';
+const HOSTILE = `<img src=press-4 onerror="window.${HOSTILE_MARK}=1">`;
 const PICTURE = `data:image/svg+xml,${encodeURIComponent(
   '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="480"><rect width="640" height="480" fill="#567"/></svg>',
 )}`;
@@ -37,7 +38,8 @@ describe('the pages of an operator', function () {
     home = mkdtempSync(join(tmpdir(), 'jidoka-operating-'));
     const folder = join(home, 'station');
     const parts = [
-      ...ordinaryParts(120, ['scratch', HOSTILE]),
+      ...HOSTILE_TEXTS.map((id) => ({ id, decision: 'review' as const, score: 2.7 })),
+      ...ordinaryParts(120, ['scratch', HOSTILE]).filter(({ decision }) => decision !== 'review'),
       ...['r1', 'r2', HOSTILE].map((id) => ({ id, decision: 'review' as const, score: 2.9 })),
     ];
     await seedJournal(folder, parts, STATION.name);
@@ -90,7 +92,7 @@ describe('the pages of an operator', function () {
     });
     await page.waitForSelector('[data-test=lamp].reject');
     await page.waitForSelector('[data-test=boxes] rect');
-    await screenshot(page, 'operator-light');
+    await screenshot(page, 'operator-page');
     await page.click('[data-test=overlay]');
     await page.waitForSelector('[data-test=boxes]', { state: 'detached' });
     await page.click('[data-test=zoom-in]');
@@ -115,7 +117,7 @@ describe('the pages of an operator', function () {
     await page.goto(`${nodeRed.url}/dashboard/review`);
     await page.waitForSelector(`[data-test=part]:text-is(${JSON.stringify(HOSTILE)})`);
     await page.waitForSelector('[data-test=no-picture]:has-text("no longer kept")');
-    await screenshot(page, 'review-light');
+    await screenshot(page, 'review-queue');
     await page.keyboard.press('a');
     await page.waitForSelector('[data-test=held]');
     await page.waitForSelector('[data-test=part]:text-is("r2")');
@@ -159,12 +161,39 @@ describe('the pages of an operator', function () {
     );
   });
 
+  it('show a hundred texts that try to run as ids of parts and names of defects, letter by letter', async () => {
+    const seen = new Set<string>();
+    for (let turn = 0; turn < 98; turn += 1) {
+      seen.add((await page.textContent('[data-test=part]')) ?? '');
+      await page.keyboard.press('ArrowRight');
+    }
+    const shown = HOSTILE_TEXTS.filter((text) => seen.has(text));
+    assert.ok(shown.length >= 90, `${shown.length} of them were shown`);
+    nodeRed.send('the-operator-page', {
+      payload: {
+        station: STATION.name,
+        alarms: HOSTILE_TEXTS.map((text) => ({ code: text, text, at: 0, times: 1 })),
+        model: { name: HOSTILE, version: HOSTILE },
+        rejects: HOSTILE_TEXTS.map((id) => ({
+          id,
+          sequence: id,
+          score: null,
+          command: { outcome: id },
+          ticket: id,
+        })),
+      },
+    });
+    await page.goto(`${nodeRed.url}/dashboard/operator`);
+    await page.waitForSelector('[data-test=reject]');
+    assert.equal(await page.locator('[data-test=reject]').count(), HOSTILE_TEXTS.length);
+  });
+
   it('fit a phone, ran nothing of what they showed and had no script error', async () => {
     await page.setViewportSize({ width: 390, height: 844 });
     const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
     assert.ok(Number(overflow) <= 1, `the page is ${String(overflow)} px wider than the screen`);
     await screenshot(page, 'review-phone');
-    assert.equal(await page.evaluate('window.ran'), undefined);
+    assert.equal(await page.evaluate(`window.${HOSTILE_MARK}`), undefined);
     assert.deepEqual(errors, []);
   });
 });
