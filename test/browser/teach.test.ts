@@ -52,12 +52,20 @@ describe('the teach wizard on the dashboard', function () {
           colors: process.env['JIDOKA_DARK'] === undefined ? {} : DARK,
         }),
         {
-          ...{ id: 'camera', type: 'camera-capture', z: 'page-tab', version: 1, name: 'Camera' },
+          ...{ id: 'camera', type: 'camera-capture', z: 'page-tab', version: 1, x: 300, y: 200 },
           ...{ station: STATION.id, source: 'file', file: bad[0], trigger: 'message', health: false },
           wires: [['score']],
         },
         {
-          ...{ id: 'score', type: 'anomaly-score', z: 'page-tab', version: 2, station: STATION.id },
+          ...{
+            id: 'score',
+            type: 'anomaly-score',
+            z: 'page-tab',
+            x: 500,
+            y: 200,
+            version: 2,
+            station: STATION.id,
+          },
           ...{ name: 'Cubes', looks: 'pictures', model: 'top', teaching: 'none', method: 'patch-nn' },
           ...{ folder: 'good', wires: [[], []] },
         },
