@@ -11,7 +11,7 @@ export interface ShadowPair {
 }
 
 /** Score above which a part is rejected, of each. */
-export interface ShadowLimits {
+interface ShadowLimits {
   served: number;
   candidate: number;
 }

@@ -264,22 +264,18 @@ export class TeachWizard {
   }
 
   #teach(draft: DraftLesson, by: By): void {
-    const taught = this.#parts.keeper.occupy('draft', (job) =>
-      teachDraft({ ...this.#place, draft, ...by, ...job }),
-    );
-    const done = taught.then(
-      async (model) => {
-        this.#candidate = model;
-        await draft.enter('looking');
-        const detail = { digest: model.digest, parts: model.parts.length, left: model.skipped };
-        await this.#record('model.draft', by, detail);
-      },
-      async (error: unknown) => {
-        const isSuspended = error instanceof AnomalyError && error.code === 'TEACH_SUSPENDED';
-        if (!isSuspended) await draft.enter('looking');
-        throw error;
-      },
-    );
+    const taught = this.#parts.keeper.occupy('draft', async (job) => {
+      const model = await teachDraft({ ...this.#place, draft, ...by, ...job });
+      await draft.enter('looking');
+      const detail = { digest: model.digest, parts: model.parts.length, left: model.skipped };
+      await this.#record('model.draft', by, detail).catch((error: unknown) => this.#fail(error));
+      this.#candidate = model;
+    });
+    const done = taught.catch(async (error: unknown) => {
+      const isSuspended = error instanceof AnomalyError && error.code === 'TEACH_SUSPENDED';
+      if (!isSuspended) await draft.enter('looking');
+      throw error;
+    });
     this.#goOn(done);
   }
 
