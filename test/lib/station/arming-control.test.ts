@@ -180,9 +180,7 @@ describe('the arming of a station', () => {
       }
       await settled();
       assert.deepEqual(
-        journal.entries
-          .filter(({ type }) => type === 'station.trip')
-          .map(({ detail }) => detail?.['code']),
+        journal.entries.filter(({ type }) => type === 'station.trip').map(({ detail }) => detail?.['code']),
         ['CLAMPED', 'OTHER'],
       );
       assert.equal(station.arming().reason, 'CLAMPED: a test');
