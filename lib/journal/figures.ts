@@ -11,7 +11,7 @@ import type { Tables } from './tables.ts';
 import type { Truth } from './types.ts';
 
 /** Parts of one stretch: on a busy machine of two cores 1 000 held the journal for 52 ms. */
-export const STRETCH = 400;
+const STRETCH = 400;
 /** The newest parts may still change: they are read again with every question. */
 const OPEN_PARTS = 200;
 /** Points of the trend; two become one when there would be more. */
@@ -23,7 +23,7 @@ const MAX_CLASSES = 20;
 /** Labels that are looked at for the classes of one shift. */
 const MAX_LABELS = 10_000;
 
-export interface TrendPoint {
+interface TrendPoint {
   /** ISO 8601, of the first and the last part of the point. */
   from: string;
   to: string;

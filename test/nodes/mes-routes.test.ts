@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { signatureOf } from '../../lib/ticket/hook.ts';
 import { MesServer } from '../support/mes-server.ts';
-import { startNodeRed, type NodeRed } from '../support/node-red.ts';
+import { startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 import { makeCertificate } from '../support/tls-certificate.ts';
 
 const PERSON = { username: 'ann', password: 'for tests only' };
@@ -19,6 +19,7 @@ describe('mes-endpoint and mes-ticket in Node-RED', function () {
   let mes: MesServer;
   let folder: string;
   let url: string;
+  let flows: FlowNode[];
 
   async function post(
     path: string,
@@ -53,7 +54,7 @@ describe('mes-endpoint and mes-ticket in Node-RED', function () {
       findPath: "'api/tickets?externalId=' & id",
       findNumber: 'body.items[0].id',
     };
-    await nodeRed.deploy([
+    flows = [
       { id: 'tab', type: 'tab', label: 'tickets' },
       {
         id: 'station',
@@ -88,7 +89,8 @@ describe('mes-endpoint and mes-ticket in Node-RED', function () {
         complete: 'true',
         wires: [],
       })),
-    ]);
+    ];
+    await nodeRed.deploy(flows);
   });
   after(async () => {
     await nodeRed.stop();
@@ -249,5 +251,50 @@ describe('mes-endpoint and mes-ticket in Node-RED', function () {
     assert.deepEqual((await post('/jidoka/tickets/station/requeue', { reason })).said, { requeued: 2 });
     while ((await waiting()).length > 0) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(mes.tickets.length, before + 2);
+  });
+
+  it('hands over or sets aside what waits for an MES that has left the flow', async () => {
+    const wired = (endpoint: string): FlowNode[] =>
+      flows
+        .filter(({ id }) => id !== 'mes' || endpoint === 'mes')
+        .map((node) => (node.id === 'ticket' ? { ...node, endpoint } : node));
+    const other = { ...flows.find(({ id }) => id === 'mes'), id: 'other' } as FlowNode;
+    const waiting = async (): Promise<
+      { endpoint: string; waiting: number; dead: number; served: boolean }[]
+    > => (await (await nodeRed.request('/jidoka/tickets/station/undelivered')).json()) as never;
+    const waits = async (count: number): Promise<void> => {
+      while ((await waiting())[0]?.waiting !== count) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const reason = 'the old MES was taken down';
+    const before = mes.tickets.length;
+    for (const [index, act] of ['handover', 'aside'].entries()) {
+      await nodeRed.deploy(flows);
+      mes.options = { manner: () => 'busy' };
+      for (const id of [`${act}-1`, `${act}-2`]) send(id);
+      await waits(2);
+      await nodeRed.deploy([...wired('other'), other]);
+      const [stranded] = await waiting();
+      assert.deepEqual([stranded?.endpoint, stranded?.waiting, stranded?.served], ['mes', 2, false]);
+      if (index === 0) {
+        const unserved = { reason, from: 'mes', to: 'elsewhere' };
+        assert.equal((await post('/jidoka/tickets/station/handover', unserved)).status, 400);
+        mes.options = {};
+        const { said } = await post('/jidoka/tickets/station/handover', { reason, from: 'mes', to: 'other' });
+        assert.deepEqual(said, { handedOver: 2 });
+        while ((await waiting()).length > 0) await new Promise((resolve) => setImmediate(resolve));
+        assert.equal(mes.tickets.length, before + 2);
+      } else {
+        mes.options = {};
+        const { said } = await post('/jidoka/tickets/station/aside', { reason, from: 'mes' });
+        assert.deepEqual(said, { setAside: 2 });
+        const [left] = await waiting();
+        assert.deepEqual([left?.endpoint, left?.waiting, left?.dead], ['mes', 0, 2]);
+      }
+    }
+    assert.equal(mes.tickets.length, before + 2, 'what was set aside is not sent');
+    const ledger = (await (
+      await nodeRed.request('/jidoka/stations/station/ledger?limit=50')
+    ).json()) as object;
+    assert.ok(JSON.stringify(ledger).includes(reason));
   });
 });

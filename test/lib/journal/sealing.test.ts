@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
 import { openInspection } from '../../../lib/inspection/inspection.ts';
@@ -145,7 +146,7 @@ describe('the sealed part of a ledger', function () {
   });
 
   it('survives kill -9 between its steps', async () => {
-    const script = join(import.meta.dirname, 'sealing-process.ts');
+    const script = fileURLToPath(import.meta.resolve('./sealing-process.ts'));
     for (let kill = 1; kill <= KILLS; kill += 1) {
       const child = spawn(process.execPath, [script, folder, String(SEGMENT_RECORDS), String(inAWeek)], {
         stdio: ['ignore', 'pipe', 'inherit'],
