@@ -46,7 +46,7 @@
   Jidoka.BrowseSession = class BrowseSession {
     #settings;
     #text;
-    #dialog = crypto.getRandomValues(new Uint32Array(2)).join('-');
+    #dialog = window.crypto.getRandomValues(new Uint32Array(2)).join('-');
     #open;
     #isClosed = false;
 

@@ -84,7 +84,7 @@
     }
 
     begin() {
-      this.#timer = setInterval(() => this.#refresh(), VALUE_MS);
+      this.#timer = window.setInterval(() => this.#refresh(), VALUE_MS);
       const { tag } = this.#options;
       this.#view.first.trigger('focus');
       if (this.#protocol === 's7') {
@@ -100,7 +100,7 @@
     }
 
     close() {
-      clearInterval(this.#timer);
+      window.clearInterval(this.#timer);
       clearTimeout(this.#searching);
       this.#session.close();
     }

@@ -2,7 +2,7 @@
 import type { BrowseEntry, TagBrowser } from './browse.ts';
 
 /** What the gateway writes and reads (docs/plc/JidokaCommand.st). */
-export const BLOCK_MEMBERS = [
+const BLOCK_MEMBERS = [
   'Value',
   'TtlMs',
   'DecisionRef',

@@ -9,7 +9,7 @@ import type { Reading } from './transport.ts';
 
 const REQUEST_TIMEOUT_MS = 3000;
 /** Registers of one request (Modbus Application Protocol V1.1b3, 6.3), less one for a last 32-bit value. */
-export const MAX_RANGE = 124;
+const MAX_RANGE = 124;
 const ADDRESSES = 65_536;
 const RANGE = /^(coil|discrete|holding|input):(\d{1,5})\+(\d{1,3})$/;
 const FORMATS = ['uint16', 'int16', 'uint32', 'int32', 'float32'] as const;

@@ -12,7 +12,7 @@ import { MqttStates } from './mqtt-states.ts';
 import { PlcError } from './plc-error.ts';
 
 /** Topics that are remembered; a broker may carry those of a whole plant. */
-export const MAX_TOPICS = 2000;
+const MAX_TOPICS = 2000;
 const PLACE = '{tag}';
 
 export class MqttBrowser implements TagBrowser {

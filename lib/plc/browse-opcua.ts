@@ -17,7 +17,7 @@ import { lost, PlcError } from './plc-error.ts';
 import { withDeadline } from './transport.ts';
 
 /** Children of one node; who has more, searches. */
-export const MAX_CHILDREN = 5000;
+const MAX_CHILDREN = 5000;
 const REQUEST_TIMEOUT_MS = 5000;
 /** Nodes of one request, and of one that the server finds too large; small PLCs allow as few as ten. */
 const NODES_PER_REQUEST = 50;
@@ -206,7 +206,7 @@ function childrenIn(references: readonly ReferenceDescription[] | null): Child[]
     const isElsewhere = nodeId.serverIndex !== 0;
     if (isLeftOut || isElsewhere || children.has(key)) continue;
     const isFolder = typeDefinition.namespace === 0 && typeDefinition.value === FOLDER_TYPE;
-    const kind = nodeClass !== OBJECT ? 'variable' : isFolder ? 'folder' : 'object';
+    const kind = (nodeClass as number) !== OBJECT ? 'variable' : isFolder ? 'folder' : 'object';
     children.set(key, { nodeId, kind, name: displayName.text ?? browseName.name ?? key });
   }
   return [...children.values()];

@@ -6,7 +6,7 @@ import type { Range, TagType, TagValue } from './tag-type.ts';
 import type { Reading } from './transport.ts';
 
 /** Why something cannot be a tag. `type`: none that is written; `name`: it cannot be written as text; `state`: no value of a known shape. */
-export type Obstacle = 'array' | 'type' | 'name' | 'state' | 'unreadable';
+type Obstacle = 'array' | 'type' | 'name' | 'state' | 'unreadable';
 
 export interface BrowseEntry {
   /** What a field for tags takes where `tagType` is there; for everything, what `children` takes. */

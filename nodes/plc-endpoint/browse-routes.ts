@@ -69,7 +69,8 @@ function connectionOf(raw: Record<string, unknown>): Connection {
 function storedOf(RED: NodeAPI, nodeId: string): Credentials {
   // Those of any other node are no business of an endpoint.
   if (deployedRaw(RED, nodeId) === undefined) return {};
-  return (RED.nodes.getCredentials(nodeId) as Credentials | undefined) ?? {};
+  // Undefined where none were saved, whatever its type says.
+  return { ...RED.nodes.getCredentials(nodeId) };
 }
 
 /** As typed; what was not touched is taken from what Node-RED keeps. */
