@@ -49,6 +49,11 @@ export function heatmap(frame: Frame, heat: HeatMap): Frame {
   return new Frame(new LaterBytes(jpeg), { ...size, format: 'jpeg', source, capturedAt });
 }
 
+/** JPEG of the bare frame, as large as its heatmap, so that one can be laid over the other. */
+export async function withoutHeat(frame: Frame): Promise<Buffer> {
+  return (await shrunk(frame, sizeWithin(frame, MAX_WIDTH))).jpeg({ quality: JPEG_QUALITY }).toBuffer();
+}
+
 /** The frame at this size with its heat blended in, on its way through libvips. */
 export async function heated(frame: Frame, heat: HeatMap, size: Size): Promise<Sharp> {
   const { columns, rows } = gridOf(heat);

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { checkParts } from '../../lib/anomaly/check-parts.ts';
 import { explanationPicture, type Explained } from '../../lib/anomaly/explanation.ts';
 import { picturesIn } from '../../lib/anomaly/folder-frames.ts';
-import { heatmap } from '../../lib/anomaly/heatmap.ts';
+import { heatmap, withoutHeat } from '../../lib/anomaly/heatmap.ts';
 import { learn } from '../../lib/anomaly/learn.ts';
 import type { AnomalyModel } from '../../lib/anomaly/model.ts';
 import { PartStore } from '../../lib/anomaly/parts.ts';
@@ -106,14 +106,15 @@ export class PicturePanel {
     return this.#store().thumbnail(id, WIDTHS[size]);
   }
 
-  /** A picture of a part scored lately. @throws CodedError `NOT_FOUND` */
+  /** JPEG of a part scored lately; the bare part where its heat is no longer known. @throws CodedError `NOT_FOUND` */
   async recentPicture(partId: string, kind: RecentPicture): Promise<Buffer> {
     const part = await this.#parts.learner.recent.find(partId);
     if (part === undefined) throw new CodedError('NOT_FOUND', `part ${partId} is no longer kept`);
     const { frame, heat, section } = part;
-    if (kind === 'heatmap' && heat !== undefined) return heatmap(frame, heat).read();
-    const nearest = (): Promise<Frame | undefined> =>
-      kind === 'explanation' ? this.#parts.goodParts.mostLike(frame) : Promise.resolve(undefined);
+    if (kind !== 'explanation') {
+      return kind === 'frame' || heat === undefined ? withoutHeat(frame) : heatmap(frame, heat).read();
+    }
+    const nearest = (): Promise<Frame | undefined> => this.#parts.goodParts.mostLike(frame);
     const explained: Explained = { frame, boxes: section.boxes, nearest };
     if (heat !== undefined) explained.heat = heat;
     return explanationPicture(explained).read();

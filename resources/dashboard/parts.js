@@ -17,8 +17,7 @@ export const AskDialog = {
     open(question) {
       this.close(undefined);
       this.values = Object.fromEntries((question.fields ?? []).map(({ name, value = '' }) => [name, value]));
-      this.problem = null;
-      this.question = question;
+      Object.assign(this, { problem: null, busy: false, question });
       this.opener = document.activeElement;
       this.$nextTick(() => this.$refs.form?.querySelector('input, select, button[type=submit]')?.focus());
       return new Promise((resolve) => {
@@ -36,12 +35,16 @@ export const AskDialog = {
       if (this.busy) return;
       this.busy = true;
       this.problem = null;
+      // An answer may come when its dialog was given up: the one that is open by then is another's.
+      const { question } = this;
+      const isOpen = () => this.question === question;
       try {
-        this.close(await this.question.run({ ...this.values }));
+        const answer = await question.run({ ...this.values });
+        if (isOpen()) this.close(answer);
       } catch (error) {
-        this.problem = error.hint ? `${error.message} ${error.hint}` : error.message;
+        if (isOpen()) this.problem = error.hint ? `${error.message} ${error.hint}` : error.message;
       } finally {
-        this.busy = false;
+        if (isOpen() || this.question === null) this.busy = false;
       }
     },
     /** The keyboard stays within the dialog. */

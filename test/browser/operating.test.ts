@@ -161,7 +161,7 @@ describe('the pages of an operator', function () {
     );
   });
 
-  it('show a hundred texts that try to run as ids of parts and names of defects, letter by letter', async () => {
+  it('show a hundred texts that try to run as ids of parts in the queue, and as alarms, rejects and model on the operator page', async () => {
     const seen = new Set<string>();
     for (let turn = 0; turn < 98; turn += 1) {
       seen.add((await page.textContent('[data-test=part]')) ?? '');
@@ -186,6 +186,30 @@ describe('the pages of an operator', function () {
     await page.goto(`${nodeRed.url}/dashboard/operator`);
     await page.waitForSelector('[data-test=reject]');
     assert.equal(await page.locator('[data-test=reject]').count(), HOSTILE_TEXTS.length);
+  });
+
+  it('show a station whose name is each of them, letter by letter', async () => {
+    for (const station of HOSTILE_TEXTS) {
+      nodeRed.send('the-operator-page', { payload: { station } });
+      await page.waitForFunction(
+        `document.querySelector('.jidoka-name')?.textContent === ${JSON.stringify(station)}`,
+      );
+    }
+  });
+
+  it('show each of them as a class of defects', async () => {
+    const figures = /jidoka\/stations\/[^/]+\/figures/;
+    await page.route(figures, async (route) => {
+      const answer = (await (await route.fetch()).json()) as Record<string, unknown>;
+      await route.fulfill({
+        json: { ...answer, defects: HOSTILE_TEXTS.map((name) => ({ name, count: 1 })) },
+      });
+    });
+    nodeRed.send('the-operator-page', { payload: { station: STATION.name } });
+    await page.waitForFunction(
+      `[...document.querySelectorAll('[data-test=defect] th')].some((cell) => cell.textContent === ${JSON.stringify(HOSTILE_TEXTS[0])})`,
+    );
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
   });
 
   it('fit a phone, ran nothing of what they showed and had no script error', async () => {

@@ -152,7 +152,7 @@ describe('the pilot station in the browser', function () {
     assert.ok(deployed.ok);
     // A deploy makes the page anew, and what was open in it is gone.
     await page.reload();
-    await page.waitForSelector('.chip.disarmed');
+    await page.waitForSelector('[data-test=arming].disarmed');
     await act('arm', 'two persons this time');
     await page.waitForSelector('[data-test=pending]');
     assert.match((await page.textContent('[data-test=arming]')) ?? '', /waits for approval/);

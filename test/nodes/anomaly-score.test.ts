@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import sharp from 'sharp';
 import { writeUnfinished } from '../../lib/anomaly/unfinished.ts';
 import { Frame } from '../../lib/frame/frame.ts';
 import { acquireHost } from '../../lib/inference/host/host.ts';
@@ -150,6 +151,12 @@ describe('anomaly-score', function () {
     assert.deepEqual([...(await picture.read()).subarray(0, 3)], [0xff, 0xd8, 0xff]);
     assert.equal(scored['other'], 'untouched');
     assertPlainMessage(scored);
+
+    // Without findings it is the part alone, and lies exactly under its heatmap.
+    const id = scored.inspection?.part.id ?? '';
+    const bare = await sharp(await panel().recentPicture(id, 'frame')).metadata();
+    assert.deepEqual([bare.width, bare.height], [640, 480]);
+    assert.notDeepEqual(await panel().recentPicture(id, 'frame'), await panel().recentPicture(id, 'heatmap'));
   });
 
   it('teaches from a folder and ends parts that are no picture in a coded error', async () => {
