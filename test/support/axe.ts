@@ -1,5 +1,5 @@
 /** What axe-core holds against a part of a page. */
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 
 interface Violation {
@@ -9,14 +9,14 @@ interface Violation {
   nodes: { target: string[]; failureSummary?: string }[];
 }
 
-const SCRIPT = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 /** What Node-RED itself puts into every dialog: fields that catch password managers, and the frame of its typed input. */
 const OF_THE_EDITOR = ['[id^=red-ui-trap]'];
 const COUNTED = ['serious', 'critical'];
 
 /** Serious and critical findings inside `selector`, one line for each element; WCAG 2.2 A and AA and what axe calls best practice. */
 export async function barriersIn(page: Page, selector: string): Promise<string[]> {
-  if (!(await page.evaluate<boolean>('window.axe !== undefined'))) await page.addScriptTag({ path: SCRIPT });
+  if (!(await page.evaluate<boolean>('window.axe !== undefined')))
+    await page.addScriptTag({ content: axe.source });
   const violations = await page.evaluate<Violation[]>(
     `axe.run({ include: ${JSON.stringify(selector)}, exclude: ${JSON.stringify(OF_THE_EDITOR)} }, { resultTypes: ['violations'] })
       .then(({ violations }) => violations)`,
