@@ -52,7 +52,7 @@ export interface ShadowState extends ShadowPair {
 }
 
 /** Nobody looks through more. */
-export const MAX_DIFFERING = 60;
+const MAX_DIFFERING = 60;
 
 export function beginShadow(
   pair: ShadowPair,

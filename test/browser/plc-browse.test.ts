@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { barriersIn } from '../support/axe.ts';
-import { furnish } from '../support/browse-space.ts';
+import { furnish, HOSTILE_NAMES, LONG_NAME, VENDOR } from '../support/browse-space.ts';
 import { complaints, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
 import { startModbusServer, type ModbusServer } from '../support/modbus-server.ts';
 import { startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
@@ -102,6 +102,12 @@ describe('picking a tag in Node-RED 5', function () {
     await page.waitForFunction(settled);
   }
 
+  async function leavePicker(): Promise<void> {
+    await page.click('.red-ui-tray:has(.jidoka-browse) #node-dialog-cancel');
+    await page.waitForSelector('#node-input-tag');
+    await page.waitForFunction("document.querySelector('.jidoka-browse') === null");
+  }
+
   async function cancel(): Promise<void> {
     await page.click('#node-dialog-cancel');
     await page.waitForSelector('.red-ui-tray', { state: 'detached' });
@@ -144,5 +150,102 @@ describe('picking a tag in Node-RED 5', function () {
     ]);
     await cancel();
     assert.deepEqual(server.writes, []);
+  });
+
+  it('shows names that are markup as text, and more than a thousand in pages', async () => {
+    await openDialog('write');
+    await openPicker();
+    await item('Press').waitFor();
+    await page.waitForFunction("document.activeElement.getAttribute('role') === 'treeitem'");
+    await page.fill('.jidoka-browse-search', 'number10');
+    await page.keyboard.press('Enter');
+    await page.getByText(/found, \d+ looked at/).waitFor();
+    assert.equal(await page.locator('[role=treeitem]').count(), 21);
+    await page.fill('.jidoka-browse-search', 'names');
+    await page.keyboard.press('Enter');
+    await item('Names').waitFor();
+    await page.waitForFunction("document.activeElement.textContent.includes('Names')");
+    await page.keyboard.press('ArrowRight');
+    await item(LONG_NAME).waitFor();
+    for (const name of HOSTILE_NAMES) await item(name).click();
+    const where = `Press › Names › ${HOSTILE_NAMES.at(-1) ?? ''}`;
+    await facts().getByText(where, { exact: true }).waitFor();
+    await item(LONG_NAME).click();
+    assert.equal(await page.evaluate('window.jidokaWasHere'), undefined);
+    assert.deepEqual(await unreadableIn(page), []);
+    await screenshot(page, 'plc-browse-names');
+    await leavePicker();
+    await cancel();
+  });
+
+  it('fills the fields of a command block from its folder', async () => {
+    await openDialog('write');
+    await page.selectOption('#node-input-profile', 'handshake');
+    await openPicker('commandIdTag');
+    await item('Press').waitFor();
+    await page.fill('.jidoka-browse-search', 'torqueblock');
+    await page.keyboard.press('Enter');
+    await item('TorqueBlock').waitFor();
+    await page.locator('.jidoka-browse-plan').getByText('Torque.AckResult').waitFor();
+    await screenshot(page, 'plc-browse-block');
+    await page.click('.red-ui-tray:has(.jidoka-browse) #node-dialog-ok');
+    await page.waitForFunction("document.activeElement.id === 'node-input-commandIdTag'");
+    const ids = await Promise.all(
+      ['tag', 'commandIdTag', 'ttlTag', 'referenceTag', 'ackIdTag', 'ackResultTag'].map(value),
+    );
+    const members = ['Value', 'CmdId', 'TtlMs', 'DecisionRef', 'AckId', 'AckResult'];
+    assert.deepEqual(
+      ids,
+      members.map((name) => `nsu=${VENDOR};s=Torque.${name}`),
+    );
+    await cancel();
+  });
+
+  it('reads a range of Modbus, which has no names, and takes an address with its type', async () => {
+    await openDialog('registers');
+    await openPicker();
+    await item('holding:2').click();
+    await page.keyboard.press('ArrowRight');
+    await item('float32').click();
+    await facts().getByText('2.5').waitFor();
+    await page.keyboard.press('Enter');
+    await page.waitForFunction("document.activeElement.id === 'node-input-tag'");
+    assert.equal(await value('tag'), 'holding:2:float32');
+    await cancel();
+    assert.deepEqual(modbus.writes, []);
+  });
+
+  it('says what the link is down for, and who may look', async () => {
+    await openDialog('lost');
+    await openPicker();
+    await page.locator('.jidoka-browse-status .jidoka-problem strong').waitFor();
+    await screenshot(page, 'plc-browse-error');
+    await leavePicker();
+    await page.route('**/plc-endpoint/browse', (route) =>
+      route.fulfill({ status: 401, body: 'Unauthorized' }),
+    );
+    await openPicker();
+    await page.locator('strong', { hasText: 'NOT_ALLOWED' }).waitFor();
+    await page.unroute('**/plc-endpoint/browse');
+    await leavePicker();
+    await cancel();
+  });
+
+  it('is as readable in German, in the dark, at twice the size', async () => {
+    assert.deepEqual(errors, []);
+    await page.close();
+    page = await open('de');
+    await page.setViewportSize({ width: 720, height: 500 });
+    await page.evaluate("document.documentElement.classList.add('nr-theme-dark')");
+    await openDialog('write');
+    await openPicker();
+    await item('Press').waitFor();
+    await facts().getByText('lesen und schreiben').waitFor();
+    await screenshot(page, 'plc-browse-dark');
+    assert.deepEqual(await unreadableIn(page), []);
+    assert.deepEqual(await barriersIn(page, '.red-ui-tray:last-child'), []);
+    await leavePicker();
+    await cancel();
+    assert.deepEqual(errors, []);
   });
 });

@@ -1,7 +1,6 @@
 /** The side-bar tab “Stations”: nothing deployed, a station that is armed by a person, and somebody who may not look. */
 import assert from 'node:assert/strict';
 import type { Browser, Page } from 'playwright-core';
-import { flowOf } from '../package/package-files.ts';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
 import { nodeRedVersions, startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 

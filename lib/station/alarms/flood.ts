@@ -4,7 +4,7 @@
  * EEMUA 191).
  */
 
-export const FLOOD_WINDOW_MS = 10 * 60 * 1000;
+const FLOOD_WINDOW_MS = 10 * 60 * 1000;
 const FLOOD_BEGINS_ABOVE = 10;
 const FLOOD_ENDS_BELOW = 5;
 const HOUR_MS = 60 * 60 * 1000;
