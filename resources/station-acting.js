@@ -1,5 +1,5 @@
 /*
- * What a person may do with a station in the side bar: arm, agree or withdraw, disarm, reset. Each asks for a reason
+ * What a person may do with a station in the side bar: arm, agree or withdraw, disarm, trip, reset. Each asks for a reason
  * first, which goes to the ledger with the name of who is signed in; what somebody may not do is not offered.
  */
 (function () {
@@ -10,12 +10,18 @@
 
   /** What there is to do in each state, and the permission it takes. */
   const ACTIONS = {
-    DISARMED: [['arm', 'plc.arm']],
+    DISARMED: [
+      ['arm', 'plc.arm'],
+      ['trip', 'plc.disarm'],
+    ],
     ARMING: [
       ['arm/approve', 'plc.approve'],
       ['arm/withdraw', 'plc.arm'],
     ],
-    ARMED: [['disarm', 'plc.disarm']],
+    ARMED: [
+      ['disarm', 'plc.disarm'],
+      ['trip', 'plc.disarm'],
+    ],
     TRIPPED: [['reset', 'plc.reset']],
     LOCKED_OUT: [],
   };

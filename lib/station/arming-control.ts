@@ -126,6 +126,18 @@ export class ArmingControl {
     return this.view();
   }
 
+  /** Latches the station for whoever stands before the machine. */
+  tripBy({ actor, reason }: By): ArmingView {
+    const isFirst = !isLatched(this.#arming);
+    if (isFirst) {
+      this.#persists = undefined;
+      this.#tripCodes.clear();
+    }
+    this.#narrow({ type: 'trip-by-person', actor, reason }, { type: 'station.trip', actor, reason });
+    if (isFirst) this.#keepArming();
+    return this.view();
+  }
+
   trip({ code, message, persists }: Cause & { persists?: () => boolean }): void {
     const isFirst = !isLatched(this.#arming);
     if (isFirst) {

@@ -69,6 +69,8 @@ export type ArmingEvent =
   | ({ type: 'request'; leaseMs: number } & By)
   | ({ type: 'approve'; leaseId: string } & By)
   | ({ type: 'withdraw' | 'disarm' | 'trip' | 'reset' } & By)
+  /** A person latches it; that is no sign of a cause nobody finds, so it locks nobody out. */
+  | ({ type: 'trip-by-person' } & By)
   | { type: 'restore'; kept: KeptArming; wallNowMs: number }
   | { type: 'tick' };
 
@@ -101,6 +103,8 @@ export function transition(arming: Arming, event: ArmingEvent, nowMs: number): A
     case 'trip':
       // The first cause stays visible: what follows it is mostly consequence, and counts as one trip with it.
       return isLatched(current) ? current : latched(event, withTrip(current.trips, nowMs), nowMs);
+    case 'trip-by-person':
+      return isLatched(current) ? current : latched(event, current.trips, nowMs);
     case 'reset':
       assertResettable(current, nowMs);
       return disarmed(event, current.trips);

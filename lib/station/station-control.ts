@@ -38,6 +38,8 @@ export interface StationControl extends Station {
   approveArming(request: By): Promise<ArmingView>;
   /** Rejects with `NOT_FOUND` where nobody has asked. */
   withdrawArming(request: By): Promise<ArmingView>;
+  /** Latches the station until a reset, and lets its outputs fall back; counts towards no lockout. */
+  tripBy(request: By): Promise<ArmingView>;
   /** Moves the threshold of every gate, within their bounds; disarms. */
   setTolerance(request: By & { threshold: number }): Promise<ArmingView>;
   tolerances(): ToleranceView[];

@@ -169,6 +169,10 @@ class LocalStation implements StationControl {
     this.#control.disarm({ actor: 'system', reason: `${code}: ${message}` });
   }
 
+  tripBy(request: By): Promise<ArmingView> {
+    return Promise.resolve(this.#control.tripBy(request));
+  }
+
   trip(cause: Cause & { persists?: () => boolean }): void {
     this.#control.trip(cause);
   }

@@ -151,6 +151,7 @@ export function registerStationRoutes(RED: NodeAPI): void {
   act('arm/approve', 'plc.approve', body(), (station, request) => station.approveArming(request));
   act('arm/withdraw', 'plc.arm', body(), (station, request) => station.withdrawArming(request));
   act('disarm', 'plc.disarm', body(), (station, request) => station.disarm(request));
+  act('trip', 'plc.disarm', body(), (station, request) => station.tripBy(request));
   act('reset', 'plc.reset', body(), (station, request) => station.reset(request));
   // It arms, so it asks for what arming asks for.
   act<Reason & { threshold?: number }>(

@@ -140,6 +140,18 @@ describe('the pilot station in the browser', function () {
     await page.waitForSelector('[data-test=arming].disarmed');
   });
 
+  it('is tripped by a person, cannot be armed before a reset, and says who and why', async () => {
+    await act('trip', 'a strange noise');
+    await page.waitForSelector('[data-test=arming].tripped');
+    assert.match((await page.textContent('[data-test=tripped]')) ?? '', /operator: a strange noise/);
+    assert.deepEqual(
+      [await page.isDisabled('[data-test=arm]'), await page.isDisabled('[data-test=trip]')],
+      [true, true],
+    );
+    await act('reset', 'it was the fan');
+    await page.waitForSelector('[data-test=arming].disarmed');
+  });
+
   it('waits for a second person where two have to agree, whom the first cannot stand in for', async () => {
     const admin = `http://127.0.0.1:${ports.nodeRed}`;
     const { token } = JSON.parse(String(await page.evaluate(`sessionStorage.getItem('jidoka-desk:/')`))) as {

@@ -47,6 +47,7 @@ const ROUTES: Route[] = [
   post('arm/approve', ['plc.approve']),
   post('arm/withdraw', ['plc.arm']),
   post('disarm', ['plc.disarm']),
+  post('trip', ['plc.disarm']),
   post('reset', ['plc.reset']),
   post('release', ['plc.arm', 'plc.reset']),
   post('tolerance', ['gate.tolerance'], { threshold: 3 }),

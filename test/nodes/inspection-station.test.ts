@@ -47,6 +47,7 @@ describe('inspection-station', () => {
   for (const verb of [
     'arm',
     'disarm',
+    'trip',
     'reset',
     'release',
     'tolerance',

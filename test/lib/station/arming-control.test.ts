@@ -142,6 +142,23 @@ describe('the arming of a station', () => {
       assert.equal((await station.arm(anna)).state, 'ARMED');
     });
 
+    it('is tripped by a person as often as it takes, who is in the ledger, and stays so over a restart', async () => {
+      for (let trip = 1; trip <= 4; trip += 1) {
+        await station.arm(anna);
+        const { state, actor, recentTrips } = await station.tripBy({ ...bob, reason: 'a strange noise' });
+        assert.deepEqual([state, actor, recentTrips], ['TRIPPED', 'bob', 0]);
+        await assert.rejects(station.arm(anna), { code: 'ARM_REFUSED' });
+        if (trip < 4) await station.reset(anna);
+      }
+      assert.deepEqual(types().slice(0, 3), ['station.arm', 'station.trip', 'station.reset']);
+      assert.equal(journal.entries.find(({ type }) => type === 'station.trip')?.actor, 'bob');
+      await settled();
+      await station.close();
+      start('single');
+      await station.journal();
+      assert.deepEqual([station.arming().state, station.arming().reason], ['TRIPPED', 'a strange noise']);
+    });
+
     it('is locked out by the third trip, says how long, and is so after a restart', async () => {
       for (let trip = 1; trip <= 3; trip += 1) {
         station.trip(cause);
