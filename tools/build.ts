@@ -40,6 +40,19 @@ function upToDate(): boolean {
   return files(sources).every((file) => statSync(join(root, file)).mtimeMs < builtAt);
 }
 
+/** Two that build at the same time build the same: whoever comes second takes the place of the first. */
+function takePlace(): void {
+  for (let attempt = 1; ; attempt += 1) {
+    rmSync(output, { recursive: true, force: true });
+    try {
+      renameSync(scaffold, output);
+      return;
+    } catch (error) {
+      if (attempt === 5) throw error;
+    }
+  }
+}
+
 if (process.argv.includes('--if-changed') && upToDate()) process.exit(0);
 
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -53,8 +66,7 @@ try {
     mkdirSync(dirname(target), { recursive: true });
     cpSync(join(root, file), target);
   }
-  rmSync(output, { recursive: true, force: true });
-  renameSync(scaffold, output);
+  takePlace();
   writeFileSync(stamp, '');
 } finally {
   rmSync(scaffold, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import { resolve } from 'node:path';
 import { CodedError } from '../../lib/errors.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import { ConfigReader } from '../runtime/config.ts';
+import { beforeFlowsStop } from '../runtime/stopping.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
 import { BrowseSessions, type BrowseSession, type Looking } from './browse-session.ts';
 import { normaliseConnection, transportOf, type Connection } from './connection.ts';
@@ -212,6 +213,6 @@ export function browseRoutes(RED: NodeAPI, sessions = new BrowseSessions()): Bro
     },
   });
   // Before a deploy, which may give the link to another endpoint, and before Node-RED ends.
-  RED.events.on('flows:stopping', () => void sessions.closeAll());
+  beforeFlowsStop(RED, 'plc-browse', () => sessions.closeAll());
   return sessions;
 }

@@ -7,12 +7,13 @@ import { faultsIn } from '../package/flow-faults.ts';
 import { flowOf, shippedFlows, textOf } from '../package/package-files.ts';
 import { launchBrowser, screenshot } from '../support/browser.ts';
 import { openEditor } from '../support/editor.ts';
+import { inSequence } from '../support/in-sequence.ts';
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
 
 const DIALOG = '#red-ui-clipboard-dialog';
 
 describe('the shipped flows in the Import menu', function () {
-  this.bail(true);
+  inSequence();
   this.timeout(180_000);
   let nodeRed: NodeRed;
   let browser: Browser;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
 import { HOSTILE_MARK, HOSTILE_TEXTS } from '../support/hostile-texts.ts';
+import { inSequence } from '../support/in-sequence.ts';
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
 import { pageFlow, STATION } from '../support/page-flow.ts';
 import { ordinaryParts, seedJournal } from '../support/page-journal.ts';
@@ -25,7 +26,7 @@ interface Label {
 }
 
 describe('the pages of an operator', function () {
-  this.bail(true);
+  inSequence();
   this.timeout(120_000);
   let browser: Browser;
   let home: string;

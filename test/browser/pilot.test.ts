@@ -5,11 +5,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
+import { inSequence } from '../support/in-sequence.ts';
 import { buildPackage } from '../support/node-red.ts';
 import { repositoryRoot } from '../support/shared.ts';
+import { until } from '../support/until.ts';
 
 /** A run of free ports, found by asking the system for one and trusting its neighbours. */
 async function freePorts(): Promise<{ nodeRed: number; plant: number; opcua: number; modbus: number }> {
@@ -21,18 +22,9 @@ async function freePorts(): Promise<{ nodeRed: number; plant: number; opcua: num
   return { nodeRed, plant, opcua, modbus };
 }
 
-/** Asks again and again, for at most ten seconds. */
-async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
-  const giveUpAt = performance.now() + 10_000;
-  while (!(await holds())) {
-    assert.ok(performance.now() < giveUpAt, `waited in vain for ${what}`);
-    await setTimeout(50);
-  }
-}
-
 describe('the pilot station in the browser', function () {
   this.timeout(300_000);
-  let failed: string | undefined;
+  inSequence();
   let home: string;
   let started: ChildProcess;
   let browser: Browser;
@@ -80,12 +72,6 @@ describe('the pilot station in the browser', function () {
     started.kill('SIGTERM');
     await ended;
     rmSync(home, { recursive: true, force: true });
-  });
-
-  // Each step begins where the one before it has ended. (mocha's own bail would end all test files.)
-  beforeEach(() => assert.equal(failed, undefined, 'a step before has failed'));
-  afterEach(function () {
-    if (this.currentTest?.state === 'failed') failed = this.currentTest.title;
   });
 
   async function act(button: string, reason: string): Promise<void> {

@@ -13,6 +13,7 @@ import { PlcMemory } from '../../plant/plc-memory.ts';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
 import { trayIsStill } from '../support/editor.ts';
 import { Hand } from '../support/hand.ts';
+import { inSequence } from '../support/in-sequence.ts';
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
 import { say } from '../support/say.ts';
 import { requirePath, shared } from '../support/shared.ts';
@@ -25,7 +26,7 @@ const TAG = 'ns=1;s=Line.RejectGate';
 const GOAL_CLICKS = 60;
 
 describe('the first ten minutes in an empty editor', function () {
-  this.bail(true);
+  inSequence();
   this.timeout(120_000);
   let browser: Browser;
   let page: Page;

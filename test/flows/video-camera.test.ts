@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import { meanModel } from '../lib/inference/onnx.ts';
 import { requireGStreamer } from '../support/gstreamer.ts';
 import { nodeRedVersions, startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 import { RtspServer } from '../support/rtsp-server.ts';
+import { until } from '../support/until.ts';
 
 /** Process ids of camera processes that were started by this one. */
 function camerasOf(parent: number): number[] {
@@ -23,14 +23,6 @@ function camerasOf(parent: number): number[] {
       }
     })
     .map(Number);
-}
-
-async function until(condition: () => boolean, what: string, timeoutMs = 10_000): Promise<void> {
-  const end = performance.now() + timeoutMs;
-  while (!condition()) {
-    assert.ok(performance.now() < end, `waited for ${what}`);
-    await wait(50);
-  }
 }
 
 function flow(url: string, camera: Record<string, unknown>): FlowNode[] {

@@ -5,6 +5,7 @@ import { command } from '../support/commands.ts';
 import { node } from '../support/helper.ts';
 import { startOpcUaServer, type TestServer } from '../support/opcua-server.ts';
 import { ask, linked, loadPlcFlow, type PlcFlow } from '../support/plc-flow.ts';
+import { until } from '../support/until.ts';
 
 const reason = 'lot blocked';
 const PATH = '/jidoka/stations/station/commands';
@@ -74,8 +75,11 @@ describe('the control API of a station', () => {
       [unseen.status, unseen.body['outcome'], unseen.body['reason'], unseen.body['readBack']],
       [504, 'unknown', 'READBACK_MISMATCH', 10],
     );
-    const { body } = await ask('get', '/jidoka/stations/station');
-    assert.equal((body['unknown'] as unknown[]).length, 1);
+    // The answer does not wait for the outcome to be on record: its intent is.
+    await until(async () => {
+      const { body } = await ask('get', '/jidoka/stations/station');
+      return (body['unknown'] as unknown[]).length === 1;
+    }, 'the unknown outcome to be on record');
     const clamped = await order('Clamping', 50);
     assert.deepEqual(
       [clamped.status, clamped.body['outcome'], clamped.body['readBack']],

@@ -1,12 +1,11 @@
 /** A Node-RED that runs the flow of a stand, and the person at it. */
-import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { PROTOCOLS, type GatewayStand } from './gateway-stand.ts';
 import type { Lacking } from './lacking-nodes.ts';
 import { writeLackingNodes } from './lacking-nodes.ts';
 import { type FlowNode, type NodeRed, type NodeRedVersion, startNodeRed } from './node-red.ts';
-import { pause } from './ordeal.ts';
 import { repositoryRoot } from './shared.ts';
+import { until } from './until.ts';
 
 const WAIT_MS = 60_000;
 
@@ -41,14 +40,6 @@ export async function stationOf(nodeRed: NodeRed): Promise<StationAnswer> {
   return (await answer.json()) as StationAnswer;
 }
 
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const limit = performance.now() + WAIT_MS;
-  while (!(await isSo())) {
-    assert.ok(performance.now() < limit, `waited for ${what}`);
-    await pause(5);
-  }
-}
-
 /** Resolves when each of the PLCs has taken a command; a person arms for it, again and again if need be. */
 export async function atWork(nodeRed: NodeRed, stand: GatewayStand): Promise<void> {
   const before = PROTOCOLS.map((protocol) => stand.effects[protocol].length);
@@ -60,16 +51,24 @@ export async function atWork(nodeRed: NodeRed, stand: GatewayStand): Promise<voi
     });
     return ok;
   };
-  await until('commands', async () => {
-    const areAll = PROTOCOLS.every(
-      (protocol, index) => stand.effects[protocol].length > (before[index] ?? 0),
-    );
-    if (!areAll && !(await ask('arm'))) await ask('reset');
-    return areAll;
-  });
+  await until(
+    async () => {
+      const areAll = PROTOCOLS.every(
+        (protocol, index) => stand.effects[protocol].length > (before[index] ?? 0),
+      );
+      if (!areAll && !(await ask('arm'))) await ask('reset');
+      return areAll;
+    },
+    'commands',
+    WAIT_MS,
+  );
 }
 
 /** Resolves when no ticket waits any more. */
 export function ticketsOut(nodeRed: NodeRed): Promise<void> {
-  return until('the tickets to go out', async () => (await stationOf(nodeRed)).counts.outbox.waiting === 0);
+  return until(
+    async () => (await stationOf(nodeRed)).counts.outbox.waiting === 0,
+    'the tickets to go out',
+    WAIT_MS,
+  );
 }
