@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import { barriersIn } from '../support/axe.ts';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
 import { startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 import { pageFlow, STATION } from '../support/page-flow.ts';
@@ -90,6 +91,7 @@ describe('the alarms of a station in the browser', function () {
     await signIn(MARA);
     await page.waitForSelector('[data-test=empty]');
     await screenshot(page, 'alarms-empty');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
     await deploy([...withoutNodes(), ...faulty()]);
     await page.waitForSelector(row('CAMERA_LOST', 'unacknowledged'));
     await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
@@ -97,6 +99,7 @@ describe('the alarms of a station in the browser', function () {
     assert.ok(text.includes(MARKUP), text);
     assert.match(text, /Camera lost.*Check power and cable of the camera/s);
     await screenshot(page, 'alarms');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
   });
 
   it('are acknowledged by a person, put aside with a reason, and shown again', async () => {
@@ -109,6 +112,7 @@ describe('the alarms of a station in the browser', function () {
     await page.selectOption('select[name=minutes]', '15');
     await page.fill('input[name=reason]', MARKUP);
     await screenshot(page, 'alarms-shelve');
+    assert.deepEqual(await barriersIn(page, '.jidoka-dialog'), []);
     await page.click('[data-test=submit]');
     await page.waitForSelector(row('MODEL_MISSING', 'acknowledged'), { state: 'detached' });
     await page.click('[data-test=show-hidden]');
@@ -116,6 +120,7 @@ describe('the alarms of a station in the browser', function () {
     await page.click('[data-test=show-history]');
     await page.waitForSelector('[data-test=history] tr:has-text("shelved"):has-text("mara")');
     await screenshot(page, 'alarms-history');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
     await page.click(`${row('MODEL_MISSING', 'shelved')} [data-test=unshelve]`);
     await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
   });
@@ -127,6 +132,7 @@ describe('the alarms of a station in the browser', function () {
     await page.reload();
     await page.waitForSelector(row('MODEL_MISSING', 'unacknowledged'));
     await screenshot(page, 'alarms-dark');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
     await page.setViewportSize({ width: 390, height: 844 });
     const width = await page.evaluate<[number, number]>(
       '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
@@ -165,12 +171,14 @@ describe('the alarms of a station in the browser', function () {
     await editor.selectOption('.jidoka-alarms select[name=minutes]', '60');
     await editor.fill('.jidoka-alarms input[name=reason]', 'Objektiv wird gereinigt');
     await screenshot(editor, 'alarms-side-bar', '.jidoka-stations');
+    assert.deepEqual(await barriersIn(editor, '.jidoka-stations'), []);
     await editor.press('.jidoka-alarms input[name=reason]', 'Enter');
     await editor.waitForSelector(lost, { state: 'detached' });
     await editor.waitForSelector('.jidoka-alarms > p:has-text("zurückgestellt: 1")');
     await editor.click(`${inBar('MODEL_MISSING', 'acknowledged')} summary`);
     await editor.evaluate("document.documentElement.classList.add('nr-theme-dark')");
     await screenshot(editor, 'alarms-side-bar-dark', '.jidoka-stations');
+    assert.deepEqual(await barriersIn(editor, '.jidoka-stations'), []);
     assert.equal(await editor.evaluate('window.hacked'), undefined);
     assert.deepEqual(complained, []);
     await editor.close();

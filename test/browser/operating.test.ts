@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import { barriersIn } from '../support/axe.ts';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
 import { HOSTILE_MARK, HOSTILE_TEXTS } from '../support/hostile-texts.ts';
 import { inSequence } from '../support/in-sequence.ts';
@@ -94,6 +95,7 @@ describe('the pages of an operator', function () {
     await page.waitForSelector('[data-test=lamp].reject');
     await page.waitForSelector('[data-test=boxes] rect');
     await screenshot(page, 'operator-page');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
     await page.click('[data-test=overlay]');
     await page.waitForSelector('[data-test=boxes]', { state: 'detached' });
     await page.click('[data-test=zoom-in]');
@@ -119,6 +121,7 @@ describe('the pages of an operator', function () {
     await page.waitForSelector(`[data-test=part]:text-is(${JSON.stringify(HOSTILE)})`);
     await page.waitForSelector('[data-test=no-picture]:has-text("no longer kept")');
     await screenshot(page, 'review-queue');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
     await page.keyboard.press('a');
     await page.waitForSelector('[data-test=held]');
     await page.waitForSelector('[data-test=part]:text-is("r2")');

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import { barriersIn } from '../support/axe.ts';
 import { complaints, launchBrowser } from '../support/browser.ts';
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
 import { pageFlow, STATION } from '../support/page-flow.ts';
@@ -51,6 +52,7 @@ describe('the pages of the dashboard', function () {
     await page.goto(`${nodeRed.url}/dashboard/operator`);
     await page.waitForSelector('.jidoka[data-state=signed-out]');
     assert.equal(await page.textContent('.jidoka-name'), STATION.name);
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
   });
 
   it('say that a sign-in is wrong, and tell somebody without the permission from somebody with it', async () => {
@@ -59,6 +61,7 @@ describe('the pages of the dashboard', function () {
     await page.click('[data-test=cancel]');
     await signIn(GUEST);
     await page.waitForSelector('[data-test=not-permitted]:has-text("guest may not see this")');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
     await page.click('[data-test=sign-out]');
     await signIn(MARA);
     await page.waitForSelector('.jidoka[data-state=ready] [data-test=arming].disarmed');
@@ -73,6 +76,7 @@ describe('the pages of the dashboard', function () {
   it('say so when Node-RED no longer answers', async () => {
     await nodeRed.stop();
     await page.waitForSelector('[data-test=offline]');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
   });
 
   it('had no script error', () => {

@@ -6,6 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import { barriersIn } from '../support/axe.ts';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
 import { inSequence } from '../support/in-sequence.ts';
 import { buildPackage } from '../support/node-red.ts';
@@ -86,6 +87,7 @@ describe('the pilot station in the browser', function () {
     await page.waitForSelector('[data-test=picture]', { timeout: 60_000 });
     await page.waitForSelector('[data-test=teaching]', { timeout: 60_000 });
     await screenshot(page, 'pilot-teaching');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
   });
 
   it('accepts good parts once it has learned', async () => {
@@ -112,6 +114,7 @@ describe('the pilot station in the browser', function () {
     await reject.locator('[data-test=ticket]', { hasText: /^NC-/ }).waitFor({ timeout: 30_000 });
     await page.waitForSelector('[data-test=lamp].reject', { timeout: 120_000 });
     await screenshot(page, 'pilot-station');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
 
     // The part still has to travel from the camera to the gate.
     await until(async () => {

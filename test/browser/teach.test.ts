@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { sharedSet } from '../../bench/eval/image-sets.ts';
+import { barriersIn } from '../support/axe.ts';
 import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
 import { realParts, type RealParts } from '../support/good-parts.ts';
 import { startNodeRed, type NodeRed } from '../support/node-red.ts';
@@ -123,6 +124,7 @@ describe('the teach wizard on the dashboard', function () {
     );
     await fits(name);
     await screenshot(page, `teach-${name}`);
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
     await page.setViewportSize({ width: 390, height: 844 });
     await fits(`${name} on a phone`);
     await screenshot(page, `teach-${name}-phone`);
@@ -206,6 +208,7 @@ describe('the teach wizard on the dashboard', function () {
     await nodeRed.stop();
     await page.waitForSelector(test('offline'));
     await screenshot(page, 'teach-offline');
+    assert.deepEqual(await barriersIn(page, '.jidoka'), []);
     assert.deepEqual(errors, []);
   });
 });
