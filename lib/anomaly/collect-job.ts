@@ -8,10 +8,8 @@ import { chained, sourceOf, withReference, type Incoming, type Say } from './off
 import { PartStore } from './parts.ts';
 import type { CollectJob } from './teach-protocol.ts';
 import { inputOf } from './training.ts';
-import { LessonLog, noteUnfinished, type CollectedLine } from './unfinished.ts';
+import { LessonLog, MAX_DRAFT_PARTS, noteUnfinished, type CollectedLine } from './unfinished.ts';
 
-/** More than anybody looks through; teaching remembers the features of 996 at 224×224. */
-export const MAX_DRAFT_PARTS = 1000;
 /** Comparing 1 000 parts takes 0.2 s; people look once a second. */
 const LOOK_MS = 1000;
 

@@ -5,7 +5,6 @@
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MAX_DRAFT_PARTS } from './collect-job.ts';
 import { removeCandidate } from './candidate.ts';
 import { writeDurably } from './durable.ts';
 import { AnomalyError } from './errors.ts';
@@ -22,6 +21,7 @@ import {
   type LabelledFrame,
 } from './teacher.ts';
 import {
+  MAX_DRAFT_PARTS,
   noteUnfinished,
   readUnfinished,
   removeUnfinished,

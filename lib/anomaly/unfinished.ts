@@ -39,6 +39,9 @@ export interface LessonSettings {
 /** A lesson that teaches by itself, or one that waits for a person. */
 export type LessonKind = 'lesson' | 'draft';
 
+/** More than anybody looks through; teaching remembers the features of 996 at 224×224. */
+export const MAX_DRAFT_PARTS = 1000;
+
 /** What a draft is at: parts come, a person looks through them, a version is taught from them. */
 export type DraftPhase = 'collecting' | 'looking' | 'teaching';
 
