@@ -4,11 +4,14 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
+import { adminApiPage } from './reference/admin-api-page.ts';
 import { alarmsPage } from './reference/alarms-page.ts';
 import { errorCodesPage } from './reference/error-codes-page.ts';
 import { errorCodes } from './reference/error-codes.ts';
-import { openApiDocument } from './reference/open-api.ts';
+import { everyNodeRegistered } from './reference/registered.ts';
 import { settingsPage } from './reference/settings-page.ts';
+import { adminRoutes } from '../nodes/runtime/admin.ts';
+import { openApi } from '../nodes/runtime/open-api.ts';
 
 const root = dirname(import.meta.dirname);
 const check = process.argv.includes('--check');
@@ -18,11 +21,16 @@ const { 'node-red': nodeRed } = JSON.parse(readFileSync(join(root, 'package.json
   'node-red': { nodes: Record<string, string> };
 };
 
+const types = Object.keys(nodeRed.nodes).sort();
+const RED = await everyNodeRegistered(root, types);
+const adminApi = 'docs/reference/admin-api.md';
+
 const pages: Record<string, string> = {
+  [adminApi]: adminApiPage(readFileSync(join(root, adminApi), 'utf8'), adminRoutes(RED)),
   'docs/reference/alarms.md': alarmsPage(),
   'docs/reference/error-codes.md': errorCodesPage(errorCodes(root, sources)),
-  'docs/reference/settings.md': settingsPage(root, Object.keys(nodeRed.nodes).sort()),
-  'docs/reference/openapi.json': JSON.stringify(await openApiDocument(root)),
+  'docs/reference/settings.md': settingsPage(root, types),
+  'docs/reference/openapi.json': JSON.stringify(openApi(RED)),
 };
 
 const behind: string[] = [];

@@ -44,14 +44,21 @@ export function panelOf(RED: NodeAPI, { params }: Pick<AdminRequest<unknown>, 'p
   return panel;
 }
 
+export interface Act<Body> {
+  verb: string;
+  summary: string;
+  /** Of the body, beside its reason. */
+  properties: Record<keyof Body, object>;
+}
+
 /** A POST of a signed-in person, with a reason. */
 export function act<Body extends object>(
   RED: NodeAPI,
-  verb: string,
-  properties: Record<keyof Body, object>,
+  { verb, summary, properties }: Act<Body>,
   handle: (panel: PicturePanel, asked: Body, by: By) => unknown,
 ): void {
   adminRoute<Body & Reason>(RED, {
+    summary,
     method: 'post',
     path: `${PATH}/${verb}`,
     permission: 'model.teach',

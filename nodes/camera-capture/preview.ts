@@ -158,6 +158,9 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
 
   adminRoute<PreviewRequest>(RED, {
     ...looking,
+    summary:
+      'Opens a live picture with camera settings as typed, in place of the one this dialog had; ' +
+      'answers with its id',
     method: 'post',
     path: `${PATH}/previews`,
     schema: previewSchema,
@@ -168,6 +171,7 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
   });
   adminRoute(RED, {
     ...looking,
+    summary: 'Takes the next picture; answers with its size, age, measures and what is wrong with it',
     method: 'get',
     path: `${PATH}/previews/:id`,
     handle: ({ params, response }) => {
@@ -177,6 +181,7 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
   });
   adminRoute(RED, {
     ...looking,
+    summary: 'Answers with the picture taken last, as JPEG',
     method: 'get',
     path: `${PATH}/previews/:id/picture`,
     handle: async ({ params, response }) => {
@@ -186,6 +191,7 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
   });
   adminRoute(RED, {
     ...looking,
+    summary: 'Begins to learn from the next pictures what is normal; a later picture brings the baseline',
     method: 'post',
     path: `${PATH}/previews/:id/baseline`,
     schema: emptySchema,
@@ -196,6 +202,7 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
   });
   adminRoute(RED, {
     ...looking,
+    summary: 'Ends the live picture and lets go of the camera',
     method: 'post',
     path: `${PATH}/previews/:id/close`,
     schema: emptySchema,
@@ -206,12 +213,18 @@ export function cameraRoutes(RED: NodeAPI, previews = new Previews()): Previews 
   });
   adminRoute(RED, {
     ...looking,
+    summary: 'Searches for cameras of one kind; answers with those it found',
+    query: { kind: 'gige or usb' },
+    needs: ['kind'],
     method: 'get',
     path: `${PATH}/discovery`,
     handle: ({ query }) => discovery.find(query['kind']),
   });
   adminRoute(RED, {
     permission: 'flows.read',
+    summary:
+      'Counts the frames, dropped frames, skipped beats and outages of a running camera, and the bytes ' +
+      'it saved',
     method: 'get',
     path: `${PATH}/nodes/:id/counts`,
     handle: ({ params }) => {

@@ -8,7 +8,7 @@ import type { CommandAnswer } from '../../lib/station/requests.ts';
 import { adminRoute } from '../runtime/admin.ts';
 import type { NodeAPI } from '../runtime/types.ts';
 import { findStation } from './lookup.ts';
-import { limitOf, reason } from './routes.ts';
+import { LIMIT, limitOf, reason } from './routes.ts';
 
 /** 502 and 504: the PLC behind this gateway did something else, or did not say what it did. */
 const STATUS: Readonly<Record<CommandOutcome, number>> = {
@@ -42,6 +42,14 @@ const ORDER = {
 
 export function registerCommandRoutes(RED: NodeAPI): void {
   adminRoute<Order>(RED, {
+    summary:
+      'Commands one output and answers with what became of it; the status is 200 where it is confirmed, 409 refused, ' +
+      '502 clamped, 504 unknown',
+    headers: {
+      'Idempotency-Key':
+        '1 to 128 printable characters, new for each effect that is wanted; sent again, nothing is written again',
+    },
+    needs: ['Idempotency-Key'],
     method: 'post',
     path: '/jidoka/stations/:id/commands',
     permission: 'plc.command',
@@ -61,6 +69,8 @@ export function registerCommandRoutes(RED: NodeAPI): void {
     },
   });
   adminRoute(RED, {
+    summary: 'Lists the newest commands with their outcomes, newest last',
+    query: LIMIT,
     method: 'get',
     path: '/jidoka/stations/:id/commands',
     permission: 'jidoka.read',
@@ -68,6 +78,7 @@ export function registerCommandRoutes(RED: NodeAPI): void {
       (await findStation(params['id'] ?? '').journal()).commands({ limit: limitOf(query) }),
   });
   adminRoute(RED, {
+    summary: 'Tells of one command what was to be written and what became of it, whoever asked for it',
     method: 'get',
     path: '/jidoka/stations/:id/commands/:commandId',
     permission: 'jidoka.read',

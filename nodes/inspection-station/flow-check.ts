@@ -17,6 +17,8 @@ function parsed(body: Buffer): unknown {
 
 export function registerFlowCheck(RED: NodeAPI): void {
   adminRoute<Buffer>(RED, {
+    summary:
+      'Looks through flows, sent as JSON, for what would go wrong unseen; answers with the findings, errors first',
     method: 'post',
     path: '/jidoka/flow-check',
     permission: 'flows.read',

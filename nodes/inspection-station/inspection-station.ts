@@ -5,6 +5,7 @@ import { MAX_LEASE_MS } from '../../lib/station/arming.ts';
 import { createStation } from '../../lib/station/station.ts';
 import type { ArmingPolicy, Autonomy } from '../../lib/station/types.ts';
 import { ConfigError, type ConfigReader } from '../runtime/config.ts';
+import { registerOpenApi } from '../runtime/open-api.ts';
 import { registerNode } from '../runtime/register.ts';
 import type { NodeAPI } from '../runtime/types.ts';
 import { registerAlarmRoutes } from './alarm-routes.ts';
@@ -83,6 +84,8 @@ export default function register(RED: NodeAPI): void {
   registerAlarmRoutes(RED);
   registerPageRoutes(RED);
   registerFlowCheck(RED);
+  // Of all nodes; it is here because there is no station without this one.
+  registerOpenApi(RED);
   registerNode<InspectionStationConfig>(RED, {
     type: 'inspection-station',
     normalise,

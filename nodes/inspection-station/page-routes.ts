@@ -4,7 +4,7 @@ import type { PartRecord } from '../../lib/journal/types.ts';
 import { adminRoute, type AdminRequest } from '../runtime/admin.ts';
 import type { NodeAPI, RawConfig } from '../runtime/types.ts';
 import { findStation } from './lookup.ts';
-import { limitOf } from './routes.ts';
+import { LIMIT, limitOf } from './routes.ts';
 
 /** A deployed node that works for a station. */
 interface StationMember {
@@ -89,9 +89,24 @@ export function registerPageRoutes(RED: NodeAPI): void {
   const read = { method: 'get', permission: 'jidoka.read' } as const;
   adminRoute(RED, {
     ...read,
+    summary: 'Lists the nodes of the flow that work for the station, each with its id, type and name',
     path: '/jidoka/stations/:id/nodes',
     handle: ({ params }) => membersOf(RED, findStation(params['id'] ?? '').id),
   });
-  adminRoute(RED, { ...read, path: '/jidoka/stations/:id/figures', handle: figures });
-  adminRoute(RED, { ...read, path: '/jidoka/stations/:id/reviews', handle: reviews });
+  adminRoute(RED, {
+    ...read,
+    summary: 'Tells the counts, defect classes, what people found, score trend and latency since a moment',
+    query: { since: 'the moment, in ISO 8601' },
+    needs: ['since'],
+    path: '/jidoka/stations/:id/figures',
+    handle: figures,
+  });
+  adminRoute(RED, {
+    ...read,
+    summary:
+      'Lists the parts that wait for a person, newest first, and tells how many do and which classes people use',
+    query: { ...LIMIT, unscored: 'true: the parts without a score; otherwise those with one' },
+    path: '/jidoka/stations/:id/reviews',
+    handle: reviews,
+  });
 }

@@ -6,7 +6,7 @@ import type { Decision } from '../../lib/inspection/inspection.ts';
 import type { PartQuery, Truth } from '../../lib/journal/types.ts';
 import { CodedError } from '../../lib/errors.ts';
 import type { StationControl } from '../../lib/station/station.ts';
-import { adminRoute, type AdminRequest } from '../runtime/admin.ts';
+import { adminRoute, type AdminRequest, type AdminRoute } from '../runtime/admin.ts';
 import type { NodeAPI } from '../runtime/types.ts';
 import { findStation, runningStations } from './lookup.ts';
 
@@ -68,6 +68,9 @@ async function details(station: StationControl): Promise<Record<string, unknown>
   };
 }
 
+/** The query that {@link limitOf} reads, for people. */
+export const LIMIT = { limit: `how many; 50 unless told, at most ${MAX_ROWS}` } as const;
+
 /** How many rows are asked for, within bounds. */
 export function limitOf(query: AdminRequest<unknown>['query']): number {
   const asked = Number(query['limit'] ?? 50);
@@ -105,75 +108,149 @@ async function ledger({ params, query }: AdminRequest<unknown>): Promise<unknown
 
 export function registerStationRoutes(RED: NodeAPI): void {
   const read = { method: 'get', permission: 'jidoka.read' } as const;
-  adminRoute(RED, { ...read, path: '/jidoka/stations', handle: () => runningStations().map(summary) });
   adminRoute(RED, {
     ...read,
+    summary: 'Lists the running stations, each with its mode, arming, endpoints run by hand and alarm counts',
+    path: '/jidoka/stations',
+    handle: () => runningStations().map(summary),
+  });
+  adminRoute(RED, {
+    ...read,
+    summary:
+      'Tells of one station, beside what the list has, its concerns, counts, tolerances, waiting approvals, outputs that ' +
+      'can be commanded, and late commands of unknown outcome',
     path: '/jidoka/stations/:id',
     handle: ({ params }) => details(findStation(params['id'] ?? '')),
   });
-  adminRoute(RED, { ...read, path: '/jidoka/stations/:id/parts', handle: parts });
+  adminRoute(RED, {
+    ...read,
+    summary: 'Lists the newest parts with their inspections, newest last',
+    query: {
+      ...LIMIT,
+      decision: `only parts with this one: ${DECISIONS.join(', ')}`,
+      unlabelled: 'true: only parts that nobody has labelled',
+      after: 'a rowId: the parts recorded next after that one',
+    },
+    path: '/jidoka/stations/:id/parts',
+    handle: parts,
+  });
   // Who did what: not for everybody who may look at parts.
   adminRoute(RED, {
     ...read,
+    summary: 'Lists the newest records of the ledger, newest last: who did what, when and why',
+    query: LIMIT,
     permission: 'jidoka.audit',
     path: '/jidoka/stations/:id/ledger',
     handle: ledger,
   });
 
-  /** A POST of a signed-in person; answers with the arming that results. */
+  /** A POST of a signed-in person. */
   function act<Body extends Reason>(
-    verb: string,
-    permission: string | readonly string[],
-    schema: object,
+    route: Pick<AdminRoute<Body>, 'summary' | 'permission'> & { verb: string; schema: object },
     handle: (
       station: StationControl,
       request: Body & { actor: string },
       params: AdminRequest<Body>['params'],
     ) => unknown,
   ): void {
+    const { verb, ...asked } = route;
     adminRoute<Body>(RED, {
+      ...asked,
       method: 'post',
       path: `/jidoka/stations/:id/${verb}`,
-      permission,
       requiresPerson: true,
-      schema,
-      handle: ({ params, body: asked, actor }) =>
-        handle(findStation(params['id'] ?? ''), { ...asked, actor }, params),
+      handle: ({ params, body: given, actor }) =>
+        handle(findStation(params['id'] ?? ''), { ...given, actor }, params),
     });
   }
 
+  const answersArming = 'answers with the arming';
   act<Reason & { leaseMs?: number }>(
-    'arm',
-    'plc.arm',
-    body({ leaseMs: { type: 'number' } }),
+    {
+      verb: 'arm',
+      summary: `Arms the station, or asks a second person to agree where two have to; ${answersArming}`,
+      permission: 'plc.arm',
+      schema: body({ leaseMs: { type: 'number' } }),
+    },
     (station, request) => station.arm(request),
   );
-  act('arm/approve', 'plc.approve', body(), (station, request) => station.approveArming(request));
-  act('arm/withdraw', 'plc.arm', body(), (station, request) => station.withdrawArming(request));
-  act('disarm', 'plc.disarm', body(), (station, request) => station.disarm(request));
-  act('trip', 'plc.disarm', body(), (station, request) => station.tripBy(request));
-  act('reset', 'plc.reset', body(), (station, request) => station.reset(request));
+  act(
+    {
+      verb: 'arm/approve',
+      summary: `Agrees to arming the station, as the second person; ${answersArming}`,
+      permission: 'plc.approve',
+      schema: body(),
+    },
+    (station, request) => station.approveArming(request),
+  );
+  act(
+    {
+      verb: 'arm/withdraw',
+      summary: `Takes back the request to arm that waits for a second person; ${answersArming}`,
+      permission: 'plc.arm',
+      schema: body(),
+    },
+    (station, request) => station.withdrawArming(request),
+  );
+  act(
+    {
+      verb: 'disarm',
+      summary: `Disarms the station at once; ${answersArming}`,
+      permission: 'plc.disarm',
+      schema: body(),
+    },
+    (station, request) => station.disarm(request),
+  );
+  act(
+    {
+      verb: 'trip',
+      summary: `Latches the station until a reset and lets its outputs fall back; ${answersArming}`,
+      permission: 'plc.disarm',
+      schema: body(),
+    },
+    (station, request) => station.tripBy(request),
+  );
+  act(
+    {
+      verb: 'reset',
+      summary: `Unlatches a tripped station whose cause is gone, into DISARMED and mode NORMAL; ${answersArming}`,
+      permission: 'plc.reset',
+      schema: body(),
+    },
+    (station, request) => station.reset(request),
+  );
   // It arms, so it asks for what arming asks for.
   act<Reason & { threshold?: number }>(
-    'release',
-    ['plc.arm', 'plc.reset'],
-    body({ threshold }),
+    {
+      verb: 'release',
+      summary:
+        'Lets run again what was halted, after moving the threshold where one is given and arming where one person ' +
+        `may; ${answersArming}`,
+      permission: ['plc.arm', 'plc.reset'],
+      schema: body({ threshold }),
+    },
     (station, request) => station.release(request),
   );
   act<Reason & { threshold: number }>(
-    'tolerance',
-    'gate.tolerance',
-    body({ threshold }, ['threshold']),
+    {
+      verb: 'tolerance',
+      summary: `Moves the threshold of every gate, within their bounds, and disarms; ${answersArming}`,
+      permission: 'gate.tolerance',
+      schema: body({ threshold }, ['threshold']),
+    },
     (station, request) => station.setTolerance(request),
   );
   act<Reason & { alphaPercent?: number; confidencePercent?: number; reviewsPerHour?: number }>(
-    'gates/:gate/settings',
-    'gate.tolerance',
-    body({
-      alphaPercent: { type: 'number' },
-      confidencePercent: { type: 'number' },
-      reviewsPerHour: { type: 'number' },
-    }),
+    {
+      verb: 'gates/:gate/settings',
+      summary: `Changes settings of one gate, by its id or name, within their bounds, and disarms; ${answersArming}`,
+      permission: 'gate.tolerance',
+      schema: body({
+        alphaPercent: { type: 'number' },
+        confidencePercent: { type: 'number' },
+        reviewsPerHour: { type: 'number' },
+      }),
+    },
     (station, { actor, reason: why, alphaPercent, confidencePercent, reviewsPerHour }, params) =>
       station.setGate({
         gate: params['gate'] ?? '',
@@ -187,9 +264,13 @@ export function registerStationRoutes(RED: NodeAPI): void {
       }),
   );
   act<Reason & { truth: Truth; defectClass?: string }>(
-    'parts/:partId/label',
-    'gate.label',
-    body({ truth: { type: 'string', enum: TRUTHS }, defectClass }, ['truth']),
+    {
+      verb: 'parts/:partId/label',
+      summary:
+        'Keeps what a person found a part to be; answers with the label, or with what was proposed where two have to agree',
+      permission: 'gate.label',
+      schema: body({ truth: { type: 'string', enum: TRUTHS }, defectClass }, ['truth']),
+    },
     (station, { truth, defectClass: named, actor, reason: why }, params) =>
       station.label({
         partId: params['partId'] ?? '',
@@ -199,8 +280,16 @@ export function registerStationRoutes(RED: NodeAPI): void {
         reason: why,
       }),
   );
-  act('commands/:commandId/confirm', 'plc.approve', body(), async (station, request, params) => {
-    await station.approve(params['commandId'] ?? '', request);
-    return station.arming();
-  });
+  act(
+    {
+      verb: 'commands/:commandId/confirm',
+      summary: `Says yes to a command that waits for a person; ${answersArming}`,
+      permission: 'plc.approve',
+      schema: body(),
+    },
+    async (station, request, params) => {
+      await station.approve(params['commandId'] ?? '', request);
+      return station.arming();
+    },
+  );
 }

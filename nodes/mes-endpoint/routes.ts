@@ -79,14 +79,16 @@ export function registerEndpointRoutes(RED: NodeAPI): void {
   adminRoute<Trial>(RED, {
     ...route,
     summary:
-      'Looks for a ticket that cannot be there, as typed in the dialog or as deployed: nothing is created',
+      'Looks for a ticket that cannot be there, as typed in the dialog or as deployed; creates nothing, and answers ' +
+      'with a finding and what came back',
     path: '/jidoka/tickets/endpoints/:id/test',
     handle: ({ params, body }) => tryLookUp(RED, params['id'] ?? '', body),
   });
   adminRoute<Trial>(RED, {
     ...route,
     requiresPerson: true,
-    summary: 'Opens a ticket that says of itself that it is a test',
+    summary:
+      'Opens a ticket that says of itself that it is a test; answers with its number and what came back',
     path: '/jidoka/tickets/endpoints/:id/test-ticket',
     handle: ({ params, body, actor }) => tryTicket(RED, params['id'] ?? '', body, actor),
   });

@@ -133,12 +133,20 @@ async function setAside(
 
 export function registerTicketRoutes(RED: NodeAPI): void {
   adminRoute(RED, {
+    summary:
+      'Lists the newest tickets of the station with their state and what the MES answered, newest last',
+    query: {
+      state: `only tickets with this one: ${STATES.join(', ')}`,
+      limit: `how many; 50 unless told, at most ${MAX_ROWS}`,
+      after: 'a rowId: the tickets that came next after that one',
+    },
     method: 'get',
     path: '/jidoka/tickets/:station',
     permission: 'jidoka.read',
     handle: list,
   });
   adminRoute<{ reason: string }>(RED, {
+    summary: 'Puts one ticket that was set aside back to where it stood',
     method: 'post',
     path: '/jidoka/tickets/:station/:key/requeue',
     permission: 'ticket.requeue',
@@ -158,7 +166,8 @@ export function registerTicketRoutes(RED: NodeAPI): void {
     },
   });
   adminRoute(RED, {
-    summary: 'How many tickets wait or were set aside for each endpoint, and whether it is in the flow',
+    summary:
+      'Tells for each endpoint how many tickets wait or were set aside, and whether the flow serves it',
     method: 'get',
     path: '/jidoka/tickets/:station/undelivered',
     permission: 'jidoka.read',
@@ -167,21 +176,24 @@ export function registerTicketRoutes(RED: NodeAPI): void {
   const person = { method: 'post', permission: 'ticket.requeue', requiresPerson: true } as const;
   adminRoute<Because & { endpoint?: string }>(RED, {
     ...person,
-    summary: 'Puts everything back that was set aside, of one endpoint or of all',
+    summary:
+      'Puts everything back that was set aside, of one endpoint or of all; answers with how many tickets',
     path: '/jidoka/tickets/:station/requeue',
     schema: bodyOf({ reason: REASON, endpoint: ENDPOINT }, []),
     handle: (request) => requeueAll(RED, request),
   });
   adminRoute<Because & { from: string; to: string }>(RED, {
     ...person,
-    summary: 'Hands the tickets of an endpoint that is no longer in the flow over to another',
+    summary:
+      'Hands the tickets of an endpoint that is no longer in the flow over to another; answers with how many',
     path: '/jidoka/tickets/:station/handover',
     schema: bodyOf({ reason: REASON, from: ENDPOINT, to: ENDPOINT }, ['from', 'to']),
     handle: (request) => handOver(RED, request),
   });
   adminRoute<Because & { from: string }>(RED, {
     ...person,
-    summary: 'Sets aside what waits for an endpoint that is no longer in the flow',
+    summary:
+      'Sets aside what waits for an endpoint that is no longer in the flow; answers with how many tickets',
     path: '/jidoka/tickets/:station/aside',
     schema: bodyOf({ reason: REASON, from: ENDPOINT }, ['from']),
     handle: (request) => setAside(RED, request),

@@ -118,12 +118,14 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
 
   adminRoute(RED, {
     method: 'get',
+    summary: 'Lists the models in the model folder of the gateway, with kind, bytes and date',
     path: `${PATH}/models`,
     permission: 'flows.read',
     handle: () => listModels(modelFolder(RED)),
   });
   adminRoute(RED, {
     method: 'get',
+    summary: 'Tells what model a node serves with, as a card; null where it has none',
     path: `${PATH}/nodes/:id`,
     permission: 'flows.read',
     // a node that is not deployed yet, or has no model, is nothing to complain about
@@ -131,6 +133,8 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
   });
   adminRoute<{ reason: string }>(RED, {
     method: 'post',
+    summary:
+      'Puts what is in the model file into service; answers with the model and whether it is a new one',
     path: `${PATH}/nodes/:id/swap`,
     permission: 'model.swap',
     requiresPerson: true,
@@ -139,6 +143,9 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
   });
   adminRoute<TrialRequest>(RED, {
     ...trying,
+    summary:
+      'Opens a model with settings as typed, in place of the one this dialog had; answers with the id ' +
+      'of the trial',
     method: 'post',
     path: `${PATH}/trials`,
     schema: trialSchema,
@@ -155,6 +162,7 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
   });
   adminRoute(RED, {
     ...trying,
+    summary: 'Tells whether the trial is loading, ready, with the card of its model, or has failed, and why',
     method: 'get',
     path: `${PATH}/trials/:id`,
     handle: ({ params, response }) => {
@@ -164,6 +172,7 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
   });
   adminRoute(RED, {
     ...trying,
+    summary: 'Runs the model once more; answers with which provider did which share of it',
     method: 'post',
     path: `${PATH}/trials/:id/prove`,
     schema: emptySchema,
@@ -171,6 +180,7 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
   });
   adminRoute<{ node: string }>(RED, {
     ...trying,
+    summary: 'Runs the model on the newest picture of a deployed node; answers with what it sees there',
     method: 'post',
     path: `${PATH}/trials/:id/look`,
     schema: nodeSchema,
@@ -178,17 +188,19 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
   });
   adminRoute<Buffer>(RED, {
     ...trying,
+    summary: 'Runs the model on a picture sent as a file; answers with what it sees in it',
     method: 'post',
     path: `${PATH}/trials/:id/picture`,
     file: { maxBytes: MAX_PICTURE_BYTES },
     handle: ({ params, body }) => trials.use(idOf(params), (trial) => trial.look(uploaded(body))),
   });
-  for (const [name, type] of [
-    ['picture', 'image/jpeg'],
-    ['mask', 'image/png'],
+  for (const [name, type, summary] of [
+    ['picture', 'image/jpeg', 'Answers with the picture the trial looked at last, as JPEG'],
+    ['mask', 'image/png', 'Answers with the mask of the picture the trial looked at last, as PNG'],
   ] as const) {
     adminRoute(RED, {
       ...trying,
+      summary,
       method: 'get',
       path: `${PATH}/trials/:id/${name}`,
       handle: async ({ params, response }) => {
@@ -199,6 +211,7 @@ export function modelRoutes(RED: NodeAPI, trials = new Trials()): Trials {
   }
   adminRoute(RED, {
     ...trying,
+    summary: 'Ends the trial and closes its model',
     method: 'post',
     path: `${PATH}/trials/:id/close`,
     schema: emptySchema,

@@ -7,11 +7,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { resolve } from 'node:path';
 import { CodedError } from '../../lib/errors.ts';
-import { adminRoute } from '../runtime/admin.ts';
+import { adminRoute, type AdminRoute } from '../runtime/admin.ts';
 import { ConfigReader } from '../runtime/config.ts';
 import { beforeFlowsStop } from '../runtime/stopping.ts';
 import type { Node, NodeAPI, RawConfig } from '../runtime/types.ts';
-import { BrowseSessions, type BrowseSession, type Looking } from './browse-session.ts';
+import { BrowseSessions, PAGE, type BrowseSession, type Looking } from './browse-session.ts';
 import { normaliseConnection, transportOf, type Connection } from './connection.ts';
 import type { PlcEndpoint } from './endpoint.ts';
 
@@ -149,6 +149,9 @@ export function browseRoutes(RED: NodeAPI, sessions = new BrowseSessions()): Bro
 
   adminRoute<OpenRequest>(RED, {
     permission: ['plc.browse', 'flows.write'],
+    summary:
+      'Opens a session that looks through a PLC with settings as typed, in place of the one this dialog had; answers ' +
+      'with its id, and whether it made a link of its own',
     method: 'post',
     path: PATH,
     schema: openSchema,
@@ -159,10 +162,11 @@ export function browseRoutes(RED: NodeAPI, sessions = new BrowseSessions()): Bro
   });
 
   const look = (
-    path: string,
+    { path, ...described }: Pick<AdminRoute<undefined>, 'path' | 'summary' | 'query' | 'needs'>,
     answer: (session: BrowseSession, query: Readonly<Record<string, unknown>>) => unknown,
   ): void => {
     adminRoute(RED, {
+      ...described,
       permission,
       method: 'get',
       path: `${PATH}/:id${path}`,
@@ -172,18 +176,46 @@ export function browseRoutes(RED: NodeAPI, sessions = new BrowseSessions()): Bro
       },
     });
   };
-  look('/children', (session, query) => {
-    const from = Number(textOf(query, 'from') ?? 0);
-    if (!Number.isInteger(from) || from < 0)
-      throw new CodedError('BAD_REQUEST', 'from is not a whole number');
-    return session.children(textOf(query, 'node'), from);
-  });
-  look('/tag', (session, query) => session.entry(needed(query, 'tag')));
-  look('/block', (session, query) => session.block(needed(query, 'node')));
-  look('/search', (session) => session.search);
+  look(
+    {
+      path: '/children',
+      summary: `Lists what lies below a node of the PLC, ${PAGE} at a time, with type, access and value of tags`,
+      query: { node: 'id of the node; the top unless told', from: 'how many to pass over' },
+    },
+    (session, query) => {
+      const from = Number(textOf(query, 'from') ?? 0);
+      if (!Number.isInteger(from) || from < 0)
+        throw new CodedError('BAD_REQUEST', 'from is not a whole number');
+      return session.children(textOf(query, 'node'), from);
+    },
+  );
+  look(
+    {
+      path: '/tag',
+      summary: 'Tells of one tag its type, access, range, unit and the value it has now',
+      query: { tag: 'the tag as a flow has it' },
+      needs: ['tag'],
+    },
+    (session, query) => session.entry(needed(query, 'tag')),
+  );
+  look(
+    {
+      path: '/block',
+      summary:
+        'Finds the tags of a command block in a node of the PLC; answers with each by its name in the block',
+      query: { node: 'id of the node' },
+      needs: ['node'],
+    },
+    (session, query) => session.block(needed(query, 'node')),
+  );
+  look(
+    { path: '/search', summary: 'Tells how far the search is and what it has found' },
+    (session) => session.search,
+  );
 
   adminRoute<{ words: string }>(RED, {
     permission,
+    summary: 'Begins a search for names that hold every word, in place of the one before',
     method: 'post',
     path: `${PATH}/:id/search`,
     schema: searchSchema,
@@ -194,6 +226,7 @@ export function browseRoutes(RED: NodeAPI, sessions = new BrowseSessions()): Bro
   });
   adminRoute(RED, {
     permission,
+    summary: 'Calls the search off; what it has found stays',
     method: 'post',
     path: `${PATH}/:id/search/cancel`,
     schema: emptySchema,
@@ -204,6 +237,7 @@ export function browseRoutes(RED: NodeAPI, sessions = new BrowseSessions()): Bro
   });
   adminRoute(RED, {
     permission,
+    summary: 'Ends the session, and its link where it made one of its own',
     method: 'post',
     path: `${PATH}/:id/close`,
     schema: emptySchema,

@@ -44,8 +44,14 @@ export interface AdminRequest<Body> {
 }
 
 export interface AdminRoute<Body> {
-  /** What it is for, in a line, for whoever programs against it; the queries it takes too. */
-  summary?: string;
+  /** What it does and what it answers with, for whoever programs against it: a line without a full stop. */
+  summary: string;
+  /** Names of the query that it takes, each with what it means. */
+  query?: Readonly<Record<string, string>>;
+  /** Headers that it takes beside those of every request, each with what it means. */
+  headers?: Readonly<Record<string, string>>;
+  /** Which of the query and of the headers must be there. */
+  needs?: readonly string[];
   /** GET must not change state. */
   method: 'get' | 'post';
   path: string;
@@ -61,7 +67,7 @@ export interface AdminRoute<Body> {
   handle(request: AdminRequest<Body>): unknown;
 }
 
-type KnownRoute = Omit<AdminRoute<never>, 'handle'>;
+export type KnownRoute = Omit<AdminRoute<never>, 'handle'>;
 
 const known = new WeakMap<NodeAPI['httpAdmin'], KnownRoute[]>();
 

@@ -1,5 +1,9 @@
-/** What the admin routes are, as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0). */
-import { adminRoutes } from './admin.ts';
+/**
+ * What the admin routes are, as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0), and the route that
+ * answers with it.
+ */
+import { adminRoute, adminRoutes, type KnownRoute } from './admin.ts';
+import { packageVersion } from './package-version.ts';
 import type { NodeAPI } from './types.ts';
 
 /** `/jidoka/stations/:id/parts` → `/jidoka/stations/{id}/parts`. */
@@ -7,29 +11,39 @@ function pathOf(path: string): string {
   return path.replace(/:(\w+)/g, '{$1}');
 }
 
-function parametersOf(path: string): object[] {
-  return [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
-    name,
-    in: 'path',
-    required: true,
-    schema: { type: 'string' },
-  }));
+/** What a route belongs to: `stations` for all below `/jidoka/stations`. */
+export function tagOf({ path }: Pick<KnownRoute, 'path'>): string {
+  return path.split('/')[2]?.replace(/\..*/, '') ?? '';
+}
+
+function parametersOf({ path, query = {}, headers = {}, needs = [] }: KnownRoute): object[] {
+  const schema = { type: 'string' };
+  const named = (where: string, meanings: Readonly<Record<string, string>>): object[] =>
+    Object.entries(meanings).map(([name, description]) => ({
+      ...{ name, in: where, required: needs.includes(name), description, schema },
+    }));
+  return [
+    ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema })),
+    ...named('query', query),
+    ...named('header', headers),
+  ];
 }
 
 /** Of the node types registered so far. */
-export function openApi(RED: NodeAPI, version: string): object {
+export function openApi(RED: NodeAPI): object {
   const paths: Record<string, Record<string, object>> = {};
-  for (const { method, path, summary, permission, requiresPerson, schema, file } of adminRoutes(RED)) {
+  for (const route of adminRoutes(RED)) {
+    const { method, path, summary, permission, requiresPerson, schema, file } = route;
     const permissions = [permission].flat();
     const content =
       file === undefined
         ? schema && { 'application/json': { schema } }
         : { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } };
     const operation = {
-      ...(summary === undefined ? {} : { summary }),
+      summary,
       description: `Permission: ${permissions.join(' and ')}.${requiresPerson ? ' Needs a signed-in person.' : ''}`,
-      tags: [path.split('/')[2] ?? 'jidoka'],
-      parameters: parametersOf(path),
+      tags: [tagOf(route)],
+      parameters: parametersOf(route),
       ...(content === undefined ? {} : { requestBody: { required: true, content } }),
       responses: {
         200: { description: method === 'post' ? 'Done; what came of it.' : 'What was asked for.' },
@@ -44,7 +58,7 @@ export function openApi(RED: NodeAPI, version: string): object {
     openapi: '3.1.0',
     info: {
       title: 'Jidoka',
-      version,
+      version: packageVersion(),
       description:
         "Admin routes of the nodes, below Node-RED's httpAdminRoot and behind its sign-in: POST /auth/token gives the bearer token.",
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
@@ -74,4 +88,15 @@ export function openApi(RED: NodeAPI, version: string): object {
       },
     },
   };
+}
+
+/** Call it once, while a node type is being registered. */
+export function registerOpenApi(RED: NodeAPI): void {
+  adminRoute(RED, {
+    summary: 'Answers with the OpenAPI document of these routes',
+    method: 'get',
+    path: '/jidoka/openapi.json',
+    permission: 'jidoka.read',
+    handle: () => openApi(RED),
+  });
 }

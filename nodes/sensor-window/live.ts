@@ -93,6 +93,9 @@ export function announceSensors(id: string, sensors: LiveSensors): () => void {
 
 export function sensorRoutes(RED: NodeAPI): void {
   adminRoute(RED, {
+    summary:
+      'Tells what a running sensor-window receives: the value and rate of each sensor, names it does not know, windows ' +
+      'and gaps',
     method: 'get',
     path: '/jidoka/sensors/:id',
     permission: 'sensor.read',

@@ -57,6 +57,9 @@ function panelOf({ config, keeper, station }: RunningGate): object {
 
 export function registerGateRoutes(RED: NodeAPI): void {
   adminRoute(RED, {
+    summary:
+      'Tells how a running gate stands: its limits, tolerance, settings, scores of good parts, newest verdicts, realised ' +
+      'rate and review capacity',
     method: 'get',
     path: '/jidoka/gates/:id',
     permission: 'jidoka.read',

@@ -23,6 +23,7 @@ interface Reason {
   reason: string;
 }
 
+const summary = 'Does what this test asks for';
 const schema = {
   type: 'object',
   properties: { reason: { type: 'string', minLength: 3 } },
@@ -63,6 +64,7 @@ describe('an admin route', () => {
       },
     } as unknown as NodeAPI;
     adminRoute<Reason>(RED, {
+      summary,
       method: 'post',
       path: '/jidoka/stations/:id/arm',
       permission: 'plc.arm',
@@ -79,6 +81,7 @@ describe('an admin route', () => {
       broken: new Error('boom'),
     })) {
       adminRoute(RED, {
+        summary,
         method: 'get',
         path: `/jidoka/${path}`,
         permission: 'jidoka.read',
@@ -86,6 +89,7 @@ describe('an admin route', () => {
       });
     }
     adminRoute(RED, {
+      summary,
       method: 'get',
       path: '/jidoka/picture',
       permission: 'jidoka.read',
@@ -94,6 +98,7 @@ describe('an admin route', () => {
       },
     });
     adminRoute<Buffer>(RED, {
+      summary,
       method: 'post',
       path: '/jidoka/upload',
       permission: 'flows.write',

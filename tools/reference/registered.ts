@@ -1,15 +1,8 @@
-// Registers every node type with a runtime that only listens, and asks for the routes that came of it.
+// Registers node types with a runtime that only listens, to be asked for the routes that came of it.
 import { EventEmitter } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { openApi } from '../../nodes/runtime/open-api.ts';
 import type { NodeAPI } from '../../nodes/runtime/types.ts';
-
-interface PackageJson {
-  version: string;
-  'node-red': { nodes: Record<string, string> };
-}
 
 const nothing = (): undefined => undefined;
 
@@ -30,17 +23,14 @@ function listeningRuntime(): NodeAPI {
   } as unknown as NodeAPI;
 }
 
-export async function openApiDocument(root: string): Promise<object> {
-  const { version, 'node-red': nodeRed } = JSON.parse(
-    readFileSync(join(root, 'package.json'), 'utf8'),
-  ) as PackageJson;
+export async function everyNodeRegistered(root: string, types: readonly string[]): Promise<NodeAPI> {
   const RED = listeningRuntime();
-  for (const type of Object.keys(nodeRed.nodes).sort()) {
+  for (const type of types) {
     const file = join(root, 'nodes', type, `${basename(type)}.ts`);
     const { default: register } = (await import(pathToFileURL(file).href)) as {
       default: (RED: NodeAPI) => unknown;
     };
     await register(RED);
   }
-  return openApi(RED, version);
+  return RED;
 }
