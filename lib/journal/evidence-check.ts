@@ -13,7 +13,7 @@ export interface EvidenceFound {
   pruned: number;
 }
 
-export interface EvidenceCheckOptions {
+interface EvidenceCheckOptions {
   database: Database;
   folder: string;
   /** Hashes of what was thrown away. */
