@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import { csvLine } from './csv.ts';
 import { JournalError } from './journal-error.ts';
-import type { LedgerRow } from './ledger.ts';
+import type { LedgerRow } from './chain.ts';
 import { readSegment, segmentsOf } from './segments.ts';
 import type { LedgerRecord } from './types.ts';
 

@@ -3,9 +3,10 @@
  * once; what arrives while a commit is under way shares the next one, up to 64 requests or 5 ms.
  */
 import type { Database } from 'better-sqlite3';
+import type { Tail } from './commits.ts';
 import { asJournalError, JournalError } from './journal-error.ts';
 import type { Reply, Request, StoreMethod } from './protocol.ts';
-import type { Store, Tail } from './store.ts';
+import type { Store } from './store.ts';
 
 const MAX_REQUESTS = 64;
 const MAX_MS = 5;

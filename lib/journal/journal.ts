@@ -8,7 +8,7 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { asJournalError, JournalError } from './journal-error.ts';
 import { ShiftCounter, type FigureSource } from './figures.ts';
-import { FIRST_PREVIOUS_HASH } from './ledger.ts';
+import { FIRST_PREVIOUS_HASH } from './chain.ts';
 import type { Failure, FromWorker, JournalState, Request, StoreMethod, WorkerOptions } from './protocol.ts';
 import type { Store } from './store.ts';
 import type { Journal, LedgerEntry, OutboxEntry, PressureLevel, Retention, StreamBound } from './types.ts';

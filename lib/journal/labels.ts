@@ -4,9 +4,12 @@
  * part is inspected again.
  */
 import type { Inspection } from '../inspection/inspection.ts';
+import { JournalError } from './journal-error.ts';
+import type { Parts } from './parts.ts';
+import type { Tables } from './tables.ts';
 import type { Label, LabelQuery, NewLabel } from './types.ts';
 
-export interface LabelRow {
+interface LabelRow {
   row_id: number;
   part_id: string;
   sequence: number;
@@ -22,7 +25,7 @@ export interface LabelRow {
   proposed_by: string | null;
 }
 
-export const INSERT_LABEL = `INSERT INTO labels
+const INSERT_LABEL = `INSERT INTO labels
   (part_id, sequence, truth, decision, verdict_reason, score, model_digest, actor, reason, at, defect_class, proposed_by)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`;
 
@@ -30,13 +33,42 @@ export const INSERT_LABEL = `INSERT INTO labels
 export const IS_UNLABELLED = `NOT EXISTS
   (SELECT 1 FROM labels WHERE labels.part_id = parts.id AND labels.sequence = parts.sequence)`;
 
-/** Holds for parts that have a score to be judged by. */
-export const HAS_SCORE = `json_extract(parts.inspection, '$.verdict.score') IS NOT NULL`;
+export class Labels {
+  readonly #tables: Tables;
+  readonly #parts: Parts;
+  readonly #now: () => Date;
 
-/** Parts that wait for a person, with and without a score, among the newest that were sent to one. */
-export const COUNT_WAITING = `SELECT COUNT(*) AS count, COUNT(*) FILTER (WHERE ${HAS_SCORE}) AS scored
-  FROM (SELECT id, sequence, inspection FROM parts WHERE decision = 'review' ORDER BY row_id DESC LIMIT 5000) AS parts
-  WHERE ${IS_UNLABELLED}`;
+  constructor(tables: Tables, parts: Parts, now: () => Date) {
+    this.#tables = tables;
+    this.#parts = parts;
+    this.#now = now;
+  }
+
+  /** @throws JournalError `JOURNAL_NOT_FOUND` where the part is not on record */
+  record(label: NewLabel): Label {
+    const inspection = this.#parts.get(label.partId);
+    if (inspection === undefined) {
+      throw new JournalError('JOURNAL_NOT_FOUND', `no part ${label.partId} is on record`);
+    }
+    const values = labelValues(inspection, label, this.#now().toISOString());
+    const [stored] = this.#tables.all<LabelRow>(INSERT_LABEL, ...values);
+    if (stored === undefined) throw new JournalError('JOURNAL_NOT_FOUND', 'the label was not stored');
+    return labelRecord(stored);
+  }
+
+  /** Newest last; without `after`, the newest `limit` labels. */
+  list(query: LabelQuery): Label[] {
+    return this.#tables
+      .page<LabelRow>(
+        'SELECT * FROM labels',
+        labelCondition(query),
+        'row_id',
+        query,
+        query.sinceSequence ?? 0,
+      )
+      .map(labelRecord);
+  }
+}
 
 /** Of the model whose score a part is judged by. */
 export function judgedModel({ anomaly, inference }: Inspection): string | null {
@@ -44,7 +76,7 @@ export function judgedModel({ anomaly, inference }: Inspection): string | null {
 }
 
 /** Values for {@link INSERT_LABEL}. */
-export function labelValues(inspection: Inspection, label: NewLabel, at: string) {
+function labelValues(inspection: Inspection, label: NewLabel, at: string) {
   const { part, verdict, anomaly } = inspection;
   return [
     part.id,
@@ -63,13 +95,13 @@ export function labelValues(inspection: Inspection, label: NewLabel, at: string)
 }
 
 /** The condition of a query, with one parameter, a sequence. */
-export function labelCondition({ history = false }: LabelQuery): string {
+function labelCondition({ history = false }: LabelQuery): string {
   const superseded = `SELECT 1 FROM labels AS later WHERE later.part_id = labels.part_id
     AND later.sequence = labels.sequence AND later.row_id > labels.row_id`;
   return history ? 'sequence >= ?' : `sequence >= ? AND NOT EXISTS (${superseded})`;
 }
 
-export function labelRecord(row: LabelRow): Label {
+function labelRecord(row: LabelRow): Label {
   return {
     rowId: row.row_id,
     partId: row.part_id,

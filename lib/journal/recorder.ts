@@ -5,6 +5,7 @@
  */
 import type { Database } from 'better-sqlite3';
 import { Ballast } from './ballast.ts';
+import type { Tail } from './commits.ts';
 import { openDatabase } from './database.ts';
 import { lockFolder, type FolderLock } from './folder-lock.ts';
 import { commitBatch } from './group-commit.ts';
@@ -12,7 +13,7 @@ import { asJournalError, JournalError } from './journal-error.ts';
 import type { FromWorker, JournalState, Reply, Request, WorkerOptions } from './protocol.ts';
 import { Pruning } from './pruning.ts';
 import { Sealing } from './sealing.ts';
-import { Store, type Tail } from './store.ts';
+import { Store } from './store.ts';
 import type { LedgerEntry, PressureLevel } from './types.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
 

@@ -21,7 +21,7 @@ import {
 import { join } from 'node:path';
 import { AgeClock, type AgeClockOptions } from './age-clock.ts';
 import { syncFolder } from './evidence.ts';
-import { follows, type LedgerRow } from './ledger.ts';
+import { follows, type Head, type LedgerRow } from './chain.ts';
 import { packed, segmentFolder, segmentName, segmentsOf, spanOf, type Segment } from './segments.ts';
 import type { Store } from './store.ts';
 import { Tables } from './tables.ts';
@@ -37,8 +37,6 @@ const PATIENCE_MS = DAY_MS;
 /** What is sealed makes a record itself: a few of them are not worth a file. */
 const LEAST_RECORDS = 100;
 const UNFINISHED = '.part';
-
-type Head = Pick<LedgerRow, 'sequence' | 'hash'>;
 
 interface Draft extends Pick<Segment, 'first' | 'last' | 'previousHash' | 'hash' | 'file'> {
   /** Last record in the file so far. */

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import type { LedgerRow } from './ledger.ts';
+import type { LedgerRow } from './chain.ts';
 
 /** A part of the chain in a file. */
 export interface Segment {

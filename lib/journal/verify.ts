@@ -6,9 +6,8 @@
  */
 import type { Database } from 'better-sqlite3';
 import { isDeepStrictEqual } from 'node:util';
-import { evidenceFolders, evidenceIn, readEvidence } from './evidence.ts';
-import { createHash } from 'node:crypto';
-import { FIRST_PREVIOUS_HASH, follows, type LedgerRow } from './ledger.ts';
+import { FIRST_PREVIOUS_HASH, follows, type Head, type LedgerRow } from './chain.ts';
+import { checkEvidence, type EvidenceFound } from './evidence-check.ts';
 import { Pruned } from './pruned.ts';
 import { openReader } from './reader.ts';
 import { readSegment, segmentFolder, segmentsOf, type Segment } from './segments.ts';
@@ -31,10 +30,10 @@ export interface Verification {
   records: number;
   /** Records that are in files of their own, and these. */
   sealed: { records: number; files: number };
-  head: Pick<LedgerRow, 'sequence' | 'hash'>;
+  head: Head;
   commands: number;
   labels: number;
-  evidence: { files: number; bytes: number; pruned: number };
+  evidence: EvidenceFound;
   /** How many there are; the list holds the first thousand. */
   problems: number;
   findings: Finding[];
@@ -70,7 +69,7 @@ type StoredRow = Omit<LedgerRow, 'previousHash'> & { previous_hash: string };
 
 export interface VerifyOptions {
   /** A head that was noted earlier: its sequence and hash. */
-  expected?: Verification['head'] | undefined;
+  expected?: Head | undefined;
   /** Where sealed parts of the ledger lie now; where they were sealed unless given. */
   archive?: string | undefined;
   /** Milliseconds since 1970. */
@@ -110,7 +109,7 @@ class Verifier {
   #isExpectedThere = false;
   readonly #findings: Finding[] = [];
   #problems = 0;
-  #head: Pick<LedgerRow, 'sequence' | 'hash'> = { sequence: 0, hash: FIRST_PREVIOUS_HASH };
+  #head: Head = { sequence: 0, hash: FIRST_PREVIOUS_HASH };
   #commands = 0;
   #labels = 0;
   #lastLabel = -Infinity;
@@ -140,7 +139,13 @@ class Verifier {
       this.#compareHead();
       this.#compareCounts();
     })();
-    const evidence = this.#verifyEvidence();
+    const evidence = checkEvidence({
+      database: this.#database,
+      folder: this.#folder,
+      pruned: this.#pruned.evidence,
+      isPartial: this.#isPartial,
+      find: (sha256, problem) => this.#find('evidence', sha256, problem),
+    });
     return {
       records: this.#head.sequence,
       sealed: {
@@ -291,8 +296,7 @@ class Verifier {
   }
 
   #compareHead(): void {
-    const head = this.#database.prepare('SELECT sequence, hash FROM ledger_head').get() as
-      Verification['head'] | undefined;
+    const head = this.#database.prepare('SELECT sequence, hash FROM ledger_head').get() as Head | undefined;
     const { sequence, hash } = head ?? { sequence: 0, hash: FIRST_PREVIOUS_HASH };
     if (sequence !== this.#head.sequence || hash !== this.#head.hash) {
       this.#find('head', String(sequence), `is not the last record, which is ${this.#head.sequence}`);
@@ -329,34 +333,6 @@ class Verifier {
 
   #count(sql: string): number {
     return this.#database.prepare(sql).pluck().get() as number;
-  }
-
-  #verifyEvidence(): Verification['evidence'] {
-    const named = new Set(
-      this.#database
-        .prepare(
-          `SELECT sha256 FROM outbox WHERE sha256 IS NOT NULL
-           UNION SELECT json_extract(value, '$.sha256') FROM outbox, json_each(further_evidence)`,
-        )
-        .pluck()
-        .all() as string[],
-    );
-    const evidence = { files: 0, bytes: 0, pruned: 0 };
-    for (const folder of evidenceFolders(this.#folder)) {
-      for (const { sha256 } of evidenceIn(this.#folder, folder)) {
-        named.delete(sha256);
-        const bytes = readEvidence(this.#folder, sha256);
-        evidence.files += 1;
-        evidence.bytes += bytes.length;
-        const found = createHash('sha256').update(bytes).digest('hex');
-        if (found !== sha256) this.#find('evidence', sha256, 'has other bytes than it was kept with');
-      }
-    }
-    for (const sha256 of named) {
-      if (this.#pruned.evidence.has(sha256)) evidence.pruned += 1;
-      else if (!this.#isPartial) this.#find('evidence', sha256, 'is missing');
-    }
-    return evidence;
   }
 }
 

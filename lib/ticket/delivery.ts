@@ -8,65 +8,22 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Inspection } from '../inspection/inspection.ts';
-import { fullJitterMs } from '../backoff.ts';
 import { Breaker } from './breaker.ts';
 import { asCodedError } from '../errors.ts';
 import { JournalError } from '../journal/journal-error.ts';
-import type { Journal, OutboxEntry, OutboxRecord, ReceiverState } from '../journal/types.ts';
+import type { Journal, OutboxEntry, OutboxRecord } from '../journal/types.ts';
 import type { Picture, TicketClient } from './client.ts';
 import { currentEvent, type QualityEvent } from './event.ts';
+import type { TicketAnswer, TicketBody, TicketChange, TicketOutcome } from './outcome.ts';
+import { Retries, type Attempt } from './retries.ts';
 import { TicketError } from './ticket-error.ts';
 
-const RETRY = { firstMs: 500, maxMs: 60_000 };
 /** Node-RED gives a node 15 s to close. */
 const CLOSE_WITHIN_MS = 5000;
-/** Answers of a proxy that has waited in vain for the MES behind it. */
-const NO_ANSWER: ReadonlySet<number | undefined> = new Set([undefined, 502, 504]);
-/** Attempts after which a ticket the MES fails at is set aside, though the MES itself works. */
-const POISON_AFTER = 10;
-/** What an MES answers that has failed at what it was asked, and would again. */
-const FAILED_AT: ReadonlySet<number | undefined> = new Set([500, 501]);
-/** Answers of whatever stands before the MES while it is away, and of an address that is wrong: seldom about one ticket. */
-function isAstray({ code, status = 0 }: TicketError): boolean {
-  return code === 'MES_REJECTED' && ((status >= 300 && status < 400) || status === 404 || status === 405);
-}
-
 /** Errors of the journal that are about one entry, and would be the same again. */
 const OF_ENTRY: ReadonlySet<string> = new Set(['JOURNAL_NOT_FOUND', 'JOURNAL_EVIDENCE_UNREADABLE']);
 /** How long to wait for a journal that fails. */
 const JOURNAL_RETRY_MS = 1000;
-
-/** What an entry of the outbox holds. */
-export interface TicketBody {
-  /** The node that sent it and hears of its outcome. */
-  node: string;
-  event: QualityEvent;
-  /** The envelope as it was, to go on with after a restart. */
-  inspection: Inspection;
-}
-
-/** What the outbox remembers of the MES's answers. */
-export interface TicketAnswer {
-  ticketId?: string;
-  error?: { code: string; message: string };
-}
-
-export interface TicketOutcome {
-  key: string;
-  body: TicketBody;
-  /** Empty when the MES never gave one. */
-  ticketId: string;
-  /** Why the ticket was set aside; undefined when the MES has it complete. */
-  error: { code: string; message: string } | undefined;
-}
-
-/** The outcome of an entry that is delivered or set aside; undefined while it waits. */
-export function outcomeOf({ key, state, body, answer }: OutboxRecord): TicketOutcome | undefined {
-  if (state === 'waiting') return undefined;
-  const { ticketId = '', error } = (answer ?? {}) as TicketAnswer;
-  return { key, body: body as TicketBody, ticketId, error };
-}
 
 export interface DeliveryState {
   waiting: number;
@@ -76,14 +33,6 @@ export interface DeliveryState {
   authorised: boolean;
   /** False while it does not say what has become of tickets. */
   following: boolean;
-}
-
-/** What the MES says of a ticket it has had for a while. */
-export interface TicketChange {
-  key: string;
-  body: TicketBody;
-  ticketId: string;
-  receiver: ReceiverState;
 }
 
 export interface Listener {
@@ -116,18 +65,10 @@ interface Known {
   notBefore: number;
 }
 
-interface Attempt {
-  /** The MES has answered a question about this ticket. */
-  answered: boolean;
-  /** The request that opens the ticket is under way, or was when the attempt failed. */
-  opening: boolean;
-}
-
 export class Delivery {
   readonly #journal: DeliveryOptions['journal'];
   readonly #prefix: string;
   readonly #tickets: TicketClient;
-  readonly #random: () => number;
   readonly #now: () => number;
   readonly #startedAt: number;
   readonly #closeWithinMs: number;
@@ -143,12 +84,7 @@ export class Delivery {
   #wake: () => void = () => undefined;
   #woken: Promise<void> = Promise.resolve();
   readonly #breaker: Breaker;
-  /** Tickets the MES has taken completely, in this run. */
-  #completed = 0;
-  /** How many that were when one was given up that the MES failed at: no other is until one more comes through. */
-  #gaveUpAt: number | undefined;
-  /** How many deliveries had succeeded when the MES refused this one for who we are. */
-  readonly #refusedAt = new Map<string, number>();
+  readonly #retries: Retries;
   #state: DeliveryState = { waiting: 0, dead: 0, online: true, authorised: true, following: true };
   readonly #ended: Promise<void>;
 
@@ -156,12 +92,12 @@ export class Delivery {
     this.#journal = options.journal;
     this.#prefix = options.streamPrefix;
     this.#tickets = options.tickets;
-    this.#random = options.random ?? Math.random;
+    const { random = Math.random } = options;
     this.#now = options.monotonicNow ?? (() => performance.now());
     this.#startedAt = this.#now();
     this.#closeWithinMs = options.closeWithinMs ?? CLOSE_WITHIN_MS;
-    this.#breaker =
-      options.breaker ?? new Breaker({ random: this.#random, monotonicNow: options.monotonicNow });
+    this.#breaker = options.breaker ?? new Breaker({ random, monotonicNow: options.monotonicNow });
+    this.#retries = new Retries({ tickets: options.tickets, breaker: this.#breaker, random });
     this.#ended = this.#run();
   }
 
@@ -227,7 +163,8 @@ export class Delivery {
           .filter((record) => waitMs(record) <= 0)
           // Who was refused does not stand in the way of who was not asked yet.
           .toSorted(
-            (one, other) => Number(this.#refusedAt.has(one.key)) - Number(this.#refusedAt.has(other.key)),
+            (one, other) =>
+              Number(this.#retries.wasRefused(one.key)) - Number(this.#retries.wasRefused(other.key)),
           );
         for (const record of ready) await this.#start(record);
         const nextMs = Math.min(due.nextDueMs ?? Infinity, ...waits);
@@ -242,18 +179,12 @@ export class Delivery {
     await Promise.all(this.#underWay.values());
   }
 
-  /** How long a ticket may come to be, or may not be found, after a request to open it went unanswered. */
-  #inDoubtMs(): number {
-    const { lookUpAfterMs = 0, commitsWithinMs = 0 } = this.#tickets;
-    return Math.max(lookUpAfterMs, commitsWithinMs);
-  }
-
   /** The run before may have opened a ticket a moment ago, which the MES cannot find yet. */
   #knownOf({ key, answer }: OutboxRecord): Known {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const hasTicket = (answer as TicketAnswer | null)?.ticketId !== undefined;
-    const notBefore = hasTicket ? 0 : this.#startedAt + this.#inDoubtMs();
+    const notBefore = hasTicket ? 0 : this.#startedAt + this.#retries.inDoubtMs;
     const made: Known = { untried: false, complete: false, notBefore };
     this.#known.set(key, made);
     return made;
@@ -293,8 +224,7 @@ export class Delivery {
       if (!known.complete) {
         await this.#complete(record, known, attempt);
         known.complete = true;
-        this.#completed += 1;
-        this.#refusedAt.delete(key);
+        this.#retries.complete(key);
         this.#reached();
       }
       await this.#settle(record, numberOf(known));
@@ -304,15 +234,18 @@ export class Delivery {
       const answer = { ...numberOf(known), error: { code, message } };
       if (error instanceof JournalError && !OF_ENTRY.has(code)) {
         this.#forgone(known);
-      } else if (this.#mayPass(record, error, attempt)) {
-        const delayMs = this.#failed(record, error, attempt);
+      } else if (this.#retries.mayPass(record, error, attempt)) {
+        const delayMs = this.#retries.failed(record, error, attempt);
+        if (error instanceof TicketError) {
+          const { online, authorised } = this.#breaker;
+          this.#show({ ...this.#state, online, authorised });
+        }
         known.notBefore = this.#now() + delayMs;
         await this.#quietly(known, () =>
           this.#journal.settleOutbox({ key, result: 'retry', delayMs, answer }),
         );
       } else {
-        this.#refusedAt.delete(key);
-        if (failsAtIt(error, attempt)) this.#gaveUpAt = this.#completed;
+        this.#retries.giveUp(key, error, attempt);
         if (error instanceof TicketError && error.answered) this.#reached();
         await this.#quietly(known, () => this.#settle(record, answer));
       }
@@ -323,40 +256,6 @@ export class Delivery {
   #forgone(known: Known): void {
     this.#journalFailed = true;
     known.notBefore = Math.max(known.notBefore, this.#now() + JOURNAL_RETRY_MS);
-  }
-
-  /**
-   * False also for what would pass in general: an MES that fails at this ticket again and again, or that lets others
-   * in and refuses this one. An MES that fails at everything costs one ticket its place, and not the whole queue.
-   */
-  #mayPass({ key, attempts }: OutboxRecord, error: unknown, attempt: Attempt): boolean {
-    if (error instanceof JournalError) return false;
-    // Nobody knows what it is, e.g. an answer of a shape no dialect expects: not for ever, and not unseen.
-    if (!(error instanceof TicketError)) return attempts + 1 < POISON_AFTER;
-    if (error.code === 'MES_AUTH') {
-      const succeeded = this.#refusedAt.get(key);
-      return succeeded === undefined || succeeded === this.#breaker.successes;
-    }
-    if (failsAtIt(error, attempt)) return attempts + 1 < POISON_AFTER || this.#gaveUpAt === this.#completed;
-    return error.passing;
-  }
-
-  /** Milliseconds until the entry is tried again; waiting for credentials is the breaker's, not the entry's. */
-  #failed({ key, attempts }: OutboxRecord, error: unknown, { opening }: Attempt): number {
-    const jitterMs = fullJitterMs(attempts, this.#random(), RETRY);
-    if (!(error instanceof TicketError)) return Math.max(jitterMs, opening ? this.#inDoubtMs() : 0);
-    if (error.code === 'MES_AUTH') {
-      this.#refusedAt.set(key, this.#breaker.successes);
-      this.#breaker.refused();
-    } else {
-      this.#breaker.failed();
-    }
-    const { online, authorised } = this.#breaker;
-    this.#show({ ...this.#state, online, authorised });
-    if (error.code === 'MES_AUTH') return 0;
-    const inDoubt = opening && NO_ANSWER.has(error.status) && !error.unsent;
-    const lookUpMs = inDoubt ? this.#inDoubtMs() : (this.#tickets.lookUpAfterMs ?? 0);
-    return Math.max(error.retryAfterMs, jitterMs, lookUpMs);
   }
 
   /** Ticket, then evidence. */
@@ -436,12 +335,6 @@ export class Delivery {
     this.#state = state;
     for (const listener of this.#listeners.values()) listener.state(state);
   }
-}
-
-/** Whether it may be about this ticket, though it may as well be about the MES. */
-function failsAtIt(error: unknown, { answered }: Attempt): boolean {
-  if (!(error instanceof TicketError)) return false;
-  return isAstray(error) || (answered && FAILED_AT.has(error.status));
 }
 
 function numberOf({ ticketId }: Known): TicketAnswer {

@@ -5,7 +5,8 @@
 import type { OutboxEntry, OutboxRecord } from '../journal/types.ts';
 import { Breaker } from './breaker.ts';
 import type { TicketClient } from './client.ts';
-import { Delivery, type DeliveryOptions, type Listener, type TicketBody } from './delivery.ts';
+import { Delivery, type DeliveryOptions, type Listener } from './delivery.ts';
+import type { TicketBody } from './outcome.ts';
 import { Follower, type FollowerOptions } from './follower.ts';
 import type { TicketNews } from './hook.ts';
 

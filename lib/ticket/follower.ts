@@ -7,7 +7,7 @@ import type { Journal, OutboxRecord } from '../journal/types.ts';
 import type { Breaker } from './breaker.ts';
 import type { TicketClient, TicketState } from './client.ts';
 import { TicketError } from './ticket-error.ts';
-import type { TicketAnswer, TicketBody, TicketChange } from './delivery.ts';
+import type { TicketAnswer, TicketBody, TicketChange } from './outcome.ts';
 
 /** Tickets asked about in one round. */
 const PER_ROUND = 50;

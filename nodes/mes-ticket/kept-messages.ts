@@ -3,7 +3,7 @@
  * hang on them. A message that had to go is built again from what the journal knows.
  */
 import type { Inspection } from '../../lib/inspection/inspection.ts';
-import type { TicketChange, TicketOutcome } from '../../lib/ticket/delivery.ts';
+import type { TicketChange, TicketOutcome } from '../../lib/ticket/outcome.ts';
 import type { Message, Outputs } from '../runtime/types.ts';
 
 export interface Kept {

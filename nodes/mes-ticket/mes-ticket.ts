@@ -2,13 +2,8 @@
 import { asCodedError } from '../../lib/errors.ts';
 import type { Inspection } from '../../lib/inspection/inspection.ts';
 import type { StationControl } from '../../lib/station/station.ts';
-import {
-  outcomeOf,
-  type DeliveryState,
-  type Listener,
-  type TicketChange,
-  type TicketOutcome,
-} from '../../lib/ticket/delivery.ts';
+import type { DeliveryState, Listener } from '../../lib/ticket/delivery.ts';
+import { outcomeOf, type TicketChange, type TicketOutcome } from '../../lib/ticket/outcome.ts';
 import type { Membership, MesEndpoint, TicketEntry } from '../../lib/ticket/endpoint.ts';
 import { requirePart, TicketEntries } from '../../lib/ticket/entry.ts';
 import type { ConfigReader, Migration } from '../runtime/config.ts';

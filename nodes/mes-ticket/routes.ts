@@ -1,7 +1,7 @@
 /** The tickets of a station that wait, were delivered or were set aside; a person puts the last ones back. */
 import { CodedError } from '../../lib/errors.ts';
 import type { OutboxRecord } from '../../lib/journal/types.ts';
-import type { TicketAnswer, TicketBody } from '../../lib/ticket/delivery.ts';
+import type { TicketAnswer, TicketBody } from '../../lib/ticket/outcome.ts';
 import { findStation } from '../inspection-station/lookup.ts';
 import { addressOf } from '../../lib/ticket/endpoint.ts';
 import { findEndpoint, runningEndpoints } from '../mes-endpoint/lookup.ts';

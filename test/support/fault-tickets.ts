@@ -2,7 +2,8 @@
 import { openInspection } from '../../lib/inspection/inspection.ts';
 import type { Journal } from '../../lib/journal/types.ts';
 import type { TicketClient } from '../../lib/ticket/client.ts';
-import { Delivery, type TicketBody } from '../../lib/ticket/delivery.ts';
+import { Delivery } from '../../lib/ticket/delivery.ts';
+import type { TicketBody } from '../../lib/ticket/outcome.ts';
 import { qualityEvent } from '../../lib/ticket/event.ts';
 import type { Mes } from '../../plant/mes.ts';
 

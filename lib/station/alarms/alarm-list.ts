@@ -7,13 +7,22 @@ import type { Clock } from '../../clock.ts';
 import type { Journal } from '../../journal/types.ts';
 import { AlarmRecord } from './alarm-record.ts';
 import { alarmSummary, alarmView, byUrgency } from './alarm-view.ts';
-import { afterRestart, keptAlarm, keyOf, readKeptAlarms, restoredAlarm, type Alarm } from './alarm.ts';
+import {
+  afterRestart,
+  keptAlarm,
+  keyOf,
+  newAlarm,
+  readKeptAlarms,
+  restoredAlarm,
+  takeOn,
+  type Alarm,
+} from './alarm.ts';
 import { definitionOf, OFF_DELAY_MS, shelveMinutes, type AlarmCode } from './catalogue.ts';
 import { detailOf, RECORDED } from './entries.ts';
 import { AlarmError } from './errors.ts';
 import { explainerOf } from './explaining.ts';
 import { FloodMeter } from './flood.ts';
-import { isHidden, NORMAL, transition, type AlarmEvent, type AlarmState } from './states.ts';
+import { isHidden, transition, type AlarmEvent, type AlarmState } from './states.ts';
 import type { AlarmReport, AlarmSource, AlarmSummary, AlarmView } from './types.ts';
 
 const MINUTE_MS = 60_000;
@@ -175,12 +184,7 @@ export class AlarmList {
   }
 
   #made(code: AlarmCode, source: AlarmSource): Alarm {
-    const at = this.#clock.wallNow();
-    const alarm: Alarm = {
-      ...{ key: keyOf(code, source.id), code, source, message: '', standing: NORMAL },
-      ...{ isDoubtful: false, count: 0, unrecorded: 0, raisedAt: at, changedAt: at },
-      ...{ acknowledged: null, hidden: null, due: null, toldAt: null },
-    };
+    const alarm = newAlarm(code, source, this.#clock.wallNow());
     this.#alarms.set(alarm.key, alarm);
     return alarm;
   }
@@ -249,15 +253,7 @@ export class AlarmList {
     const before = alarm.standing;
     const next = transition(before, event, isLatching);
     if (next === before) return;
-    const at = this.#clock.wallNow();
-    alarm.standing = next;
-    alarm.changedAt = at;
-    if (event === 'raise' || event === 'confirm' || event === 'clear') alarm.due = null;
-    if (next.condition !== 'held') alarm.isDoubtful = false;
-    if (event === 'raise') Object.assign(alarm, { count: alarm.count + 1, raisedAt: at });
-    if (event === 'acknowledge') alarm.acknowledged = { actor: by.actor, at };
-    else if (next.state === 'unacknowledged') alarm.acknowledged = null;
-    if (!isHidden(next.state)) alarm.hidden = null;
+    takeOn(alarm, next, { event, actor: by.actor, at: this.#clock.wallNow() });
     // That an event is over is no news.
     const type = kind === 'event' && event === 'clear' ? undefined : RECORDED[event];
     const isNew = event === 'raise' && next.state === 'unacknowledged';

@@ -1,6 +1,6 @@
-/** One alarm as the list keeps it, and the plain JSON it is kept as over a restart. */
+/** One alarm as the list keeps it, what an event makes of it, and the plain JSON it is kept as over a restart. */
 import { definitionOf, isAlarmCode, shelveMinutes, type AlarmCode } from './catalogue.ts';
-import { isHidden, transition, type Standing } from './states.ts';
+import { isHidden, NORMAL, transition, type AlarmEvent, type Standing } from './states.ts';
 import type { AlarmSource } from './types.ts';
 
 const MINUTE_MS = 60_000;
@@ -45,6 +45,31 @@ export interface KeptAlarm {
 
 export function keyOf(code: AlarmCode, sourceId: string): string {
   return `${code}:${sourceId}`;
+}
+
+/** One that nothing has happened to yet. @param at milliseconds since 1970 */
+export function newAlarm(code: AlarmCode, source: AlarmSource, at: number): Alarm {
+  return {
+    ...{ key: keyOf(code, source.id), code, source, message: '', standing: NORMAL },
+    ...{ isDoubtful: false, count: 0, unrecorded: 0, raisedAt: at, changedAt: at },
+    ...{ acknowledged: null, hidden: null, due: null, toldAt: null },
+  };
+}
+
+/** Makes it what an event has brought it to; `at` in milliseconds since 1970. */
+export function takeOn(
+  alarm: Alarm,
+  next: Standing,
+  { event, actor, at }: { event: AlarmEvent; actor: string; at: number },
+): void {
+  alarm.standing = next;
+  alarm.changedAt = at;
+  if (event === 'raise' || event === 'confirm' || event === 'clear') alarm.due = null;
+  if (next.condition !== 'held') alarm.isDoubtful = false;
+  if (event === 'raise') Object.assign(alarm, { count: alarm.count + 1, raisedAt: at });
+  if (event === 'acknowledge') alarm.acknowledged = { actor, at };
+  else if (next.state === 'unacknowledged') alarm.acknowledged = null;
+  if (!isHidden(next.state)) alarm.hidden = null;
 }
 
 export function keptAlarm(alarm: Alarm, nowMs: number, wallNowMs: number): KeptAlarm {

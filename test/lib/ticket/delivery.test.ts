@@ -10,13 +10,8 @@ import { JournalError } from '../../../lib/journal/journal-error.ts';
 import type { Journal, OutboxDelivery } from '../../../lib/journal/types.ts';
 import type { TicketClient } from '../../../lib/ticket/client.ts';
 import { Breaker } from '../../../lib/ticket/breaker.ts';
-import {
-  Delivery,
-  type DeliveryState,
-  type TicketBody,
-  type TicketChange,
-  type TicketOutcome,
-} from '../../../lib/ticket/delivery.ts';
+import { Delivery, type DeliveryState } from '../../../lib/ticket/delivery.ts';
+import type { TicketBody, TicketChange, TicketOutcome } from '../../../lib/ticket/outcome.ts';
 import { Follower } from '../../../lib/ticket/follower.ts';
 import { TicketError } from '../../../lib/ticket/ticket-error.ts';
 import { qualityEvent } from '../../../lib/ticket/event.ts';
