@@ -7,6 +7,7 @@ import { openDatabase } from '../../lib/journal/database.ts';
 import { openJournal, type JournalState } from '../../lib/journal/journal.ts';
 import { verifyJournal } from '../../lib/journal/verify.ts';
 import { createStation } from '../../lib/station/station.ts';
+import { until } from '../support/until.ts';
 import { inspect, JournalWriter } from './journal-writer.ts';
 
 const ERRORS = process.env['JIDOKA_NIGHTLY'] === '1' ? 100 : 20;
@@ -116,7 +117,6 @@ describe('a journal whose disk fails', function () {
   it('on a full disk disarms the station, loses nothing, leaves the alarm in the ledger, and recovers without being asked', async function () {
     mount(this, '-t', 'tmpfs', '-o', 'size=1m', 'none');
     const states: JournalState[] = [];
-    let changed: () => void = () => undefined;
     const station = createStation({
       ...{
         id: 's',
@@ -132,8 +132,9 @@ describe('a journal whose disk fails', function () {
           ...options,
           ballastBytes: 128 * 1024,
           onState: (state) => {
+            // It also tells how near its bounds it is.
+            if (state === states.at(-1)) return;
             states.push(state);
-            changed();
             if (state === 'full') void station.disarm({ actor: 'system', reason: `the journal is ${state}` });
           },
         }),
@@ -157,15 +158,12 @@ describe('a journal whose disk fails', function () {
     assert.equal(code, 'JOURNAL_FULL');
     assert.deepEqual(states, ['low', 'full']);
     assert.notEqual(station.arming().state, 'ARMED');
-    const recovered = new Promise<void>((resolve) => {
-      changed = resolve;
-    });
     await rm(hog);
-    await recovered;
-    const alarms = (await journal.ledger())
-      .map(({ type }) => type)
-      .filter((type) => type.startsWith('journal.'));
-    assert.ok(alarms.includes('journal.low') && alarms.includes('journal.full'), alarms.join());
+    // What the station writes meanwhile may find room and lose it again: in the end there is room.
+    await until(async () => {
+      const types = (await journal.ledger()).map(({ type }) => type);
+      return states.at(-1) !== 'full' && types.includes('journal.low') && types.includes('journal.full');
+    }, 'a journal that writes again and says what has happened');
     await station.close();
     const { lost } = inspect(folder, kept);
     console.log(`      disk full: ${kept.length} promised, ${lost} lost, then ${states.join(' → ')}`);

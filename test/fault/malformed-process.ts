@@ -5,12 +5,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import helper from 'node-red-node-test-helper';
 import { findStation } from '../../nodes/inspection-station/lookup.ts';
 import type { Message, Node, NodeAPI } from '../../nodes/runtime/types.ts';
 import { testImage } from '../support/camera-server.ts';
 import { keepArmed } from '../support/fault-load.ts';
-import { load, node, unload } from '../support/helper.ts';
+import { load, node, unload, useSettings } from '../support/helper.ts';
 import { malformed, wholeMessage } from '../support/malformed.ts';
 import { meanModel } from '../lib/inference/onnx.ts';
 
@@ -364,10 +363,7 @@ async function fuzz(order: FuzzOrder): Promise<void> {
   for (const name of ['images', 'models']) mkdirSync(join(folder, name));
   writeFileSync(join(folder, 'models', 'mean.onnx'), meanModel());
   writeFileSync(join(folder, 'images', 'part.jpg'), await testImage(1, 64, 48));
-  (helper as unknown as { settings(settings: object): void }).settings({
-    userDir: folder,
-    jidokaModelFolder: join(folder, 'models'),
-  });
+  useSettings({ userDir: folder, jidokaModelFolder: join(folder, 'models') });
   const flow = flowFor(order);
   await load([registerUnguarded, ...(await registers())], flow);
   const stopArming = await keepArmed(findStation('station'));

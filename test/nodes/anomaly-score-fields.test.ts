@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import helper from 'node-red-node-test-helper';
 import sharp from 'sharp';
 import { DrawnLine, frameOf } from '../../bench/eval/drawn-parts.ts';
 import { latestModel } from '../../lib/anomaly/model.ts';
@@ -13,7 +12,16 @@ import { openJournal } from '../../lib/journal/journal.ts';
 import { createStation, type StationControl } from '../../lib/station/station.ts';
 import register from '../../nodes/anomaly-score/anomaly-score.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
-import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
+import {
+  codeOf,
+  flowAround,
+  load,
+  nextMessage,
+  node,
+  stationStandIn,
+  unload,
+  useSettings,
+} from '../support/helper.ts';
 
 const BACKBONE = join(import.meta.dirname, '../../lib/anomaly/backbone/backbone.onnx');
 const TAUGHT = 10;
@@ -41,10 +49,10 @@ describe('anomaly-score with all that its dialog offers', function () {
     models = join(folder, 'networks');
     await mkdir(join(models, 'nets'), { recursive: true });
     await cp(BACKBONE, join(models, 'nets', 'patches.onnx'));
-    helper.settings({ jidokaModelFolder: models } as Parameters<typeof helper.settings>[0]);
+    useSettings({ jidokaModelFolder: models });
   });
   after(async () => {
-    helper.settings({});
+    useSettings({});
     await rm(folder, { recursive: true });
   });
   beforeEach(() => {

@@ -47,6 +47,7 @@ describe('anomaly-score', function () {
       folder,
       mode: 'NORMAL',
       arming: () => ({ state: trips.length > 0 ? 'TRIPPED' : 'ARMED' }),
+      tolerances: () => [],
       trip: (cause: { code: string; message: string }) => trips.push(cause),
       nextPart: () =>
         Promise.resolve(openInspection({ station: 'press 4', sequence: 1, deadlineMs: 60_000 })),

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import helper from 'node-red-node-test-helper';
 import { Frame } from '../../lib/frame/frame.ts';
 import { acquireHost } from '../../lib/inference/host/host.ts';
 import { probeImage } from '../../lib/frame/probe.ts';
@@ -13,7 +12,16 @@ import type { Station } from '../../lib/station/types.ts';
 import type { ServingNode } from '../../nodes/onnx-infer-gpu/routes.ts';
 import register from '../../nodes/onnx-infer-gpu/onnx-infer-gpu.ts';
 import type { Message } from '../../nodes/runtime/types.ts';
-import { codeOf, flowAround, load, nextMessage, node, stationStandIn, unload } from '../support/helper.ts';
+import {
+  codeOf,
+  flowAround,
+  load,
+  nextMessage,
+  node,
+  stationStandIn,
+  unload,
+  useSettings,
+} from '../support/helper.ts';
 import { assertPlainMessage } from '../support/message-rule.ts';
 import { requirePath, shared } from '../support/shared.ts';
 import { sample, writeFolder } from '../lib/inference/bundle/samples.ts';
@@ -103,10 +111,10 @@ describe('onnx-infer-gpu', () => {
     await writeFile(join(folder, 'brightness.onnx'), brightnessModel());
     await writeFile(join(folder, 'text.onnx'), 'not a model');
     await symlink('/etc/passwd', join(folder, 'link.onnx'));
-    helper.settings({ jidokaModelFolder: folder } as Parameters<typeof helper.settings>[0]);
+    useSettings({ jidokaModelFolder: folder });
   });
   after(async () => {
-    helper.settings({});
+    useSettings({});
     await rm(folder, { recursive: true });
   });
   afterEach(unload);

@@ -17,8 +17,9 @@ const MINUTES = 60_000;
 const ALLOWED = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|editor-plugin\.html)$/,
   /^icons\/[\w-]+\.svg$/,
-  // What dialogs load from `resources/@jidoka/node-red/`.
-  /^resources\/[\w-]+\.(js|css)$/,
+  // What dialogs, help and pages of the dashboard load from `resources/@jidoka/node-red/`.
+  /^resources\/(dashboard\/)?[\w-]+\.(js|css)$/,
+  /^resources\/help\/[\w-]+\.png$/,
   // What the editor says beside the nodes.
   /^locales\/[\w-]+\/editor-plugin\.json$/,
   // The PLC's side of a handshake, to be taken into its program.

@@ -14,6 +14,11 @@ const require = createRequire(import.meta.url);
 const settings = { jidokaAllowedHosts: ['localhost', '*'] };
 helper.init(require.resolve('node-red'), settings as unknown as Parameters<typeof helper.init>[1]);
 
+/** What `settings.js` holds from the next flow on, beside what all tests need. */
+export function useSettings(own: Readonly<Record<string, unknown>>): void {
+  helper.settings({ ...settings, ...own } as unknown as Parameters<typeof helper.settings>[0]);
+}
+
 // Node-RED's own nodes ship without types, and belong to whichever release of Node-RED is installed.
 const catchNode = createRequire(require.resolve('node-red'))(
   '@node-red/nodes/core/common/25-catch.js',
