@@ -76,14 +76,15 @@ export class ModelKeeper {
   }
 
   /**
-   * Loads the newest model; where there is none, teaching begins as configured, unless a person is at it. What goes
-   * wrong is reported: people can teach another model all the same.
+   * Loads the newest model; where there is none, teaching begins as configured, unless a person is at it (`hasDraft`).
+   * What goes wrong is reported: people can teach another model all the same. What they ask for meanwhile waits.
    */
-  start({ hasDraft = false } = {}): Promise<void> {
+  start(hasDraft: () => Promise<boolean> = () => Promise.resolve(false)): Promise<void> {
     return this.#inTurn(async () => {
       try {
+        const isDrafted = await hasDraft();
         await this.#load();
-        await this.#teachAsConfigured(hasDraft);
+        await this.#teachAsConfigured(isDrafted);
       } catch (error) {
         this.#problem = error;
         if (this.#context.signal.aborted) return;

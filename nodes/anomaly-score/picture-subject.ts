@@ -52,8 +52,10 @@ export class PictureSubject implements Subject {
 
   async start(): Promise<void> {
     this.#context.status.show('connecting', 'loading');
-    await this.#wizard.open();
-    await this.#keeper.start({ hasDraft: this.#wizard.hasDraft });
+    await this.#keeper.start(async () => {
+      await this.#wizard.open();
+      return this.#wizard.hasDraft;
+    });
     await this.#learner.open().finally(() => this.#wizard.resume());
   }
 
