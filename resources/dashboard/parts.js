@@ -7,8 +7,14 @@
 export const AskDialog = {
   props: { desk: { type: Object, required: true } },
   data: () => ({ question: null, values: {}, problem: null, busy: false }),
-  mounted() {
-    this.desk.setAsker((question) => this.open(question));
+  watch: {
+    desk: {
+      immediate: true,
+      handler(desk, before) {
+        before?.setAsker(null);
+        desk.setAsker((question) => this.open(question));
+      },
+    },
   },
   unmounted() {
     this.desk.setAsker(null);
@@ -100,8 +106,15 @@ export const DeskFrame = {
   data() {
     return { user: this.desk.user, state: this.desk.state, answeredAt: this.desk.answeredAt };
   },
-  mounted() {
-    this.forget = this.desk.onChange(() => this.take());
+  watch: {
+    desk: {
+      immediate: true,
+      handler(desk) {
+        this.forget?.();
+        this.forget = desk.onChange(() => this.take());
+        this.take();
+      },
+    },
   },
   unmounted() {
     this.forget();

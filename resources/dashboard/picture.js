@@ -96,7 +96,7 @@ export const PartPicture = {
       </div>
       <div class="tools">
         <button type="button" aria-label="Zoom out" data-test="zoom-out" :disabled="zoom === 1" @click="step(-1)">−</button>
-        <button type="button" aria-label="Whole picture" data-test="zoom-whole" :disabled="zoom === 1" @click="reset">{{ Math.round(zoom * 100) }} %</button>
+        <button type="button" title="Whole picture" data-test="zoom-whole" :disabled="zoom === 1" @click="reset">{{ Math.round(zoom * 100) }} %</button>
         <button type="button" aria-label="Zoom in" data-test="zoom-in" :disabled="!shown" @click="step(1)">+</button>
         <button type="button" data-test="overlay" :aria-pressed="overlay" :disabled="!canHide" @click="overlay = !overlay">
           {{ overlay ? 'Hide findings' : 'Show findings' }}

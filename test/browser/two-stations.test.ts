@@ -84,7 +84,10 @@ describe('the flow for two stations in the browser', function () {
     await page.waitForSelector(`${cardOf('Press 5')} [role=alert]`);
     const told = renamed.map((node) =>
       node.id === 'pair-tab'
-        ? { ...node, env: [{ name: 'STATIONS', value: `Press 4,${LONG_NAME}`, type: 'str' }] }
+        ? {
+            ...node,
+            env: [{ name: 'STATIONS', value: JSON.stringify(['Press 4', LONG_NAME]), type: 'json' }],
+          }
         : node,
     );
     await nodeRed.deploy(told);
