@@ -37,7 +37,7 @@ describe('tickets in the editor of Node-RED 5', function () {
         { id: 'tab', type: 'tab', label: 'Press' },
         {
           ...{ id: 'station', type: 'inspection-station', version: 1, name: 'Press 4' },
-          folder: join(folder, 'data'),
+          ...{ folder: join(folder, 'data'), deadlineMs: '900', leaseHours: '8' },
         },
         {
           ...{ id: 'mes', type: 'mes-endpoint', version: 2, dialect: 'rest', name: '', baseUrl },
@@ -46,7 +46,7 @@ describe('tickets in the editor of Node-RED 5', function () {
         {
           ...{ id: 'ticket', type: 'mes-ticket', version: 2, z: 'tab', x: 300, y: 100, station: 'station' },
           ...{ endpoint: 'mes', defectClass: 'scratch', defectClassType: 'str', severity: 'major' },
-          ...{ order: 'part', wires: [['acknowledged'], ['failed'], []] },
+          wires: [['acknowledged'], ['failed'], []],
         },
         { ...debug, id: 'acknowledged', x: 500, y: 60 },
         { ...debug, id: 'failed', x: 500, y: 140 },
@@ -74,6 +74,17 @@ describe('tickets in the editor of Node-RED 5', function () {
   async function says(words: string): Promise<void> {
     await page.locator('#mes-endpoint-test-result', { hasText: words }).waitFor();
   }
+
+  it('stand in the flow as complete, saved before their latest fields as they were', async () => {
+    const asked = await page.evaluate<string[]>(`(() => {
+      const found = [];
+      const look = (node) => { if (node.valid === false) found.push(node.type + ': ' + node.validationErrors); };
+      RED.nodes.eachNode(look);
+      RED.nodes.eachConfig(look);
+      return found;
+    })()`);
+    assert.deepEqual(asked, []);
+  });
 
   it('try an MES as it is typed, and say in words what came back', async () => {
     await openDialog(page, 'mes', 'mes-endpoint');
@@ -123,6 +134,10 @@ describe('tickets in the editor of Node-RED 5', function () {
     assert.ok(rows[1]?.includes(HOSTILE), rows[1]);
     await page.locator('#mes-ticket-dead').scrollIntoViewIfNeeded();
     await look('mes-ticket-aside');
+    const red = await page.evaluate<string[]>(
+      `[...document.querySelectorAll('${FORM} .input-error')].map((field) => field.id || field.className)`,
+    );
+    assert.deepEqual(red, [], 'nothing is asked for that need not be given');
     await page.click('#mes-ticket-all');
     await page.locator('#mes-ticket-said', { hasText: 'Say why' }).waitFor();
     await page.waitForFunction("document.activeElement.id === 'mes-ticket-reason'");
