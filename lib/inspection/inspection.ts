@@ -168,6 +168,9 @@ export interface Inspection {
   timings: Record<string, number>;
 }
 
+/** What nodes fill in besides what models say. */
+const SECTIONS = ['frame', 'verdict', 'command', 'ticket'] as const;
+
 export interface NewPart {
   station: string;
   sequence: number;
@@ -208,14 +211,28 @@ export function isLate(inspection: Inspection, monotonicNow = performance.now())
   return !(age >= 0 && age <= inspection.part.deadlineMs);
 }
 
-/** Recognises an envelope on an untrusted message. */
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What a model says is of no use without saying which model. */
+function isOfModel(section: unknown): boolean {
+  return isRecord(section) && isRecord(section['model']) && typeof section['model']['digest'] === 'string';
+}
+
+/** Recognises an envelope on an untrusted message: its part, and each section either absent or a section. */
 export function isInspection(value: unknown): value is Inspection {
-  if (typeof value !== 'object' || value === null) return false;
-  const { part, timings } = value as Partial<Inspection>;
+  if (!isRecord(value)) return false;
+  const { part, timings, inference = [], anomaly, ...sections } = value;
   return (
-    typeof part?.id === 'string' &&
-    typeof part.startedAt === 'number' &&
-    typeof part.deadlineMs === 'number' &&
-    typeof timings === 'object'
+    isRecord(part) &&
+    typeof part['id'] === 'string' &&
+    typeof part['startedAt'] === 'number' &&
+    typeof part['deadlineMs'] === 'number' &&
+    isRecord(timings) &&
+    Array.isArray(inference) &&
+    inference.every(isOfModel) &&
+    (anomaly === undefined || isOfModel(anomaly)) &&
+    SECTIONS.every((name) => sections[name] === undefined || isRecord(sections[name]))
   );
 }

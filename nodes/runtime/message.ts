@@ -28,8 +28,11 @@ export function setLazily(message: Message, property: string, make: () => unknow
   });
 }
 
-/** Read by Node-RED's own error handling, which throws where they are not what it expects. */
-const MISREAD: ReadonlySet<string> = new Set(['error', 'hasOwnProperty']);
+/**
+ * Read by Node-RED's own error handling, which throws where they are not what it expects; a property of the name
+ * `__proto__` becomes the prototype of the clone it makes.
+ */
+const MISREAD: ReadonlySet<string> = new Set(['error', 'hasOwnProperty', '__proto__']);
 
 /** What of a message a Catch node can be given: the properties that can be cloned, for a message that cannot. */
 export function reportable(RED: NodeAPI, message: Message): Message {

@@ -196,6 +196,25 @@ describe('the one way nodes handle input', () => {
     assert.deepEqual([heard._msgid, heard.payload, 'unreadable' in heard], ['one', 7, false]);
   });
 
+  for (const [what, message] of [
+    [
+      'a property of the name __proto__',
+      JSON.parse('{"__proto__": {"hasOwnProperty": 1, "error": {"source": 1}}}'),
+    ],
+    ['a prototype of its own', Object.create({ hasOwnProperty: 1, error: { source: 1 } })],
+  ] as [string, object][]) {
+    it(`lets the Catch node hear of a message with ${what}`, async () => {
+      await deployInput(() => {
+        throw new CodedError('NO_PART', 'there is no part');
+      });
+      const next = nextMessage('caught');
+      node('n').receive(Object.assign(message, { _msgid: 'one', payload: 7 }));
+      const heard = await next;
+      assert.equal((heard as unknown as Caught).error.code, 'NO_PART');
+      assert.deepEqual([heard._msgid, heard.payload], ['one', 7]);
+    });
+  }
+
   it('lives through a report with a message that cannot be cloned', async () => {
     await deploy({
       start: (context) => ({
