@@ -1,6 +1,7 @@
 /**
  * Brings the pictures that are shown to where they are shown: of what the browser tests have left in
- * `.jidoka/screenshots`, each that a page of the docs or a node's help links to, in as few colours as keep it small.
+ * `.jidoka/screenshots`, each that a page of the docs or a node's help links to, in as few colours as keep it
+ * small, unless that shows.
  */
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +9,8 @@ import sharp from 'sharp';
 
 const root = join(import.meta.dirname, '..');
 const TAKEN = join(root, '.jidoka', 'screenshots');
+/** Of 255: a difference that somebody sees who does not look for it. */
+const VISIBLE = 40;
 
 interface Place {
   folder: string;
@@ -52,15 +55,30 @@ function linkedPictures({ pages, link }: Place): string[] {
   return [...new Set(names)].toSorted();
 }
 
+/** Blurred, so that dithering counts as the colour it stands for. */
+function colours(picture: Buffer): Promise<Buffer> {
+  return sharp(picture).removeAlpha().blur(3).raw().toBuffer();
+}
+
+/** True where no place of the picture has visibly got another colour: a small green lamp on a grey part does easily. */
+async function looksAlike(original: Buffer, picture: Buffer): Promise<boolean> {
+  const [before, after] = await Promise.all([colours(original), colours(picture)]);
+  return before.every((value, index) => Math.abs(value - (after[index] ?? 0)) <= VISIBLE);
+}
+
 async function small(path: string, { maxBytes, marginPx }: Place): Promise<Buffer> {
   const [top, bottom, left, right] = [marginPx, marginPx, marginPx, marginPx];
   const shown = await sharp(path).extend({ top, bottom, left, right, background: 'white' }).png().toBuffer();
-  let picture = shown;
+  let best = shown;
   for (const quality of QUALITIES) {
-    picture = await sharp(shown).png({ palette: true, quality, effort: 10, compressionLevel: 9 }).toBuffer();
-    if (picture.length <= maxBytes) break;
+    const fewer = await sharp(shown)
+      .png({ palette: true, quality, effort: 10, compressionLevel: 9 })
+      .toBuffer();
+    if (!(await looksAlike(shown, fewer))) break;
+    best = fewer;
+    if (best.length <= maxBytes) break;
   }
-  return picture;
+  return best;
 }
 
 for (const place of PLACES) {

@@ -42,7 +42,7 @@ function valueOf(index: number): number {
   return 20 + (index % 8) / 16;
 }
 
-async function run(sides: readonly Side[], load: ProcessLoad): Promise<void> {
+async function run(sides: readonly Side[], load: ProcessLoad, floorLoad: ProcessLoad): Promise<void> {
   let count = 0;
   const round = async (side: Side, isMeasured: boolean): Promise<void> => {
     for (let write = 0; write < WRITES; write += 1) {
@@ -57,8 +57,7 @@ async function run(sides: readonly Side[], load: ProcessLoad): Promise<void> {
   for (let index = 0; index < ROUNDS; index += 1) {
     for (const side of index % 2 === 0 ? sides : sides.toReversed()) {
       const work = (): Promise<void> => round(side, true);
-      // The floor's work is not ours.
-      await (side === sides[0] ? work() : load.during(work));
+      await (side === sides[0] ? floorLoad : load).during(work);
     }
   }
 }
@@ -146,11 +145,11 @@ async function linked(transport: Transport): Promise<Transport> {
 async function plain(part: string, transport: Transport, bare: Bare, to: Tag): Promise<Figure[]> {
   const { durable, forgetful, close } = await stations();
   const engine = new CommandEngine({ endpoint: part, transport });
-  const load = new ProcessLoad();
+  const [load, floorLoad] = [new ProcessLoad(), new ProcessLoad()];
   try {
     const sides = [bareSide(bare), ourSide(engine, durable, to), ourSide(engine, forgetful, to)] as const;
-    await run(sides, load);
-    return [...comparison(part, ...sides), loopDelayFigure(part, load)];
+    await run(sides, load, floorLoad);
+    return [...comparison(part, ...sides), loopDelayFigure(part, load, floorLoad)];
   } finally {
     await engine.close();
     await close();
@@ -187,7 +186,7 @@ async function handshake(part: string, transport: Transport): Promise<Figure[]> 
     heartbeat.start();
     // Two beats, and the block takes commands.
     await beaten;
-    await run([bareSide({ writeAndRead: noWork, close: noWork }), ours], load);
+    await run([bareSide({ writeAndRead: noWork, close: noWork }), ours], load, new ProcessLoad());
     const figure = (id: string, share: number): Figure => ({
       id: `${part}.${id}`,
       value: quantile(ours.times, share),

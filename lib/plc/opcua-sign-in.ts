@@ -20,9 +20,15 @@ const TIMING = {
  * The library makes a buffer of this size for every message it sends, of 64 KiB unless told, though a command has 200
  * bytes: so much outside of the heap that V8 collects the old space for it again and again (211 times in 2 000
  * commands). A server takes 8 KiB at least (OPC 10000-6, 7.1.2.3); what opens a channel, with its chain of
- * certificates, has to fit in one.
+ * certificates, has to fit in one. A message has at most 256 of them: 4 MiB.
  */
-const TRANSPORT = { sendBufferSize: 16 * 1024 };
+const CHUNK_BYTES = 16 * 1024;
+const MAX_CHUNKS = 256;
+const TRANSPORT = {
+  sendBufferSize: CHUNK_BYTES,
+  maxChunkCount: MAX_CHUNKS,
+  maxMessageSize: MAX_CHUNKS * CHUNK_BYTES,
+};
 const RECONNECT = { maxRetry: -1, initialDelay: 200, maxDelay: 2000, randomisationFactor: 0.5 };
 /** Failures that no waiting mends. */
 export const NEED_A_PERSON = new Set<string>([

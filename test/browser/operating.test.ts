@@ -94,7 +94,7 @@ describe('the pages of an operator', function () {
     });
     await page.waitForSelector('[data-test=lamp].reject');
     await page.waitForSelector('[data-test=boxes] rect');
-    await screenshot(page, 'operator-page');
+    await screenshot(page, 'operator-hostile');
     assert.deepEqual(await barriersIn(page, '.jidoka'), []);
     await page.click('[data-test=overlay]');
     await page.waitForSelector('[data-test=boxes]', { state: 'detached' });
@@ -120,11 +120,12 @@ describe('the pages of an operator', function () {
     await page.goto(`${nodeRed.url}/dashboard/review`);
     await page.waitForSelector(`[data-test=part]:text-is(${JSON.stringify(HOSTILE)})`);
     await page.waitForSelector('[data-test=no-picture]:has-text("no longer kept")');
-    await screenshot(page, 'review-queue');
+    await screenshot(page, 'review-hostile');
     assert.deepEqual(await barriersIn(page, '.jidoka'), []);
     await page.keyboard.press('a');
     await page.waitForSelector('[data-test=held]');
     await page.waitForSelector('[data-test=part]:text-is("r2")');
+    await screenshot(page, 'review-queue');
     await page.keyboard.press('u');
     await page.waitForSelector(`[data-test=part]:text-is(${JSON.stringify(HOSTILE)})`);
     await page.waitForSelector('[data-test=held]', { state: 'detached' });
@@ -218,9 +219,13 @@ describe('the pages of an operator', function () {
 
   it('fit a phone, ran nothing of what they showed and had no script error', async () => {
     await page.setViewportSize({ width: 390, height: 844 });
-    const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
-    assert.ok(Number(overflow) <= 1, `the page is ${String(overflow)} px wider than the screen`);
-    await screenshot(page, 'review-phone');
+    for (const name of ['operator', 'review']) {
+      await page.goto(`${nodeRed.url}/dashboard/${name}`);
+      await page.waitForSelector('.jidoka[data-state=ready] [data-test=frame]');
+      const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
+      assert.ok(Number(overflow) <= 1, `${name} is ${String(overflow)} px wider than the screen`);
+      await screenshot(page, `${name}-phone`);
+    }
     assert.equal(await page.evaluate(`window.${HOSTILE_MARK}`), undefined);
     assert.deepEqual(errors, []);
   });

@@ -124,6 +124,14 @@ describe('the pilot station in the browser', function () {
     }, 'a part to be diverted on the line');
   });
 
+  it('fits a phone', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
+    assert.ok(Number(overflow) <= 1, `the page is ${String(overflow)} px wider than the screen`);
+    await screenshot(page, 'pilot-phone');
+    await page.setViewportSize({ width: 1280, height: 800 });
+  });
+
   it('is disarmed by the same person and says so', async () => {
     await act('disarm', 'end of the trial');
     await page.waitForSelector('[data-test=arming].disarmed');
@@ -161,13 +169,6 @@ describe('the pilot station in the browser', function () {
     await act('withdraw', 'nobody else is here');
     await page.waitForSelector('[data-test=pending]', { state: 'detached' });
     await page.waitForSelector('[data-test=arming].disarmed');
-  });
-
-  it('fits a phone', async () => {
-    await page.setViewportSize({ width: 390, height: 844 });
-    const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
-    assert.ok(Number(overflow) <= 1, `the page is ${String(overflow)} px wider than the screen`);
-    await screenshot(page, 'pilot-phone');
   });
 
   it('had no script error', () => {

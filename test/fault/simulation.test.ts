@@ -71,6 +71,18 @@ class CrashJournal extends MemoryJournal {
   }
 }
 
+/** The journal as one process has it: a process that was killed gets no answer any more and writes nothing. */
+function asOf<Whole extends object>(journal: Whole, isAlive: () => boolean): Whole {
+  return new Proxy(journal, {
+    get: (target, key) => {
+      const member: unknown = Reflect.get(target, key);
+      if (typeof member !== 'function') return member;
+      return (...given: unknown[]): unknown =>
+        isAlive() ? Reflect.apply(member, target, given) : new Promise(() => undefined);
+    },
+  });
+}
+
 async function simulate(
   seed: number,
   off?: Guard,
@@ -133,6 +145,7 @@ class Simulation {
 
   async #start(): Promise<void> {
     this.#diskMs = 0;
+    const life = this.#crashes;
     const clock = this.#time.clock('process');
     this.#link = new SimulatedLink(this.#plc, this.#time, this.#random, this.#off === 'link gate');
     this.#station = createStation({
@@ -142,7 +155,7 @@ class Simulation {
       folder: tmpdir(),
       defaultDeadlineMs: 900,
       autonomy: 'act',
-      openJournal: () => Promise.resolve(this.#journal),
+      openJournal: () => Promise.resolve(asOf(this.#journal, () => this.#crashes === life)),
       clock,
     });
     await this.#station.journal();

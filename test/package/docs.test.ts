@@ -7,6 +7,33 @@ import { filesOf, packageJson, textOf } from './package-files.ts';
 
 const INDEX = 'docs/decisions/README.md';
 
+/** The names under which GitHub links to the headings of a page. */
+function anchorsOf(text: string): Set<string> {
+  const anchors = new Set<string>();
+  // What a block of code holds is no heading.
+  for (const [, heading = ''] of text.replace(/^```[^]*?^```/gm, '').matchAll(/^#{1,6} (.+)$/gm)) {
+    const plain = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
+    const name = plain.replace(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-');
+    let anchor = name;
+    for (let again = 1; anchors.has(anchor); again += 1) anchor = `${name}-${again}`;
+    anchors.add(anchor);
+  }
+  return anchors;
+}
+
+const PAGES = ['README.md', 'CONTRIBUTING.md', ...filesOf('docs/**/*.md'), ...filesOf('flows/*/README.md')];
+
+/** Files of ours that a page links to, from the root of the repository, each with its anchor. */
+function linksOf(path: string): { target: string; anchor: string }[] {
+  const text = textOf(path, 'it was just listed').replace(/^```[^]*?^```/gm, '');
+  return [...text.matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].map(
+    ([, link = '', anchor = '']) => ({
+      target: link === '' ? path : join(dirname(path), decodeURI(link)),
+      anchor,
+    }),
+  );
+}
+
 describe('the documentation', () => {
   it('lists every decision in the index', () => {
     const index = textOf(INDEX, 'the index of the decisions');
@@ -26,18 +53,26 @@ describe('the documentation', () => {
     }
   });
 
-  for (const path of [
-    'README.md',
-    'CONTRIBUTING.md',
-    ...filesOf('docs/**/*.md'),
-    ...filesOf('flows/*/README.md'),
-  ]) {
+  for (const path of PAGES) {
     it(`${path} links to nothing that is not there`, () => {
-      const text = textOf(path, 'people look here first');
-      const broken = [...text.matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)/g)]
-        .map(([, link = '']) => link)
-        .filter((link) => !existsSync(join(repositoryRoot, dirname(path), decodeURI(link))));
+      const broken = linksOf(path)
+        .filter(({ target, anchor }) => {
+          if (!existsSync(join(repositoryRoot, target))) return true;
+          return anchor !== '' && !anchorsOf(textOf(target, 'it is linked')).has(decodeURI(anchor));
+        })
+        .map(({ target, anchor }) => (anchor === '' ? target : `${target}#${anchor}`));
       assert.deepEqual(broken, []);
     });
   }
+
+  it('can be found from README, every page and every picture of it', () => {
+    const found = new Set(['README.md']);
+    // A set goes on with what is added while it is walked.
+    for (const path of found) {
+      if (!PAGES.includes(path)) continue;
+      for (const { target } of linksOf(path)) found.add(target);
+    }
+    const lost = [...PAGES, ...filesOf('docs/images/*')].filter((path) => !found.has(path));
+    assert.deepEqual(lost, []);
+  });
 });
