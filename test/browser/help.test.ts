@@ -97,6 +97,7 @@ describe('the help in the side bar of Node-RED 5', function () {
       settings: { jidokaAllowAnonymousArming: true, httpAdminRoot: `${ADMIN_ROOT}/` },
     });
     ({ page, errors } = await openEditor(browser, nodeRed, 'en-US', ADMIN_ROOT));
+    page.setDefaultTimeout(30_000);
   });
   after(async () => {
     await browser.close();
