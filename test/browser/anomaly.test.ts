@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { sharedSet } from '../../bench/eval/image-sets.ts';
-import { complaints, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
+import { complaints, helpPicture, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
 import { startNodeRed, type FlowNode, type NodeRed, type NodeRedVersion } from '../support/node-red.ts';
 import { requirePath, shared } from '../support/shared.ts';
 
@@ -166,6 +166,7 @@ describe('the dialog of anomaly-score', function () {
     await screenshot(page, 'anomaly-model');
     await scrollTo('.jidoka-recent');
     await screenshot(page, 'anomaly-parts');
+    await helpPicture(page, 'anomaly-score', '.jidoka-recent');
 
     await page.locator('.jidoka-parts input').first().check();
     await page.click('.jidoka-unteach');

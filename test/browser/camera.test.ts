@@ -4,7 +4,7 @@ import type { Browser, Locator, Page } from 'playwright-core';
 import { Camera } from '../../plant/camera.ts';
 import { paintedPictures, type PictureSource } from '../../plant/pictures.ts';
 import { CameraServer, testImage } from '../support/camera-server.ts';
-import { complaints, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
+import { complaints, helpPicture, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
 import { nodeRedVersions, startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 
 const SOURCES = ['folder', 'file', 'http-snapshot', 'http-mjpeg', 'rtsp', 'gige', 'usb', 'video', 'mqtt'];
@@ -173,6 +173,7 @@ for (const version of nodeRedVersions) {
       await page.locator('.jidoka-region-name').nth(0).fill('bracket left');
       await page.locator('.jidoka-region-name').nth(1).fill('operator');
       await screenshot(page, `${prefix}-regions`);
+      if (version === '5') await helpPicture(page, 'camera-regions', '.jidoka-stage');
       await close(page, 'ok');
       const regions = await page.evaluate<{ name: string; kind: string; points: number[][] }[]>(
         "RED.nodes.node('cam').regions",
@@ -352,6 +353,7 @@ for (const version of nodeRedVersions) {
       await page.waitForSelector('.jidoka-band');
       await page.locator('.jidoka-learn').scrollIntoViewIfNeeded();
       await screenshot(page, `${prefix}-health`);
+      if (version === '5') await helpPicture(page, 'camera-health', '.jidoka-health');
       await close(page, 'cancel');
     });
 

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
-import { complaints, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
+import { complaints, helpPicture, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
 import { nodeRedVersions, startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 
 const KINDS = ['budget', 'fixed', 'band', 'objects', 'combined', 'chart'];
@@ -204,6 +204,7 @@ for (const version of nodeRedVersions) {
       assert.ok((await panel('ready').locator('rect.jidoka-bar').count()) === 32);
       await page.locator('.jidoka-panel').scrollIntoViewIfNeeded();
       await screenshot(page, `${prefix}-light`);
+      if (version === '5') await helpPicture(page, 'tolerance-gate', '.jidoka-panel');
     });
 
     it('follows what a person changes while the line runs', async () => {

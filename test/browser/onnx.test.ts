@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { sample, writeFolder } from '../lib/inference/bundle/samples.ts';
 import { colourModel, endlessModel } from '../lib/inference/onnx.ts';
-import { complaints, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
+import { complaints, helpPicture, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
 import { nodeRedVersions, startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 import { requirePath, shared } from '../support/shared.ts';
 
@@ -266,6 +266,7 @@ for (const version of nodeRedVersions) {
       assert.match(await page.locator('.jidoka-results').innerText(), /cube\s+\d+ %/);
       await page.locator('.jidoka-results').scrollIntoViewIfNeeded();
       await screenshot(page, `${prefix}-look`);
+      if (version === '5') await helpPicture(page, 'onnx-infer-gpu', '.jidoka-stage');
     });
 
     it('answers for the settings as they are typed, and forgets what was said of others', async () => {

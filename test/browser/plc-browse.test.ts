@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { barriersIn } from '../support/axe.ts';
 import { furnish, HOSTILE_NAMES, LONG_NAME, VENDOR } from '../support/browse-space.ts';
-import { complaints, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
+import { complaints, helpPicture, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
 import { startModbusServer, type ModbusServer } from '../support/modbus-server.ts';
 import { startNodeRed, type FlowNode, type NodeRed } from '../support/node-red.ts';
 import { startOpcUaServer, type TestServer } from '../support/opcua-server.ts';
@@ -137,6 +137,9 @@ describe('picking a tag in Node-RED 5', function () {
     assert.match(plan, /as the PLC says → Double/);
     assert.match(plan, /Not below\s+– → 0\s+Not above\s+50\s/);
     await screenshot(page, 'plc-browse');
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await helpPicture(page, 'plc-browse', '.jidoka-browse');
+    await page.setViewportSize({ width: 1440, height: 1000 });
     assert.deepEqual(await barriersIn(page, '.red-ui-tray:last-child'), []);
     assert.deepEqual(await unreadableIn(page), []);
     await page.keyboard.press('Enter');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { barriersIn } from '../support/axe.ts';
-import { launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
+import { helpPicture, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
 import { openDialog, openEditor, setDark } from '../support/editor.ts';
 import { inSequence } from '../support/in-sequence.ts';
 import { MesServer } from '../support/mes-server.ts';
@@ -92,6 +92,7 @@ describe('tickets in the editor of Node-RED 5', function () {
     await says('The MES answers and understands the look-up. Nothing was created.');
     await page.locator('#mes-endpoint-test-result').scrollIntoViewIfNeeded();
     await look('mes-endpoint-test');
+    await helpPicture(page, 'mes-endpoint', '.form-row:has(> #mes-endpoint-test)');
     mes.options = { manner: () => 'forbid' };
     await page.click('#mes-endpoint-test');
     await says('The MES is there and refuses the sign-in.');
@@ -121,17 +122,18 @@ describe('tickets in the editor of Node-RED 5', function () {
   it('list what was set aside, with names as text', async () => {
     mes.options = { manner: ({ method }) => (method === 'POST' ? 'reject' : 'good') };
     const part = { station: 'Press 4', capturedAt: '2026-01-02T03:04:05Z', deadlineMs: 900, startedAt: 0 };
-    for (const [sequence, id] of ['part-1', HOSTILE].entries()) {
+    await openDialog(page, 'ticket', 'mes-ticket');
+    for (const [sequence, id] of ['P1041', 'P1042', HOSTILE].entries()) {
+      if (id === HOSTILE) await helpPicture(page, 'mes-ticket', '.form-row:has(> #mes-ticket-show)');
       nodeRed.send('ticket', { inspection: { part: { ...part, id, sequence }, timings: {} } });
       await nodeRed.nextMessage('failed');
+      await page.click('#mes-ticket-show');
+      await page.locator('#mes-ticket-said', { hasText: `${sequence + 1} tickets are set aside.` }).waitFor();
+      await page.locator('#mes-ticket-dead tr').nth(sequence).waitFor();
     }
-    await openDialog(page, 'ticket', 'mes-ticket');
-    await page.click('#mes-ticket-show');
-    await page.locator('#mes-ticket-dead tr').nth(1).waitFor();
-    await page.locator('#mes-ticket-said', { hasText: '2 tickets are set aside.' }).waitFor();
     const rows = await page.locator('#mes-ticket-dead tr').allInnerTexts();
-    assert.ok(rows[0]?.includes('part-1') && rows[0].includes('MES_REJECTED'), rows[0]);
-    assert.ok(rows[1]?.includes(HOSTILE), rows[1]);
+    assert.ok(rows[0]?.includes('P1041') && rows[0].includes('MES_REJECTED'), rows[0]);
+    assert.ok(rows[2]?.includes(HOSTILE), rows[2]);
     await page.locator('#mes-ticket-dead').scrollIntoViewIfNeeded();
     await look('mes-ticket-aside');
     const red = await page.evaluate<string[]>(

@@ -1,6 +1,6 @@
 /** Every text is there in both languages, and every key that is used has a text. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { repositoryRoot } from '../support/shared.ts';
 import {
@@ -19,6 +19,22 @@ const STANDARDS =
   /^(OPC UA|Modbus TCP|HTTP|HTTPS|MJPEG|REST|ONNX|JSON|JPEG|WebP|PNG|TCP|UDP|Mono8|RGB8|BayerRG8|CPU|CUDA|WebGPU|TensorRT|DirectML|CoreML|OpenVINO|YOLOX|YOLOv8|ImageNet|RGB|BGR|Boolean|Byte|SByte|U?Int(16|32|64)|Float|Double|String|Basic256Sha256|Aes128_Sha256_RsaOaep|Aes256_Sha256_RsaPss|ABCD|CDAB|BADC|DCBA|[a-z]+(16|32|64))$/;
 
 const LANGUAGES = ['en-US', 'de'] as const;
+/** What one picture of the help may weigh, and all together: they are shipped. */
+const MAX_PICTURE_BYTES = 40_000;
+const MAX_HELP_BYTES = 350_000;
+
+interface Picture {
+  alt: string;
+  name: string;
+}
+
+/** The pictures that a help shows, by the address at which Node-RED serves them. */
+function picturesOf(type: string, language: string): Picture[] {
+  const links = helpOf(type, language).matchAll(
+    /!\[([^\]]*)\]\(resources\/@jidoka\/node-red\/help\/([^)]+)\)/g,
+  );
+  return [...links].map(([, alt = '', name = '']) => ({ alt, name }));
+}
 
 /** `{a: {b: 'text'}}` as `a.b → text`. */
 function flatten(value: unknown, path = ''): Map<string, string> {
@@ -135,6 +151,19 @@ for (const type of ourNodeTypes()) {
         assert.doesNotMatch(text, /\n[ \t]+###/, 'an indented heading is shown as code');
       });
     }
+
+    it('show the same pictures in the help of both languages, each said in its words', () => {
+      const [english = [], german = []] = LANGUAGES.map((language) => picturesOf(type, language));
+      assert.notEqual(english.length, 0, 'the help has no picture');
+      assert.deepEqual(
+        german.map(({ name }) => name),
+        english.map(({ name }) => name),
+      );
+      for (const [at, { alt, name }] of english.entries()) {
+        assert.ok(existsSync(join(repositoryRoot, 'resources', 'help', name)), `${name} is missing`);
+        assert.ok(alt !== '' && german[at]?.alt !== '' && german[at]?.alt !== alt, `what is on ${name}?`);
+      }
+    });
   });
 
   describe(`the dialog of ${type}`, () => {
@@ -177,3 +206,20 @@ for (const type of ourNodeTypes()) {
     });
   });
 }
+
+describe('the pictures of the help', () => {
+  const shipped = filesOf('resources/help/*');
+
+  it('are all shown somewhere', () => {
+    const shown = ourNodeTypes().flatMap((type) =>
+      LANGUAGES.flatMap((language) => picturesOf(type, language).map(({ name }) => `resources/help/${name}`)),
+    );
+    assert.deepEqual([...new Set(shown)].toSorted(), shipped);
+  });
+
+  it('are light enough to be shipped', () => {
+    const bytes = shipped.map((path) => statSync(join(repositoryRoot, path)).size);
+    assert.ok(Math.max(...bytes) <= MAX_PICTURE_BYTES, `${bytes.join(', ')} bytes`);
+    assert.ok(bytes.reduce((sum, each) => sum + each, 0) <= MAX_HELP_BYTES, `${bytes.join(' + ')} bytes`);
+  });
+});

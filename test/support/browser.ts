@@ -23,16 +23,66 @@ export async function launchBrowser(context: Context): Promise<Browser> {
   });
 }
 
-/**
- * Takes a picture of the page, or of the last thing that `selector` finds, to where it can be looked at and is not kept;
- * `npm run screenshots` brings those that the docs show into `docs/images`.
- */
-export async function screenshot(page: Page, name: string, selector?: string): Promise<void> {
+function picturePath(name: string): string {
   const folder = join(repositoryRoot, '.jidoka', 'screenshots');
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${name}.png`);
+  return join(folder, `${name}.png`);
+}
+
+/**
+ * Takes a picture of the page, or of the last thing that `selector` finds, to where it can be looked at and is not kept;
+ * `npm run screenshots` brings those that the docs and the help show to where they are shown.
+ */
+export async function screenshot(page: Page, name: string, selector?: string): Promise<void> {
+  const path = picturePath(name);
   if (selector === undefined) await page.screenshot({ path });
   else await page.locator(selector).last().screenshot({ path });
+}
+
+/** As wide as the side bar that shows the help, so that what a picture says is as large as the text around it. */
+const HELP_WIDTH_PX = 344;
+
+interface Styled {
+  style: { cssText: string };
+}
+
+/** Takes the last thing that `selector` finds as a picture for the help, laid out as wide as that is read. */
+export async function helpPicture(page: Page, name: string, selector: string): Promise<void> {
+  const shown = page.locator(selector).last();
+  const before = await shown.evaluate((element, width) => {
+    const { style } = element as unknown as Styled;
+    const { cssText } = style;
+    style.cssText += `; box-sizing: border-box; width: ${width}px; max-width: none; max-height: none`;
+    return cssText;
+  }, HELP_WIDTH_PX);
+  // What draws itself does so when it hears of its new size.
+  await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))');
+  await screenshot(page, `help-${name}`, selector);
+  await shown.evaluate((element, cssText) => {
+    (element as unknown as Styled).style.cssText = cssText;
+  }, before);
+}
+
+/** Takes these nodes of the flow, with what stands below them, as a picture for the help. */
+export async function helpFlow(page: Page, name: string, ids: readonly string[]): Promise<void> {
+  const boxes = await Promise.all(ids.map((id) => page.locator(`[id="${id}"]`).boundingBox()));
+  const found = boxes.filter((box) => box !== null);
+  const [left, top] = [Math.min(...found.map(({ x }) => x)), Math.min(...found.map(({ y }) => y))];
+  const right = Math.max(...found.map(({ x, width }) => x + width));
+  const bottom = Math.max(...found.map(({ y, height }) => y + height));
+  const clip = { x: left - 12, y: top - 12, width: right - left + 24, height: bottom - top + 24 };
+  await page.screenshot({ path: picturePath(`help-${name}`), clip });
+}
+
+/** Drags the last thing that `selector` finds by so many pixels, right and down. */
+export async function dragBy(page: Page, selector: string, right: number, down: number): Promise<void> {
+  const box = await page.locator(selector).last().boundingBox();
+  if (box === null) throw new Error(`${selector} cannot be seen`);
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + right, y + down, { steps: 3 });
+  await page.mouse.up();
 }
 
 /** What the page's console complained about. */

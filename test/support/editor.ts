@@ -14,7 +14,12 @@ export interface OpenEditor {
 }
 
 /** Opens the editor in a browser of this language and resolves when the flows are drawn. */
-export async function openEditor(browser: Browser, nodeRed: NodeRed, locale = 'en-US'): Promise<OpenEditor> {
+export async function openEditor(
+  browser: Browser,
+  nodeRed: NodeRed,
+  locale = 'en-US',
+  path = '/',
+): Promise<OpenEditor> {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, locale });
   page.setDefaultTimeout(10_000);
   const errors = complaints(page);
@@ -22,7 +27,7 @@ export async function openEditor(browser: Browser, nodeRed: NodeRed, locale = 'e
     const text = message.text();
     if (message.type() === 'error' || /Definition error|Validation error/.test(text)) errors.push(text);
   });
-  await page.goto(nodeRed.url, { timeout: 30_000 });
+  await page.goto(new URL(path, nodeRed.url).href, { timeout: 30_000 });
   await page.waitForSelector('.red-ui-flow-node', { timeout: 30_000 });
   await page.waitForSelector('#red-ui-loading-progress', { state: 'hidden' });
   return { page, errors };
