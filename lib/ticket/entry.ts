@@ -32,9 +32,13 @@ export interface TicketSource extends Pick<
 /** @throws TicketError `PART_MISSING` */
 export function requirePart(inspection: unknown): Inspection {
   if (isInspection(inspection)) return inspection;
-  throw new TicketError('PART_MISSING', 'the message says nothing of a part, or something else than a node would', {
-    hint: 'Wire this node behind a gate, or another node that fills msg.inspection.',
-  });
+  throw new TicketError(
+    'PART_MISSING',
+    'the message says nothing of a part, or something else than a node would',
+    {
+      hint: 'Wire this node behind a gate, or another node that fills msg.inspection.',
+    },
+  );
 }
 
 /** Made of the node and the inspection alone: the same part sent again is the same ticket, inspected again another one. */
