@@ -1,16 +1,15 @@
 /** The dialog of anomaly-score: teaching from a folder, what came out, forgetting a part, and going back. */
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { sharedSet } from '../../bench/eval/image-sets.ts';
 import { complaints, helpPicture, launchBrowser, screenshot, unreadableIn } from '../support/browser.ts';
+import { putDrawnPart } from '../support/drawn-parts.ts';
 import { startNodeRed, type FlowNode, type NodeRed, type NodeRedVersion } from '../support/node-red.ts';
-import { requirePath, shared } from '../support/shared.ts';
 
 const GOOD_PARTS = 12;
-const LONG_NAME = 'Cookies of press line 4, station 12, upper camera after the washer';
+const LONG_NAME = 'Brackets of press line 4, station 12, upper camera after the washer';
 
 describe('the dialog of anomaly-score', function () {
   this.timeout(120_000);
@@ -22,18 +21,16 @@ describe('the dialog of anomaly-score', function () {
   let errors: string[];
 
   before(async function () {
-    const images = shared('data', 'images');
-    requirePath(this, images, 'the sets of real pictures');
     browser = await launchBrowser(this);
     folder = await mkdtemp(join(tmpdir(), 'jidoka-anomaly-'));
-    const { train_good: good, test_bad } = sharedSet(images, 'cookies');
-    bad = test_bad[0] ?? '';
+    bad = join(folder, 'bad.jpg');
+    await putDrawnPart(bad, { seed: 100, defect: 'crack' });
     await mkdir(join(folder, 'good'));
-    for (const [index, path] of good.slice(0, GOOD_PARTS).entries()) {
-      await cp(path, join(folder, 'good', `cookie ${String(index).padStart(2, '0')}.jpg`));
-    }
+    const put = (name: string, seed: number): Promise<void> =>
+      putDrawnPart(join(folder, 'good', `bracket ${name}.jpg`), { seed, defect: null });
+    for (let seed = 0; seed < GOOD_PARTS; seed += 1) await put(String(seed).padStart(2, '0'), seed);
     // The same part twice: something to point out.
-    await cp(good[0] ?? '', join(folder, 'good', 'cookie 99 again.jpg'));
+    await put('99 again', 0);
   });
   after(async () => {
     await browser.close();
@@ -46,7 +43,7 @@ describe('the dialog of anomaly-score', function () {
   function flows(): FlowNode[] {
     const score = { type: 'anomaly-score', z: 'tab', version: 2, station: 'station', looks: 'pictures' };
     return [
-      { id: 'tab', type: 'tab', label: 'Cookies' },
+      { id: 'tab', type: 'tab', label: 'Brackets' },
       {
         ...{ id: 'station', type: 'inspection-station', version: 1, name: 'Press 4' },
         ...{ folder, deadlineMs: 60_000, leaseHours: 8 },
@@ -63,7 +60,7 @@ describe('the dialog of anomaly-score', function () {
         },
       },
       {
-        ...{ ...score, id: 'score', x: 320, y: 100, name: LONG_NAME, model: 'cookies', teaching: 'folder' },
+        ...{ ...score, id: 'score', x: 320, y: 100, name: LONG_NAME, model: 'brackets', teaching: 'folder' },
         ...{ folder: 'good', method: 'patch-nn', resolution: '224', parts: '60', learn: 'ask' },
         ...{ providers: 'cpu', queue: 'latest-wins', heatmap: 'suspicious', explain: 'suspicious' },
         wires: [['scored'], []],
@@ -155,7 +152,7 @@ describe('the dialog of anomaly-score', function () {
     await picturesSeen('.jidoka-parts img');
     assert.match(
       await page.locator('.jidoka-model .jidoka-pointed').innerText(),
-      /the same as cookie 00\.jpg/,
+      /the same as bracket 00\.jpg/,
     );
 
     nodeRed.send('camera', {});

@@ -249,6 +249,7 @@ for (const version of nodeRedVersions) {
       assert.match(await card('ready').innerText(), /80: person, bicycle/);
       await page.locator('#node-input-name').scrollIntoViewIfNeeded();
       await screenshot(page, `${prefix}-card`);
+      if (version === '5') await helpPicture(page, 'onnx-infer-gpu', '.jidoka-card[data-state=ready]');
     });
 
     it('puts what was found into the fields', async () => {
@@ -266,7 +267,6 @@ for (const version of nodeRedVersions) {
       assert.match(await page.locator('.jidoka-results').innerText(), /cube\s+\d+ %/);
       await page.locator('.jidoka-results').scrollIntoViewIfNeeded();
       await screenshot(page, `${prefix}-look`);
-      if (version === '5') await helpPicture(page, 'onnx-infer-gpu', '.jidoka-stage');
     });
 
     it('answers for the settings as they are typed, and forgets what was said of others', async () => {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { barriersIn } from '../support/axe.ts';
-import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
+import { complaints, dragBy, launchBrowser, screenshot } from '../support/browser.ts';
 import { inSequence } from '../support/in-sequence.ts';
 import { buildPackage } from '../support/node-red.ts';
 import { repositoryRoot } from '../support/shared.ts';
@@ -122,6 +122,22 @@ describe('the pilot station in the browser', function () {
       const { counts } = (await response.json()) as { counts: { diverted: number } };
       return counts.diverted >= 1;
     }, 'a part to be diverted on the line');
+  });
+
+  it('is in the side bar of the editor too, with its last parts', async () => {
+    const editor = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+    await editor.goto(`http://127.0.0.1:${ports.nodeRed}/`);
+    await editor.fill('#node-dialog-login-username', 'operator');
+    await editor.fill('#node-dialog-login-password', password);
+    await editor.click('#node-dialog-login-submit');
+    await editor.waitForSelector('.red-ui-flow-node');
+    await editor.waitForSelector('#red-ui-loading-progress', { state: 'hidden' });
+    await editor.evaluate(`RED.actions.invoke('jidoka:show-stations-tab')`);
+    await editor.waitForSelector('.jidoka-station [data-count=reject] dd:not(:text-is("0"))');
+    await editor.waitForSelector('.jidoka-thumbnails img');
+    await dragBy(editor, '.red-ui-sidebar-section-separator', 0, 400);
+    await screenshot(editor, 'help-inspection-station', '.jidoka-station');
+    await editor.close();
   });
 
   it('fits a phone', async () => {

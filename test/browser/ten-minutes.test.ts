@@ -10,7 +10,7 @@ import type { Browser, Page } from 'playwright-core';
 import { sharedSet } from '../../bench/eval/image-sets.ts';
 import { startOpcua, type OpcuaPlc } from '../../plant/opcua.ts';
 import { PlcMemory } from '../../plant/plc-memory.ts';
-import { complaints, dragBy, launchBrowser, screenshot } from '../support/browser.ts';
+import { complaints, launchBrowser, screenshot } from '../support/browser.ts';
 import { trayIsStill } from '../support/editor.ts';
 import { Hand } from '../support/hand.ts';
 import { inSequence } from '../support/in-sequence.ts';
@@ -215,8 +215,6 @@ describe('the first ten minutes in an empty editor', function () {
     await page.waitForSelector('.jidoka-station [data-count=reject] dd:not(:text-is("0"))');
     await page.waitForSelector('.jidoka-thumbnails img');
     await screenshot(page, 'ten-9-rejected');
-    await dragBy(page, '.red-ui-sidebar-section-separator', 0, 100);
-    await screenshot(page, 'help-inspection-station', '.jidoka-station');
   });
 
   it(`took at most ${GOAL_CLICKS} clicks, and no error of a script`, () => {
