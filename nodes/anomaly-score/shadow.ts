@@ -31,6 +31,8 @@ export interface ServedPart extends RecentPart {
 const REST = 3;
 /** A part in so many is lost when the power goes. */
 const SAVE_EVERY = 20;
+/** What is longer a timer of Node.js does at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Shadow {
   readonly #context: SubjectContext;
@@ -169,11 +171,16 @@ export class Shadow {
   async #run(candidate: AnomalyModel): Promise<void> {
     this.#scorer = await Scorer.open(candidate, this.#options, { signal: this.#context.signal });
     const { untilMs = null } = this.#state ?? {};
-    if (untilMs === null) return;
-    this.#timer = setTimeout(
-      () => void this.#end('time', this.#by).catch((error: unknown) => this.#context.fail(error)),
-      Math.max(0, untilMs - Date.now()),
-    );
+    if (untilMs !== null) this.#endAt(untilMs);
+  }
+
+  #endAt(untilMs: number): void {
+    const leftMs = untilMs - Date.now();
+    const goOn = (): void => {
+      if (leftMs > LONGEST_TIMER_MS) this.#endAt(untilMs);
+      else void this.#end('time', this.#by).catch((error: unknown) => this.#context.fail(error));
+    };
+    this.#timer = setTimeout(goOn, Math.min(Math.max(0, leftMs), LONGEST_TIMER_MS));
     this.#timer.unref();
   }
 

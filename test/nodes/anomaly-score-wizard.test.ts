@@ -124,7 +124,7 @@ describe('the teach wizard of anomaly-score', function () {
       ],
     );
 
-    await wizard().startShadow({ parts: 2, minutes: 0 }, BY);
+    await wizard().startShadow({ parts: 2, minutes: 31 * 24 * 60 }, BY);
     await assert.rejects(wizard().startShadow({ parts: 2, minutes: 0 }, BY), { code: 'SHADOW_RUNNING' });
     const calibrations = station.calibrationFor(candidate.digest);
     assert.equal(calibrations, undefined, 'no gate hears of it');
