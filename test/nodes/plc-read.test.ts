@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import helper from 'node-red-node-test-helper';
 import registerEndpoint from '../../nodes/plc-endpoint/plc-endpoint.ts';
 import registerRead from '../../nodes/plc-read/plc-read.ts';
-import { codeOf, flowAround, load, nextMessage, node, unload } from '../support/helper.ts';
+import { codeOf, flowAround, load, nextMessage, node, unload, useSettings } from '../support/helper.ts';
 import { messageFaults } from '../support/message-rule.ts';
 import { startOpcUaServer, type TestServer } from '../support/opcua-server.ts';
 import { linked } from '../support/plc-flow.ts';
@@ -20,7 +19,7 @@ describe('plc-read', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'jidoka-plc-read-'));
-    (helper as unknown as { settings(settings: object): void }).settings({ userDir: folder });
+    useSettings({ userDir: folder });
     server = await startOpcUaServer();
   });
   after(async () => {

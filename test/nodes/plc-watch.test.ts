@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import helper from 'node-red-node-test-helper';
 import registerStation from '../../nodes/inspection-station/inspection-station.ts';
 import registerEndpoint from '../../nodes/plc-endpoint/plc-endpoint.ts';
 import registerWatch from '../../nodes/plc-watch/plc-watch.ts';
@@ -10,7 +9,7 @@ import type { Message } from '../../nodes/runtime/types.ts';
 import { startModbus } from '../../plant/modbus.ts';
 import { startOpcua, type OpcuaPlc } from '../../plant/opcua.ts';
 import { PlcMemory, type PlcTag, type PlcTags } from '../../plant/plc-memory.ts';
-import { codeOf, flowAround, load, nextMessage, node, unload } from '../support/helper.ts';
+import { codeOf, flowAround, load, nextMessage, node, unload, useSettings } from '../support/helper.ts';
 import { messageFaults } from '../support/message-rule.ts';
 import { startOpcUaServer } from '../support/opcua-server.ts';
 import { linked } from '../support/plc-flow.ts';
@@ -24,7 +23,7 @@ describe('plc-watch', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'jidoka-plc-watch-'));
-    (helper as unknown as { settings(settings: object): void }).settings({ userDir: folder });
+    useSettings({ userDir: folder });
   });
   after(() => rm(folder, { recursive: true, force: true }));
   beforeEach(async () => {

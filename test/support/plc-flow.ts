@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Request } from 'express';
 import helper from 'node-red-node-test-helper';
+import type { Request } from 'express';
 import registerStation from '../../nodes/inspection-station/inspection-station.ts';
 import { findStation } from '../../nodes/inspection-station/lookup.ts';
 import registerEndpoint from '../../nodes/plc-endpoint/plc-endpoint.ts';
@@ -11,7 +11,7 @@ import type { PlcEndpoint } from '../../nodes/plc-endpoint/endpoint.ts';
 import registerWrite from '../../nodes/plc-write/plc-write.ts';
 import type { NodeAPI } from '../../nodes/runtime/types.ts';
 import type { StationControl } from '../../lib/station/station.ts';
-import { flowAround, load, node, unload } from './helper.ts';
+import { flowAround, load, node, unload, useSettings } from './helper.ts';
 
 /** Who signs a request, in place of Node-RED's own sign-in. */
 const PERSON_HEADER = 'x-test-person';
@@ -31,7 +31,7 @@ export async function loadPlcFlow(
   credentials: Record<string, Record<string, string>> = {},
 ): Promise<PlcFlow> {
   const folder = await mkdtemp(join(tmpdir(), 'jidoka-plc-flow-'));
-  (helper as unknown as { settings(settings: object): void }).settings({ userDir: folder });
+  useSettings({ userDir: folder });
   await load(
     [withPersons, registerStation, registerEndpoint, registerWrite],
     [
